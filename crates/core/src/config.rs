@@ -1,0 +1,85 @@
+//! What a MUAA is told once: its account, its name, and every limit, with its unit.
+
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The settings of one MUAA. [`Config::new`] gives the defaults of `docs/protocol.md` section 11; a program changes a field
+/// only for a reason.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// The account's mail address, as it stands in the `From` of its mails.
+    pub address: String,
+    /// What people call this device; shown on siblings, never in clear to the server. At most 64 octets are sent.
+    pub name: String,
+    /// How long between two looks at the store when nothing was told.
+    pub poll_interval: Duration,
+    /// A MUAA that found nobody looks again after one to two times this, before it believes it is the first.
+    pub second_look: Duration,
+    /// How old the own announcement may get before it is renewed.
+    pub heartbeat: Duration,
+    /// Changes wait this long for others to be sent with them.
+    pub gather: Duration,
+    /// How long a pairing code is good for, an hour at most.
+    pub offer_lifetime: Duration,
+    /// A sibling silent for this long is written to no more.
+    pub suspend_after: Duration,
+    /// The folders of a MUAA silent for this long are deleted.
+    pub expire_after: Duration,
+    /// A member silent for this long is a member no more.
+    pub forget_after: Duration,
+    /// The first pause after a failed operation; it doubles with each failure.
+    pub retry_first: Duration,
+    /// The longest pause after a failed operation.
+    pub retry_max: Duration,
+    /// How many operations may be under way at once.
+    pub ops_in_flight_max: usize,
+    /// The largest body that is sent or read, in octets.
+    pub envelope_bytes_max: usize,
+    /// The largest message that is fetched at all, in octets.
+    pub message_bytes_max: u64,
+    /// How many MUAAs of the account are kept in mind.
+    pub siblings_max: usize,
+    /// How many requests to pair are kept in mind, and to how many MUAAs a newcomer sends its own.
+    pub requests_max: usize,
+    /// How many offers are kept in mind.
+    pub offers_max: usize,
+    /// How many tokens of processed messages are remembered.
+    pub tokens_max: usize,
+    /// How many log operations a group may have.
+    pub log_max: usize,
+    /// How many account keys are kept.
+    pub account_keys_max: usize,
+}
+
+impl Config {
+    /// The defaults for an account and a device's name.
+    #[must_use]
+    pub fn new(address: &str, name: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            name: name.to_owned(),
+            poll_interval: 5 * MINUTE,
+            second_look: Duration::from_secs(2),
+            heartbeat: 7 * DAY,
+            gather: Duration::from_secs(2),
+            offer_lifetime: 10 * MINUTE,
+            suspend_after: 30 * DAY,
+            expire_after: 180 * DAY,
+            forget_after: 365 * DAY,
+            retry_first: Duration::from_secs(5),
+            retry_max: HOUR,
+            ops_in_flight_max: 4,
+            envelope_bytes_max: 1 << 20,
+            message_bytes_max: 2 << 20,
+            siblings_max: 64,
+            requests_max: 16,
+            offers_max: 16,
+            tokens_max: 4096,
+            log_max: 4096,
+            account_keys_max: 64,
+        }
+    }
+}

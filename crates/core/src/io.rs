@@ -1,0 +1,373 @@
+//! What goes into a MUAA and what comes out.
+
+use bytes::Bytes;
+
+use crate::{
+    Code, Fingerprint, Folder, Hash, MuaaId, Op, OpError, OpId, Reply, Secret, SessionId, Snapshot,
+    Timestamp, Uid,
+};
+
+/// What a person or the program wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Look at the store now instead of at the next poll.
+    Poll,
+    /// Offer to pair, to one newcomer or to whoever types the code. [`Event::ShowCode`] brings the code.
+    Offer {
+        /// The newcomer; `None` posts the offer where every MUAA reads it.
+        to: Option<MuaaId>,
+    },
+    /// Take back an offer that is still open.
+    CancelOffer {
+        /// Which.
+        session: SessionId,
+    },
+    /// Type the code that a member shows.
+    EnterCode {
+        /// What was typed, as it was typed; blanks and hyphens do not count.
+        code: String,
+        /// The member that shows it; needed only if several offers are open.
+        from: Option<MuaaId>,
+    },
+    /// Do not let this newcomer in; its key's further requests are not shown.
+    Reject {
+        /// Which.
+        id: MuaaId,
+    },
+    /// Found a group of one's own although other MUAAs are there.
+    StartApart,
+    /// Take this secret key as the account's. Before a group is founded it is used instead of a fresh one; in a group it
+    /// becomes the current key.
+    AdoptKey {
+        /// An unarmored transferable secret key without a password.
+        secret: Secret,
+    },
+    /// Force a member out for ever and give the others a new account key.
+    Remove {
+        /// Which.
+        id: MuaaId,
+    },
+    /// Leave the group: own folders are deleted, the account's keys stay here.
+    Leave,
+    /// Change this device's name.
+    Rename {
+        /// The new name.
+        name: String,
+    },
+    /// Whether this program's own mails ask for encryption (`prefer-encrypt=mutual`), on all devices.
+    SetPreferEncrypt {
+        /// Whether.
+        mutual: bool,
+    },
+    /// Make the own folder again after it was deleted by hand, instead of leaving.
+    Return,
+}
+
+/// What a driver hands in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// A person or the program wants something.
+    Command(Command),
+    /// A request ended. Each request ends once in one life of the process.
+    Done {
+        /// Which.
+        id: OpId,
+        /// How.
+        result: Result<Reply, OpError>,
+    },
+    /// A watched folder may have changed.
+    Changed(Folder),
+}
+
+/// What a driver has to do, in this order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output {
+    /// Make this durable, in place of the last one, before the next output is polled.
+    Persist(Snapshot),
+    /// Do this, and hand in [`Input::Done`] with this id afterwards.
+    Request {
+        /// Names the request.
+        id: OpId,
+        /// What to do.
+        op: Op,
+    },
+    /// Tell the program.
+    Event(Event),
+}
+
+/// The phase of a MUAA's life (design section 6).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Phase {
+    /// It looks who is there.
+    Discovering,
+    /// It is the only one it knows, with a group and an account key of its own.
+    Alone,
+    /// Others are there; a person must pair it, or start apart.
+    Unpaired,
+    /// It asked to be let in.
+    Requesting,
+    /// It is a member of a group of several.
+    Paired,
+    /// Its folder was deleted while others stand: a person decides between [`Command::Return`] and [`Command::Leave`].
+    Suspended,
+    /// It was forced out. Nothing further happens.
+    Removed,
+    /// It left. Nothing further happens.
+    Left,
+}
+
+impl Phase {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Discovering => "discovering",
+            Self::Alone => "alone",
+            Self::Unpaired => "unpaired",
+            Self::Requesting => "requesting",
+            Self::Paired => "paired",
+            Self::Suspended => "suspended",
+            Self::Removed => "removed",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// Something a program may want to show.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Event {
+    /// The phase is another one.
+    PhaseChanged(Phase),
+    /// A MUAA that is not a member announced itself. Show it in the list of devices; open no dialog.
+    MuaaSeen(MuaaId),
+    /// A MUAA asks to be let in. Show it in the list of devices; open no dialog.
+    RequestSeen(MuaaId),
+    /// An offer was made. Show the code, with "never tell it to anyone; type it on your other device".
+    ShowCode {
+        /// The session, to cancel it.
+        session: SessionId,
+        /// The code to show.
+        code: Code,
+        /// When it stops being good, on this device's clock.
+        expires: Timestamp,
+    },
+    /// A member offers to let this MUAA in: ask for the code it shows.
+    OfferSeen {
+        /// The member, as it calls itself; nothing is proven yet.
+        from: MuaaId,
+        /// The session.
+        session: SessionId,
+    },
+    /// Somebody typed a wrong code: this one is burnt. If it was you, make a new offer.
+    CodeBurnt {
+        /// The session.
+        session: SessionId,
+    },
+    /// Too many codes were burnt within an hour: no code will be shown until then.
+    CodesLocked {
+        /// When codes are shown again.
+        until: Timestamp,
+    },
+    /// An offer ended without a pairing.
+    OfferExpired {
+        /// The session.
+        session: SessionId,
+    },
+    /// The other side ended the pairing; trust nothing of it.
+    PairingEnded {
+        /// The other side.
+        with: MuaaId,
+        /// Why.
+        why: Ended,
+    },
+    /// This MUAA is now a member of the group.
+    Joined {
+        /// The group.
+        group: Hash,
+        /// Who let it in.
+        by: MuaaId,
+    },
+    /// A device was added. Show "X was added. Not you? Remove".
+    MemberAdded {
+        /// The new member.
+        id: MuaaId,
+        /// Who let it in.
+        by: MuaaId,
+    },
+    /// A device is a member no more.
+    MemberGone {
+        /// Which.
+        id: MuaaId,
+        /// How that came.
+        how: Gone,
+    },
+    /// Another account key is current now. Use it for mail from now on.
+    AccountKeyChanged(Fingerprint),
+    /// A setting changed on some device.
+    SettingsChanged,
+    /// A member is silent; its folder will be deleted if it stays so.
+    MemberSilent {
+        /// Which.
+        id: MuaaId,
+    },
+    /// The folder of a member was deleted by hand. Ask: "remove it for good?"
+    FolderDeleted {
+        /// Whose.
+        id: MuaaId,
+    },
+    /// One device signed two different things under one number: it was copied or restored from a backup.
+    Equivocation {
+        /// Which.
+        id: MuaaId,
+    },
+    /// A message was not used and not touched, or was removed as garbage from the own inbox.
+    Ignored {
+        /// Where it lies.
+        folder: Folder,
+        /// Its number there.
+        uid: Uid,
+        /// Why.
+        why: Ignored,
+    },
+    /// The store does not do what it should; it is tried again by itself.
+    StoreTrouble {
+        /// What was tried, in a word of IMAP.
+        op: &'static str,
+        /// What came of it.
+        error: OpError,
+    },
+}
+
+/// Why a pairing ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ended {
+    /// The member does not want this MUAA.
+    Rejected,
+    /// The typed code was wrong.
+    WrongCode,
+    /// One side gave it up.
+    Aborted,
+}
+
+/// How a member went.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Gone {
+    /// Another member forced it out.
+    Removed,
+    /// It left.
+    Left,
+    /// It was silent for too long.
+    Expired,
+    /// It goes on under another id.
+    Moved,
+    /// Whoever let it in had no right to.
+    Voided,
+}
+
+/// Why a message was ignored.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ignored {
+    /// No message of ours, or of a later version.
+    Foreign,
+    /// Larger than what is read.
+    TooLarge,
+    /// Not the encoding that `docs/protocol.md` demands.
+    Malformed,
+    /// Its sort may not lie in this folder.
+    WrongFolder,
+    /// It is not protected as its sort demands, or the protection does not hold.
+    Unproven,
+    /// It is about something that is over or never was.
+    Stale,
+    /// So many others of its sort are kept that it is not.
+    TooMany,
+    /// It comes from a device that is a member no more.
+    NotAMember,
+}
+
+impl Ignored {
+    /// The reason in a few words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Foreign => "not an SMA message",
+            Self::TooLarge => "too large",
+            Self::Malformed => "malformed",
+            Self::WrongFolder => "wrong folder for its kind",
+            Self::Unproven => "unproven",
+            Self::Stale => "stale",
+            Self::TooMany => "too many of its kind",
+            Self::NotAMember => "not from a member",
+        }
+    }
+}
+
+/// The driver broke the contract, or a command cannot be done now. Nothing of the state changed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum InputError {
+    /// No request of this life of the process has this id, or it has ended before. No effect.
+    #[error("no request with this id is under way")]
+    NoSuchRequest,
+    /// The reply is none that answers the request. The request counts as failed with an unknown outcome.
+    #[error("the reply does not fit the request")]
+    WrongReply,
+    /// The command makes no sense in this phase. No effect.
+    #[error("this cannot be done while the device is {}", .0.name())]
+    WrongPhase(Phase),
+    /// No MUAA with this id is known, or it is not of the sort the command needs. No effect.
+    #[error("device {0} is not known here, or is none that this can be done with")]
+    NoSuchMuaa(MuaaId),
+    /// No such pairing session is open. No effect.
+    #[error("no such offer is open")]
+    NoSuchSession,
+    /// A digit is wrong: the code's check digit does not fit. No guess was spent. No effect.
+    #[error("the code is mistyped: check its digits and type it again; no attempt was used up")]
+    Mistyped,
+    /// No offer has arrived that the code could be for. No effect.
+    #[error("no offer has arrived yet: make one on the other device, then look again")]
+    NoOffer,
+    /// Several offers are open; say whose code it is. No effect.
+    #[error("several devices offer to pair: say which one shows the code")]
+    WhichOffer,
+    /// Too many wrong codes within an hour. No effect.
+    #[error("too many wrong codes: no code can be made for an hour after the first of them")]
+    CodesLocked,
+    /// A limit of the configuration is reached. No effect.
+    #[error("there are too many of these already")]
+    TooMany,
+    /// The secret key cannot be read. No effect.
+    #[error("this is not a secret key that can be used: export it without a password, unarmored")]
+    BadKey,
+}
+
+/// What is known of another MUAA.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sibling {
+    /// Its id.
+    pub id: MuaaId,
+    /// Its name, if it is a member and told one.
+    pub name: Option<String>,
+    /// Whether it is a member of the own group.
+    pub member: bool,
+    /// Whether it asks to be let in.
+    pub requesting: bool,
+    /// The fingerprint of its device key.
+    pub fingerprint: Fingerprint,
+    /// Who let it in.
+    pub added_by: Option<MuaaId>,
+    /// The server's date of its last announcement, if one is there.
+    pub last_heard: Option<Timestamp>,
+    /// Whether it has been silent for longer than `suspend_after`.
+    pub silent: bool,
+}
+
+/// The account's keys, as this MUAA holds them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// The key that outgoing mail carries.
+    pub current: Option<Fingerprint>,
+    /// The current key's public octets.
+    pub public: Option<Bytes>,
+    /// Every key that can decrypt, the current one included, by fingerprint.
+    pub keys: Vec<Fingerprint>,
+}

@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod code;
+mod config;
+mod crypto;
+mod ids;
+mod io;
+mod muaa;
+mod random;
+mod secret;
+pub mod state;
+mod store;
+mod time;
+pub mod wire;
+
+pub use code::{Code, Mistyped};
+pub use config::Config;
+pub use crypto::{AccountKey, Crypto, CryptoError, DeviceKey, PakeRun, SessionKeys, Side};
+pub use ids::{Fingerprint, Hash, MuaaId, SessionId, Token};
+pub use io::{Account, Command, Ended, Event, Gone, Ignored, Input, InputError, Output, Phase, Sibling};
+pub use muaa::{Muaa, OfferView, RestoreError, Snapshot};
+pub use secret::Secret;
+pub use store::{Class, Content, Cursor, Envelope, Folder, Message, Op, OpError, OpId, Reply, Uid};
+pub use time::Timestamp;
