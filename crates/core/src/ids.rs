@@ -125,7 +125,7 @@ impl Fingerprint {
     pub fn new(from: &[u8]) -> Option<Self> {
         let mut octets = [0; 32];
         octets.get_mut(..from.len())?.copy_from_slice(from);
-        (!from.is_empty()).then(|| Self { octets, length: from.len() as u8 })
+        (!from.is_empty()).then_some(Self { octets, length: from.len() as u8 })
     }
 
     /// The octets.

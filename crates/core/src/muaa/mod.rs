@@ -1,178 +1,249 @@
-//! The state machine.
+//! The state machine of one MUAA.
+//!
+//! Durable state stands in `persistent`; what one life of the process knows of the store stands in `storage`. Each input
+//! changes state, then `plan` derives from the state alone what to ask of the store next. So a restored machine goes on
+//! where the lost one stood, whatever was under way.
+
+mod announcing;
+mod commands;
+mod group;
+mod life;
+mod member;
+mod merging;
+mod newcomer;
+mod persistent;
+mod reading;
+mod saying;
+mod storage;
+mod sync;
+mod views;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use persistent::{Durable, Life};
+pub use persistent::{RestoreError, Snapshot};
+pub use views::OfferView;
 
 use crate::{
-    Account, Config, Crypto, Fingerprint, Hash, Input, InputError, MuaaId, Output, Phase, Secret, SessionId,
-    Sibling, Timestamp,
+    Config, Crypto, Event, Folder, Input, InputError, MuaaId, Output, Phase, Timestamp, random::Random,
+    state::Membership,
 };
 
-/// Everything durable of a MUAA. Cheap to clone; encode it to write it down.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Snapshot(());
-
-impl Snapshot {
-    /// The versioned encoding. Holds all secrets of the device.
-    #[must_use]
-    pub fn encode(&self) -> Secret {
-        Secret::default()
-    }
-
-    /// Reads what [`Snapshot::encode`] wrote.
-    ///
-    /// # Errors
-    /// [`RestoreError`] says what is wrong. No effect.
-    pub fn decode(_octets: &[u8]) -> Result<Self, RestoreError> {
-        Err(RestoreError::Malformed)
-    }
-}
-
-/// A snapshot cannot be used.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// It was written by a later version of this program. No effect.
-    #[error("the saved state was written by a later version of this program (format {0})")]
-    Version(u32),
-    /// It is damaged. No effect.
-    #[error("the saved state is damaged")]
-    Malformed,
-    /// It belongs to another address. No effect.
-    #[error("the saved state belongs to another mail address")]
-    OtherAccount,
-}
-
-/// An offer that has arrived and that a code may be typed for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OfferView {
-    /// Who says it shows the code.
-    pub from: MuaaId,
-    /// The session.
-    pub session: SessionId,
-}
-
 /// One mail program on one account.
+///
+/// # Contract
+/// 1. Feed an input; then poll outputs until `None`. Outputs are one ordered stream; what [`Output::Persist`] brings must be
+///    durable before the next poll.
+/// 2. Every [`Output::Request`] gets exactly one [`Input::Done`] in one life of the process; several may be outstanding.
+///    After a restart the old ids are void, and [`Muaa::restore`] derives what to do by reading the store.
+/// 3. Wrong octets in the store never give an `Err`: they become [`Event::Ignored`]. `Err` means that the caller broke the
+///    contract or that a command cannot be done now. A panic means that this crate is wrong.
+/// 4. A `now` that goes backwards is taken for the latest one seen.
+/// 5. The same configuration, seed, snapshot and inputs give the same outputs, octet by octet.
+///
+/// A seed must be fresh randomness in each life of the process.
+///
+/// ```
+/// # fn drive<C: sma_core::Crypto>(crypto: C, seed: [u8; 32], now: sma_core::Timestamp) {
+/// use sma_core::{Config, Muaa, Output};
+/// let mut muaa = Muaa::new(Config::new("anna@example.org", "laptop"), crypto, seed, now);
+/// while let Some(output) = muaa.poll_output() {
+///     match output {
+///         Output::Persist(snapshot) => { /* write snapshot.encode() by atomic rename */ }
+///         Output::Request { id, op } => { /* start it; hand in Input::Done { id, result } when it ended */ }
+///         Output::Event(event) => { /* show it */ }
+///     }
+/// }
+/// let wake_at = muaa.poll_timeout(); // call handle_timeout then
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Muaa<C> {
+    config: Config,
     crypto: C,
+    random: Random,
+    now: Timestamp,
+    state: Hidden<Durable>,
+    /// The state differs from what was last handed out to be made durable.
+    unsaved: bool,
+    view: Membership,
+    io: storage::Io,
+    events: VecDeque<Event>,
+    phase_told: Option<Phase>,
+}
+
+/// Keeps secrets out of `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Hidden<T>(T);
+
+impl<T> std::fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl<T> std::ops::Deref for Hidden<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> std::ops::DerefMut for Hidden<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
 }
 
 impl<C: Crypto> Muaa<C> {
     /// A MUAA that has never run before.
+    ///
+    /// # Panics
+    /// If the crypto cannot make a device key.
     #[must_use]
-    pub fn new(_config: Config, crypto: C, _seed: [u8; 32], _now: Timestamp) -> Self {
-        Self { crypto }
+    pub fn new(config: Config, crypto: C, seed: [u8; 32], now: Timestamp) -> Self {
+        let mut random = Random::new(seed);
+        let device = crypto.new_device_key(&random.seed(), now).expect("a device key can be made");
+        let id = MuaaId(random.number());
+        let incarnation = random.number();
+        let state = Durable::new(&config, id, device, incarnation);
+        Self::start(config, crypto, random, state, now, true)
+    }
+
+    /// As [`Muaa::new`], with the first id to try given, for programs and tests that choose it.
+    #[must_use]
+    pub fn with_id(config: Config, crypto: C, seed: [u8; 32], id: MuaaId, now: Timestamp) -> Self {
+        let mut muaa = Self::new(config, crypto, seed, now);
+        muaa.state.id = id;
+        muaa
     }
 
     /// Takes up where a snapshot stands.
     ///
     /// # Errors
-    /// [`RestoreError`].
+    /// [`RestoreError::OtherAccount`] if the snapshot was made for another address.
     pub fn restore(
-        _config: Config,
+        config: Config,
         crypto: C,
-        _seed: [u8; 32],
-        _from: &Snapshot,
-        _now: Timestamp,
+        seed: [u8; 32],
+        from: &Snapshot,
+        now: Timestamp,
     ) -> Result<Self, RestoreError> {
-        Ok(Self { crypto })
+        let state = Durable::clone(&from.0);
+        if state.address != config.address {
+            return Err(RestoreError::OtherAccount);
+        }
+        let mut muaa = Self::start(config, crypto, Random::new(seed), state, now, false);
+        muaa.phase_told = Some(muaa.phase());
+        Ok(muaa)
     }
 
-    /// Takes an input.
+    fn start(
+        config: Config,
+        crypto: C,
+        random: Random,
+        state: Durable,
+        now: Timestamp,
+        unsaved: bool,
+    ) -> Self {
+        let view = state.membership();
+        let mut muaa = Self {
+            config,
+            crypto,
+            random,
+            now,
+            state: Hidden(state),
+            unsaved,
+            view,
+            io: storage::Io::default(),
+            events: VecDeque::new(),
+            phase_told: None,
+        };
+        muaa.phase_told = Some(muaa.phase());
+        muaa.look();
+        muaa.plan();
+        muaa
+    }
+
+    /// Takes an input, however late.
     ///
     /// # Errors
-    /// [`InputError`].
-    pub fn handle_input(&mut self, _input: Input, _now: Timestamp) -> Result<(), InputError> {
-        Ok(())
+    /// [`InputError`]; each says what it did to the state.
+    pub fn handle_input(&mut self, input: Input, now: Timestamp) -> Result<(), InputError> {
+        self.now = self.now.max(now);
+        tracing::trace!(target: "sma", input = %storage::Shown(&input), "in");
+        let result = match input {
+            Input::Command(command) => self.command(command),
+            Input::Done { id, result } => self.done(id, result),
+            Input::Changed(folder) => {
+                self.io.read_soon(folder);
+                Ok(())
+            }
+        };
+        self.plan();
+        result
     }
 
-    /// Lets time pass.
-    pub fn handle_timeout(&mut self, _now: Timestamp) {}
+    /// Lets time pass: does what has become due. A call too early does nothing.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.plan();
+    }
 
-    /// The next output.
+    /// The next output; drain after every `handle_…`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        let output = if self.unsaved {
+            self.unsaved = false;
+            Some(Output::Persist(Snapshot(Arc::new(self.state.0.clone()))))
+        } else if let Some(event) = self.events.pop_front() {
+            Some(Output::Event(event))
+        } else {
+            self.io.requests.pop_front().map(|(id, op)| Output::Request { id, op })
+        };
+        if let Some(output) = &output {
+            tracing::trace!(target: "sma", output = %storage::ShownOutput(output), "out");
+        }
+        output
     }
 
     /// When [`Muaa::handle_timeout`] is due, and for what.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
-        None
+        if matches!(self.state.life, Life::Removed | Life::Left) && self.is_idle() {
+            return None;
+        }
+        let mut deadlines = vec![(self.io.next_poll, "poll")];
+        deadlines.extend(self.storage_deadlines());
+        deadlines.extend(self.life_deadlines());
+        deadlines.extend(self.pairing_deadlines());
+        deadlines.extend(self.sync_deadlines());
+        deadlines.into_iter().min().map(|(at, why)| (at.max(self.now), why))
     }
 
-    /// Nothing is under way or waiting to be sent; only time or others can change something.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        true
+    fn plan(&mut self) {
+        self.poll_if_due();
+        self.live();
+        self.tend_sessions();
+        self.synchronise();
+        self.start_tasks();
+        let phase = self.phase();
+        if self.phase_told != Some(phase) {
+            self.phase_told = Some(phase);
+            self.tell(Event::PhaseChanged(phase));
+        }
     }
 
-    /// The id, once the own folder exists.
-    #[must_use]
-    pub fn id(&self) -> Option<MuaaId> {
-        None
+    fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
     }
 
-    /// The phase.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        Phase::Discovering
+    fn own_inbox(&self) -> Folder {
+        Folder::Inbox(self.state.id)
     }
 
-    /// The fingerprint of the device key.
-    #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
-        unreachable!()
-    }
-
-    /// The group: the hash of its genesis.
-    #[must_use]
-    pub fn group(&self) -> Option<Hash> {
-        None
-    }
-
-    /// Six digits that are equal on all devices of a group that see the same members: for people to compare.
-    #[must_use]
-    pub fn comparison(&self) -> Option<String> {
-        None
-    }
-
-    /// The members of the group, this device included, by id.
-    #[must_use]
-    pub fn members(&self) -> Vec<MuaaId> {
-        Vec::new()
-    }
-
-    /// All other MUAAs that are known, by id.
-    #[must_use]
-    pub fn siblings(&self) -> Vec<Sibling> {
-        Vec::new()
-    }
-
-    /// The offers that a code may be typed for, newest last.
-    #[must_use]
-    pub fn offers(&self) -> Vec<OfferView> {
-        Vec::new()
-    }
-
-    /// The account's keys.
-    #[must_use]
-    pub fn account(&self) -> Account {
-        Account { current: None, public: None, keys: Vec::new() }
-    }
-
-    /// An account secret key, to sign and decrypt mail with.
-    #[must_use]
-    pub fn account_secret(&self, _fingerprint: &Fingerprint) -> Option<&Secret> {
-        None
-    }
-
-    /// A digest of all replicated state: equal on all members when they agree.
-    #[must_use]
-    pub fn digest(&self) -> Option<Hash> {
-        let _ = &self.crypto;
-        None
-    }
-
-    /// Whether own mail asks for encryption.
-    #[must_use]
-    pub fn prefers_encrypt(&self) -> bool {
-        false
+    /// Marks the durable state as changed.
+    fn changed(&mut self) {
+        self.unsaved = true;
     }
 }

@@ -1,4 +1,31 @@
-//! What travels.
+//! What travels: signed operations, their bodies, and the protection each kind demands (`docs/protocol.md` sections 5 and 6).
+//!
+//! Everything is CBOR with integer keys in its one canonical form (RFC 8949 section 4.2): what does not encode to the
+//! octets it was decoded from is refused.
+
+mod body;
+mod kind;
+mod op;
+mod update;
+
+pub use body::{Abort, Accept, Announcement, Join, Offer, Reject, Request};
+pub use kind::{Kind, Protection};
+pub use op::{Content, Seen, SignedOp};
+pub use update::{KeyMaterial, Update};
+
+use minicbor::{Decode, Encode};
+
+/// Encodes a value. Writing into memory does not fail.
+pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    minicbor::to_vec(value).unwrap_or_default()
+}
+
+/// Decodes a value that fills `octets` and stands there in its canonical form.
+pub fn decode<T: Encode<()> + for<'b> Decode<'b, ()>>(octets: &[u8]) -> Option<T> {
+    let mut decoder = minicbor::Decoder::new(octets);
+    let value: T = decoder.decode().ok()?;
+    (decoder.position() == octets.len() && encode(&value) == octets).then_some(value)
+}
 
 /// `Bytes` as a CBOR byte string.
 pub(crate) mod octets {
@@ -15,5 +42,42 @@ pub(crate) mod octets {
 
     pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Bytes, minicbor::decode::Error> {
         Ok(Bytes::copy_from_slice(d.bytes()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn invariant_10_no_octets_panic_and_what_decodes_is_canonical(octets: Vec<u8>) {
+            if let Some(op) = decode::<SignedOp>(&octets) {
+                prop_assert_eq!(encode(&op), octets.clone());
+            }
+            if let Some(content) = decode::<Content>(&octets) {
+                prop_assert_eq!(encode(&content), octets.clone());
+            }
+            if let Some(update) = decode::<Update>(&octets) {
+                prop_assert_eq!(encode(&update), octets);
+            }
+        }
+    }
+
+    #[derive(Debug, PartialEq, Encode, Decode)]
+    #[cbor(map)]
+    struct Small {
+        #[n(0)]
+        number: u8,
+    }
+
+    #[test]
+    fn another_encoding_of_the_same_value_is_refused() {
+        assert_eq!(decode::<Small>(&[0xa1, 0x00, 0x01]), Some(Small { number: 1 }));
+        assert_eq!(decode::<Small>(&[0xa1, 0x00, 0x18, 0x01]), None, "an integer longer than needed");
+        assert_eq!(decode::<Small>(&[0xbf, 0x00, 0x01, 0xff]), None, "a map of indefinite length");
+        assert_eq!(decode::<Small>(&[0xa1, 0x00, 0x01, 0x00]), None, "octets behind the value");
     }
 }

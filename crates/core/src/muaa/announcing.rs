@@ -1,0 +1,194 @@
+//! Announcements: one's own, and what others say of themselves.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Muaa,
+    persistent::{Announced, InboxState, Known, Life},
+    reading::{Heard, Verdict},
+};
+use crate::{
+    Class, Content, Crypto, Event, Folder, Ignored, Message, MuaaId, Timestamp, Token,
+    wire::{self, Kind},
+};
+
+impl<C: Crypto> Muaa<C> {
+    /// Announces this MUAA when it has not, or when the announcement is older than a heartbeat.
+    pub(super) fn announce_if_due(&mut self) {
+        let ready = self.state.inbox == InboxState::Made
+            && matches!(self.state.life, Life::Discovering | Life::Unpaired | Life::Grouped);
+        let due = match &self.state.announced {
+            None => true,
+            Some(announced) => announced.done && announced.at + self.config.heartbeat <= self.now,
+        };
+        if ready && due {
+            self.announce();
+        }
+    }
+
+    /// Puts a fresh announcement in the place of the last one.
+    pub(super) fn announce(&mut self) {
+        let body = wire::Announcement {
+            certificate: self.state.device.certificate.clone(),
+            capabilities: 0,
+            digest: self.digest(),
+        };
+        let body = wire::encode(&body);
+        let op = self.sign(Kind::Announcement, None, body);
+        let token = self.post(Folder::Announcements, Class::Announcement, wire::encode(&op).into());
+        if let Some(old) = self.state.announced.replace(Announced { token, at: self.now, done: false }) {
+            // The new one is posted first: posts go before removals.
+            self.withdraw(Folder::Announcements, old.token);
+            for known in self.state.siblings.values_mut() {
+                known.beats = known.beats.saturating_add(1);
+            }
+        }
+        self.changed();
+    }
+
+    /// The own announcement stands.
+    pub(super) fn announced(&mut self, token: Token) {
+        if let Some(announced) = self.state.announced.as_mut().filter(|announced| announced.token == token) {
+            announced.done = true;
+            self.io.read_soon(Folder::Announcements);
+            self.changed();
+        }
+    }
+
+    pub(super) fn read_announcements(&mut self, validity: u32, complete: bool, messages: Vec<Message>) {
+        let mut present = BTreeSet::new();
+        for message in messages {
+            let why = match message.content {
+                Content::Envelope(envelope) => {
+                    present.insert(envelope.token);
+                    self.read_announcement(&envelope, message.date).err()
+                }
+                Content::Foreign => Some(Ignored::Foreign),
+                Content::TooLarge(_) => Some(Ignored::TooLarge),
+            };
+            if let Some(why) = why {
+                self.ignore(Folder::Announcements, validity, message.uid, why);
+            }
+        }
+        if complete {
+            self.compare_with(&present);
+        }
+    }
+
+    fn read_announcement(&mut self, envelope: &crate::Envelope, date: Timestamp) -> Result<(), Ignored> {
+        if !matches!(envelope.class, Class::Announcement | Class::Offer) {
+            return Err(Ignored::WrongFolder);
+        }
+        if envelope.body.len() > self.config.envelope_bytes_max {
+            return Err(Ignored::TooLarge);
+        }
+        let heard = self.hear(Folder::Announcements, envelope)?;
+        if heard.content.kind() == Kind::Offer {
+            return match self.on_offer(&heard) {
+                Verdict::Ignore(why) | Verdict::Drop(why) => Err(why),
+                Verdict::Done | Verdict::Keep => Ok(()),
+            };
+        }
+        self.state.server_now = self.state.server_now.max(date);
+        if heard.content.key == self.state.device.fingerprint {
+            return self.read_own(&heard);
+        }
+        let id = heard.content.author;
+        if id == self.state.id {
+            // Somebody else uses this id: before anything was announced another one can still be drawn.
+            if self.state.announced.is_none() {
+                self.draw_another_id();
+            }
+            return Ok(());
+        }
+        self.meet(id, &heard, date)
+    }
+
+    /// An announcement under the own key that is not the current one is a leftover of the own.
+    fn read_own(&mut self, heard: &Heard) -> Result<(), Ignored> {
+        let current = self.state.announced.as_ref().map(|announced| announced.token);
+        if current != Some(heard.token) && heard.content.author == self.state.id {
+            self.discard(Folder::Announcements, heard.token);
+        }
+        Ok(())
+    }
+
+    fn meet(&mut self, id: MuaaId, heard: &Heard, date: Timestamp) -> Result<(), Ignored> {
+        let body: wire::Announcement = heard.content.body().ok_or(Ignored::Malformed)?;
+        let known = self.state.siblings.get(&id);
+        if known.is_some_and(|known| known.fingerprint != heard.content.key) {
+            let member = self.view.members.get(&heard.content.key).is_some_and(|member| member.id == id);
+            if !member {
+                return Err(Ignored::Unproven);
+            }
+        }
+        if known.is_some_and(|known| known.sequence >= heard.content.sequence && known.token != heard.token) {
+            return Ok(());
+        }
+        if known.is_none() && self.state.siblings.len() >= self.config.siblings_max {
+            return Err(Ignored::TooMany);
+        }
+        let old = known.filter(|known| known.fingerprint == heard.content.key).cloned();
+        let news = old.as_ref().is_none_or(|old| old.token != heard.token || old.date != date);
+        if !news {
+            return Ok(());
+        }
+        let alive = old.as_ref().is_none_or(|old| old.sequence < heard.content.sequence);
+        let known = Known {
+            fingerprint: heard.content.key,
+            incarnation: heard.content.incarnation,
+            sequence: heard.content.sequence,
+            token: heard.token,
+            date,
+            beats: if alive { 0 } else { old.as_ref().map_or(0, |old| old.beats) },
+            request: old.as_ref().and_then(|old| old.request),
+            rejected: old.as_ref().is_some_and(|old| old.rejected),
+            digest: body.digest,
+            heard: self.now,
+            warned: !alive && old.as_ref().is_some_and(|old| old.warned),
+        };
+        self.state.siblings.insert(id, known);
+        self.changed();
+        if old.is_none() {
+            if !self.io.exists(Folder::Inbox(id)) {
+                self.list_soon();
+            }
+            if !self.view.members.contains_key(&heard.content.key) {
+                self.tell(Event::MuaaSeen(id));
+            }
+        }
+        if alive {
+            self.sibling_is_alive(id);
+        }
+        Ok(())
+    }
+
+    /// What is not there any more, when everything was read.
+    fn compare_with(&mut self, present: &BTreeSet<Token>) {
+        let own = self.state.announced.as_ref().filter(|announced| announced.done);
+        if own.is_some_and(|announced| !present.contains(&announced.token)) {
+            self.state.announced = None;
+            self.changed();
+        }
+        let member = |key| self.view.members.contains_key(key);
+        let gone: Vec<_> = self
+            .state
+            .siblings
+            .iter()
+            .filter(|(_, known)| !present.contains(&known.token) && !member(&known.fingerprint))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            let known = self.state.siblings.remove(&id);
+            if let Some(token) = known.and_then(|known| known.request) {
+                self.finish(self.own_inbox(), token);
+            }
+            self.changed();
+        }
+        let before = self.state.offers.len();
+        self.state
+            .offers
+            .retain(|_, offer| offer.folder != Folder::Announcements || present.contains(&offer.token));
+        self.unsaved |= self.state.offers.len() != before;
+    }
+}

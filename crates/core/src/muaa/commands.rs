@@ -1,0 +1,131 @@
+//! What people and programs want.
+
+use super::{
+    Muaa,
+    persistent::{InboxState, Life},
+};
+use crate::{
+    Command, Crypto, Folder, InputError, MuaaId, Phase, Secret,
+    state::{LogBody, Removal},
+};
+
+impl Command {
+    /// A word for the log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Offer { .. } => "offer",
+            Self::CancelOffer { .. } => "cancel offer",
+            Self::EnterCode { .. } => "enter code",
+            Self::Reject { .. } => "reject",
+            Self::StartApart => "start apart",
+            Self::AdoptKey { .. } => "adopt key",
+            Self::Remove { .. } => "remove",
+            Self::Leave => "leave",
+            Self::Rename { .. } => "rename",
+            Self::SetPreferEncrypt { .. } => "set prefer-encrypt",
+            Self::Return => "return",
+        }
+    }
+}
+
+impl<C: Crypto> Muaa<C> {
+    pub(super) fn command(&mut self, command: Command) -> Result<(), InputError> {
+        match command {
+            Command::Poll => {
+                self.look();
+                Ok(())
+            }
+            Command::Offer { to } => self.offer(to),
+            Command::CancelOffer { session } => self.cancel(session),
+            Command::EnterCode { code, from } => self.enter_code(&code, from),
+            Command::Reject { id } => self.reject(id),
+            Command::StartApart => {
+                self.require(&[Phase::Unpaired, Phase::Requesting])?;
+                self.found();
+                Ok(())
+            }
+            Command::AdoptKey { secret } => self.adopt(secret),
+            Command::Remove { id } => self.remove(id),
+            Command::Leave => self.leave(),
+            Command::Rename { name } => {
+                self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
+                self.state.name = name.clone();
+                self.changed();
+                self.set(&format!("name/{}", self.state.id), &name);
+                Ok(())
+            }
+            Command::SetPreferEncrypt { mutual } => {
+                self.require(&[Phase::Alone, Phase::Paired])?;
+                self.set("prefer-encrypt", if mutual { "mutual" } else { "nopreference" });
+                Ok(())
+            }
+            Command::Return => {
+                self.require(&[Phase::Suspended])?;
+                self.state.life = Life::Grouped;
+                self.state.inbox = InboxState::Tried;
+                self.changed();
+                self.look();
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn require(&self, phases: &[Phase]) -> Result<(), InputError> {
+        let phase = self.phase();
+        phases.contains(&phase).then_some(()).ok_or(InputError::WrongPhase(phase))
+    }
+
+    fn adopt(&mut self, secret: Secret) -> Result<(), InputError> {
+        let key = self.crypto.read_account_key(&secret).map_err(|_| InputError::BadKey)?;
+        self.require(&[Phase::Discovering, Phase::Alone, Phase::Unpaired, Phase::Requesting, Phase::Paired])?;
+        if self.state.group.is_none() {
+            self.state.adopted = Some(secret);
+            self.changed();
+            return Ok(());
+        }
+        let known = self.state.keys.contains_key(&key.fingerprint);
+        if self.state.keys.len() >= self.config.account_keys_max && !known {
+            return Err(InputError::TooMany);
+        }
+        if self.view.current != Some(key.fingerprint) {
+            self.take_key_as_current(key);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, id: MuaaId) -> Result<(), InputError> {
+        self.require(&[Phase::Paired])?;
+        let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
+        let target = target.ok_or(InputError::NoSuchMuaa(id))?;
+        let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
+        let number = self.state.links.get(&id).map_or(0, |link| link.number) + 1;
+        let cut = self.last_sequence(&target);
+        self.append_to_log(&LogBody::Remove(Removal { target, cut }));
+        self.tell_removed(id, &certificate.unwrap_or_default(), number);
+        self.rotate_account_key();
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), InputError> {
+        self.require(&[
+            Phase::Discovering,
+            Phase::Alone,
+            Phase::Unpaired,
+            Phase::Requesting,
+            Phase::Paired,
+            Phase::Suspended,
+        ])?;
+        if self.view.members.len() > 1 {
+            self.append_to_log(&LogBody::Leave);
+            self.tell_everyone_now();
+        }
+        let sessions: Vec<_> = self.state.sessions.keys().copied().collect();
+        for session in sessions {
+            self.end_session(session, None);
+        }
+        self.end(Life::Left);
+        self.io.read_soon(Folder::Announcements);
+        Ok(())
+    }
+}

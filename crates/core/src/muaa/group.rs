@@ -1,0 +1,245 @@
+//! The group's state: evaluating the log, taking in what siblings send, entering a group.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Muaa,
+    persistent::{Group, Item, Life, Link},
+};
+use crate::{
+    AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
+    state::{Log, Membership, Register},
+    wire::{KeyMaterial, Update, encode},
+};
+
+impl<C: Crypto> Muaa<C> {
+    /// Evaluates the log anew, tells what differs, and keeps one link for each other member.
+    pub(super) fn evaluate(&mut self) {
+        let before = std::mem::replace(&mut self.view, self.state.membership());
+        self.io.digest_due = true;
+        let known: BTreeSet<_> = before.members.keys().copied().collect();
+        let present: BTreeSet<_> = self.view.members.keys().copied().collect();
+        for key in present.difference(&known) {
+            let Some(member) = self.view.members.get(key).cloned() else { continue };
+            if *key != self.state.device.fingerprint {
+                let end = self.state.journal_end;
+                self.state.links.entry(member.id).or_insert(Link { acked: end, ..Link::default() });
+                self.tell(Event::MemberAdded { id: member.id, by: member.added_by });
+                // What it sent before it was known as a member still lies there.
+                self.io.read_again(self.own_inbox());
+            }
+        }
+        for key in known.difference(&present) {
+            let Some(member) = before.members.get(key) else { continue };
+            let how = self.view.ended.get(key).map(|(_, how)| *how);
+            if let (Some(how), true) = (how, *key != self.state.device.fingerprint) {
+                self.drop_link(member.id);
+                self.tell(Event::MemberGone { id: member.id, how });
+            }
+        }
+        let cheats: Vec<_> = self.view.equivocators.difference(&before.equivocators).copied().collect();
+        for key in cheats {
+            if let Some(id) = self.id_of(&key) {
+                self.tell(Event::Equivocation { id });
+            }
+        }
+        self.tell_current_key(before.current);
+        self.drop_settled_requests();
+        self.notice_own_end();
+        self.changed();
+    }
+
+    fn tell_current_key(&mut self, before: Option<Fingerprint>) {
+        if let Some(current) = self.view.current.filter(|current| before != Some(*current))
+            && self.state.keys.contains_key(&current)
+        {
+            self.tell(Event::AccountKeyChanged(current));
+        }
+    }
+
+    pub(super) fn id_of(&self, key: &Fingerprint) -> Option<MuaaId> {
+        let member = self.view.members.get(key).map(|member| member.id);
+        member.or_else(|| self.view.ended.get(key).map(|(id, _)| *id))
+    }
+
+    /// Takes back what a sibling that is written to no more has not read.
+    pub(super) fn drop_link(&mut self, id: MuaaId) {
+        if let Some(link) = self.state.links.remove(&id) {
+            for (_, token) in link.waiting {
+                self.withdraw(Folder::Inbox(id), token);
+            }
+        }
+        self.io.gathering.remove(&id);
+        self.io.doubted.remove(&id);
+    }
+
+    /// Writes a setting and has the siblings told.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        if self.state.group.is_none() {
+            return;
+        }
+        self.state.clock = self.state.clock.max(self.state.settings.time()) + 1;
+        let value: String = value.chars().take(64).collect();
+        let register = Register { time: self.state.clock, author: self.state.id, value };
+        if self.state.settings.get(name).is_some_and(|known| known.value == register.value) {
+            return;
+        }
+        if self.state.settings.join(name, &register) {
+            self.note(Item::Setting(name.to_owned()));
+            self.io.digest_due = true;
+        }
+    }
+
+    /// Joins what a member sent.
+    pub(super) fn take_in(&mut self, update: &Update) {
+        let max = self.config.log_max;
+        let crypto = self.crypto.clone();
+        let taken = match self.state.group.as_mut() {
+            Some(group) if !update.ops.is_empty() => group.log.join(&crypto, &update.ops, max),
+            Some(_) | None => Vec::new(),
+        };
+        // The keys first, so that a new current key can be told of.
+        let named: BTreeSet<_> = self
+            .state
+            .group
+            .as_ref()
+            .map(|group| Membership::of(&group.log).keys)
+            .unwrap_or_default()
+            .into_keys()
+            .collect();
+        for material in &update.keys {
+            self.take_key(material, &named);
+        }
+        if !taken.is_empty() {
+            self.evaluate();
+        }
+        let mut news = false;
+        for (name, register) in &update.settings {
+            news |= self.state.settings.join(name, register);
+        }
+        if news {
+            self.tell(Event::SettingsChanged);
+            self.io.digest_due = true;
+        }
+        self.changed();
+    }
+
+    fn take_key(&mut self, material: &KeyMaterial, named: &BTreeSet<Fingerprint>) {
+        let Ok(key) = self.crypto.read_account_key(&material.secret) else { return };
+        let fits = self.state.keys.len() < self.config.account_keys_max;
+        if fits && named.contains(&key.fingerprint) && !self.state.keys.contains_key(&key.fingerprint) {
+            let current = self.view.current == Some(key.fingerprint);
+            let fingerprint = key.fingerprint;
+            self.state.keys.insert(fingerprint, key);
+            self.io.digest_due = true;
+            if current {
+                self.tell(Event::AccountKeyChanged(fingerprint));
+            }
+        }
+    }
+
+    /// Everything that a new member needs.
+    pub(super) fn whole_state(&self, number: u64) -> Update {
+        let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
+        let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
+        Update {
+            number,
+            received: 0,
+            digest: self.digest().unwrap_or_default(),
+            ask: false,
+            ops,
+            keys: self.held_keys().map(material).collect(),
+            settings: self
+                .state
+                .settings
+                .iter()
+                .map(|(name, register)| (name.clone(), register.clone()))
+                .collect(),
+            merged: None,
+        }
+    }
+
+    /// The keys that are held and that the log names.
+    fn held_keys(&self) -> impl Iterator<Item = &AccountKey> {
+        self.state.keys.values().filter(|key| self.view.keys.contains_key(&key.fingerprint))
+    }
+
+    /// A digest of all replicated state: equal on all members when they agree. The secret keys are part of it, so that it
+    /// tells an outsider nothing.
+    #[must_use]
+    pub fn digest(&self) -> Option<Hash> {
+        let group = self.state.group.as_ref()?;
+        let mut parts = vec![group.log.group().0.to_vec()];
+        parts.extend(group.log.entries().map(|(hash, _)| hash.0.to_vec()));
+        parts.extend(
+            self.held_keys()
+                .map(|key| self.crypto.hash("autocrypt-sma-key-v1", &[key.secret.expose()]).0.to_vec()),
+        );
+        parts.push(encode(&self.state.settings));
+        let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
+        Some(self.crypto.hash("autocrypt-sma-state-v1", &parts))
+    }
+
+    /// Becomes a member of another group, with everything that is its own.
+    pub(super) fn enter_group(&mut self, log: Log, update: &Update, by: MuaaId) {
+        let former = self.state.group.take();
+        let former_view = std::mem::take(&mut self.view);
+        let links: Vec<_> = self.state.links.keys().copied().collect();
+        for id in links {
+            self.drop_link(id);
+        }
+        self.state.journal.clear();
+        let own = self.state.device.fingerprint;
+        let previous = log.heads().get(&own).map(|(_, hash)| *hash);
+        let group = log.group();
+        self.state.group = Some(Group { log, previous });
+        self.state.life = Life::Grouped;
+        self.state.looked = None;
+        self.take_members_quietly();
+        let state = Update { ops: Vec::new(), ..update.clone() };
+        self.take_in(&state);
+        self.tell(Event::Joined { group, by });
+        self.tell_current_key(former_view.current);
+        self.bring_own_keys(&former_view);
+        self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
+        if let Some(link) = self.state.links.get_mut(&by) {
+            link.received = update.number;
+            link.owes = true;
+        }
+        if let Some(former) = former.filter(|former| former.log.group() != group) {
+            self.lead(&former, &former_view);
+        }
+        self.io.read_again(self.own_inbox());
+        self.changed();
+    }
+
+    fn take_members_quietly(&mut self) {
+        self.view = self.state.membership();
+        let end = self.state.journal_end;
+        let own = self.state.device.fingerprint;
+        for (_, member) in self.view.members.iter().filter(|(key, _)| **key != own) {
+            self.state.links.insert(member.id, Link { acked: end, ..Link::default() });
+        }
+        self.drop_settled_requests();
+    }
+
+    /// All mail that could be read before can be read after, on every device: the own keys become the group's.
+    fn bring_own_keys(&mut self, former: &Membership) {
+        if let Some(key) =
+            self.state.adopted.take().and_then(|secret| self.crypto.read_account_key(&secret).ok())
+        {
+            self.state.keys.insert(key.fingerprint, key);
+        }
+        let own: Vec<_> = self
+            .state
+            .keys
+            .values()
+            .filter(|key| !self.view.keys.contains_key(&key.fingerprint))
+            .cloned()
+            .collect();
+        for key in own {
+            let epoch = former.keys.get(&key.fingerprint).map_or(0, |notice| notice.epoch);
+            self.publish_key(key, epoch);
+        }
+    }
+}

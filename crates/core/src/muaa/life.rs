@@ -1,0 +1,335 @@
+//! The course of a MUAA's life: looking around, founding a group, falling silent, ending.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    Muaa,
+    persistent::{Announced, InboxState, Item, Known, Life},
+};
+use crate::{
+    Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
+    state::{Introduction, KeyNotice, Log, LogBody, Removal},
+    wire::{self, Kind},
+};
+
+impl<C: Crypto> Muaa<C> {
+    pub(super) fn live(&mut self) {
+        if matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended) {
+            return;
+        }
+        self.notice_missing_inbox();
+        self.announce_if_due();
+        match self.state.life {
+            Life::Discovering => self.discover(),
+            Life::Unpaired => self.ask_to_be_let_in(),
+            Life::Grouped => self.watch_over_silence(),
+            Life::Suspended | Life::Removed | Life::Left => {}
+        }
+    }
+
+    pub(super) fn life_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
+        let ended = matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended);
+        let announced = self.state.announced.as_ref().filter(|announced| announced.done && !ended);
+        let heartbeat = announced.map(|announced| (announced.at + self.config.heartbeat, "heartbeat"));
+        let looked = self.state.looked.filter(|at| *at > self.now).map(|at| (at, "second look"));
+        heartbeat.into_iter().chain(looked)
+    }
+
+    pub(super) fn list_soon(&mut self) {
+        self.io.list_again();
+    }
+
+    /// A listing tells which folders exist.
+    pub(super) fn listed(&mut self, folders: BTreeSet<Folder>) {
+        if !folders.contains(&Folder::Announcements) && self.state.announced.take().is_some() {
+            self.changed();
+        }
+        let gone = |folder: &Folder| !folders.contains(folder);
+        let before = (self.state.removals.len(), self.state.posts.len());
+        self.state.removals.retain(|(folder, _)| !gone(folder));
+        self.state.posts.retain(|_, post| post.folder == Folder::Announcements || !gone(&post.folder));
+        self.unsaved |= before != (self.state.removals.len(), self.state.posts.len());
+        self.state.folders_deleted.retain(|folder| !gone(folder));
+        let cleaned_up = gone(&Folder::Announcements);
+        self.notice_missing_folders(&folders, cleaned_up);
+        self.io.missing_inbox = self.state.inbox == InboxState::Made && gone(&self.own_inbox());
+        for folder in [Folder::Announcements, self.own_inbox()] {
+            if gone(&folder) {
+                self.io.forget(folder);
+            }
+        }
+        self.io.folders = Some(folders);
+    }
+
+    /// The folder of a member is gone while the announcements stand: somebody deleted it.
+    fn notice_missing_folders(&mut self, folders: &BTreeSet<Folder>, cleaned_up: bool) {
+        let own = self.state.id;
+        let members: Vec<_> = self.view.members.values().map(|member| member.id).collect();
+        for id in members.into_iter().filter(|id| *id != own) {
+            let stands = folders.contains(&Folder::Inbox(id));
+            let announced = self.state.siblings.contains_key(&id);
+            let silent = self.state.siblings.get(&id).is_some_and(|known| self.is_silent(known));
+            let Some(link) = self.state.links.get_mut(&id) else { continue };
+            if link.folder_gone != stands {
+                continue;
+            }
+            link.folder_gone = !stands;
+            link.waiting.clear();
+            link.sent = None;
+            link.full = true;
+            self.changed();
+            if !stands && !cleaned_up && announced && !silent {
+                self.tell(Event::FolderDeleted { id });
+            }
+        }
+    }
+
+    /// The own folder is gone. If the announcement went with it, or nobody else is there, it was a clean-up or a long
+    /// silence: it is made again. Otherwise somebody wants this device out, and a person must say.
+    fn notice_missing_inbox(&mut self) {
+        if !self.io.missing_inbox || !self.io.read.contains(&Folder::Announcements) {
+            return;
+        }
+        self.io.missing_inbox = false;
+        let others = self.view.members.len() > 1;
+        if others && self.state.announced.as_ref().is_some_and(|announced| announced.done) {
+            self.state.life = Life::Suspended;
+        } else {
+            self.state.inbox = InboxState::Tried;
+        }
+        self.io.forget(self.own_inbox());
+        self.changed();
+    }
+
+    pub(super) fn created(&mut self, folder: Folder, fresh: bool) {
+        self.io.add_folder(folder);
+        if folder == self.own_inbox() {
+            if !fresh && self.io.first_try {
+                return self.draw_another_id();
+            }
+            self.state.inbox = InboxState::Made;
+            self.changed();
+        }
+    }
+
+    pub(super) fn deleted(&mut self, folder: Folder) {
+        self.io.remove_folder(folder);
+        self.state.folders_deleted.remove(&folder);
+        if folder == self.own_inbox() {
+            self.state.inbox = InboxState::Drawn;
+        }
+        self.changed();
+    }
+
+    /// Only before anything was announced.
+    pub(super) fn draw_another_id(&mut self) {
+        self.state.id = MuaaId(self.random.number());
+        self.state.inbox = InboxState::Drawn;
+        self.io.read_soon(self.own_inbox());
+        self.changed();
+    }
+
+    fn discover(&mut self) {
+        let announced = self.state.announced.as_ref().is_some_and(|announced| announced.done);
+        if !announced || !self.io.read.contains(&Folder::Announcements) {
+            return;
+        }
+        if !self.state.siblings.is_empty() {
+            self.state.life = Life::Unpaired;
+            self.state.looked = None;
+            self.changed();
+            return self.ask_to_be_let_in();
+        }
+        let Some(at) = self.state.looked else {
+            let wait = u64::try_from(self.config.second_look.as_millis()).unwrap_or(0);
+            let wait = Duration::from_millis(wait + self.random.below(wait + 1));
+            self.state.looked = Some(self.now + wait);
+            return self.changed();
+        };
+        if at > self.now {
+            return;
+        }
+        if self.io.looked_twice {
+            return self.found();
+        }
+        self.io.looked_twice = true;
+        self.io.read.remove(&Folder::Announcements);
+        self.io.read_soon(Folder::Announcements);
+    }
+
+    /// Founds a group of one with an account key.
+    pub(super) fn found(&mut self) {
+        let introduction = Introduction {
+            id: self.state.id,
+            certificate: self.state.device.certificate.clone(),
+            incarnation: self.state.incarnation,
+        };
+        let (kind, body) = LogBody::Genesis(introduction).write();
+        let op = self.sign_content(kind, None, body, None, None);
+        let log = Log::found(&self.crypto, &op).expect("the own genesis founds a group");
+        let previous = Some(log.group());
+        self.state.group = Some(super::persistent::Group { log, previous });
+        self.state.life = Life::Grouped;
+        self.state.looked = None;
+        self.evaluate();
+        let adopted = self.state.adopted.take();
+        let key = adopted.and_then(|secret| self.crypto.read_account_key(&secret).ok());
+        let key = match key {
+            Some(key) => key,
+            None => self.new_account_key(),
+        };
+        self.take_key_as_current(key);
+        self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
+        self.changed();
+    }
+
+    fn new_account_key(&mut self) -> crate::AccountKey {
+        let seed = self.random.seed();
+        self.crypto
+            .new_account_key(&self.state.address, &seed, self.now)
+            .expect("an account key can be made for the configured address")
+    }
+
+    /// Makes `key` the current one: its epoch is above all others.
+    pub(super) fn take_key_as_current(&mut self, key: crate::AccountKey) {
+        let epoch = if self.view.keys.is_empty() { 0 } else { self.view.epoch() + 1 };
+        self.publish_key(key, epoch);
+    }
+
+    pub(super) fn publish_key(&mut self, key: crate::AccountKey, epoch: u64) {
+        let notice = KeyNotice { fingerprint: key.fingerprint, epoch, created: key.created, generation: 0 };
+        self.state.keys.insert(key.fingerprint, key);
+        self.note(Item::Key(notice.fingerprint));
+        self.append_to_log(&LogBody::AccountKey(notice));
+    }
+
+    /// Makes a new account key current: whoever is out now does not get it.
+    pub(super) fn rotate_account_key(&mut self) {
+        let key = self.new_account_key();
+        self.take_key_as_current(key);
+    }
+
+    /// Posts a request to the MUAAs that were there first (H2).
+    fn ask_to_be_let_in(&mut self) {
+        if !self.state.requested.is_empty() || self.state.inbox != InboxState::Made {
+            return;
+        }
+        let reachable = self.state.siblings.keys().copied().filter(|id| self.io.exists(Folder::Inbox(*id)));
+        let others: Vec<_> = reachable.take(self.config.requests_max).collect();
+        for id in others {
+            let request = wire::Request {
+                certificate: self.state.device.certificate.clone(),
+                nonce: self.random.number(),
+            };
+            self.say(Folder::Inbox(id), Class::Request, Kind::Request, wire::encode(&request));
+            self.state.requested.insert(id);
+        }
+    }
+
+    /// Whether it has been silent for longer than `limit`, on the server's dates and by the own heartbeats.
+    fn has_been_silent(&self, known: &Known, limit: Duration) -> bool {
+        let beats = limit.as_millis() / self.config.heartbeat.as_millis().max(1);
+        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats
+    }
+
+    pub(super) fn is_silent(&self, known: &Known) -> bool {
+        self.has_been_silent(known, self.config.suspend_after)
+    }
+
+    fn watch_over_silence(&mut self) {
+        let mut quiet = Vec::new();
+        for (id, known) in &self.state.siblings {
+            let member = self.view.members.contains_key(&known.fingerprint);
+            quiet.push((*id, member, known.clone()));
+        }
+        for (id, member, known) in quiet {
+            if member && !known.warned && self.has_been_silent(&known, self.config.suspend_after.mul_f32(0.7))
+            {
+                self.state.siblings.entry(id).and_modify(|known| known.warned = true);
+                self.tell(Event::MemberSilent { id });
+                self.changed();
+            }
+            if member && self.is_silent(&known) {
+                self.stop_writing_to(id);
+            }
+            if self.is_foremost() && self.has_been_silent(&known, self.config.expire_after) {
+                self.clear_away(id, &known, member);
+            }
+            if member && self.is_foremost() && self.has_been_silent(&known, self.config.forget_after) {
+                self.forget(known.fingerprint);
+            }
+        }
+    }
+
+    /// The member with the lowest id of those that are not silent tidies up; it is enough if one does.
+    pub(super) fn is_foremost(&self) -> bool {
+        let awake = |member: &&crate::state::Member| {
+            let known = self.state.siblings.get(&member.id);
+            member.id == self.state.id || known.is_some_and(|known| !self.is_silent(known))
+        };
+        self.view.members.values().filter(awake).map(|member| member.id).min() == Some(self.state.id)
+    }
+
+    fn clear_away(&mut self, id: MuaaId, known: &Known, member: bool) {
+        let folder = Folder::Inbox(id);
+        if self.io.exists(folder) && self.state.folders_deleted.insert(folder) {
+            self.changed();
+        }
+        self.discard(Folder::Announcements, known.token);
+        if !member {
+            self.state.siblings.remove(&id);
+        }
+    }
+
+    fn forget(&mut self, fingerprint: Fingerprint) {
+        let cut = self.last_sequence(&fingerprint);
+        self.append_to_log(&LogBody::Expire(Removal { target: fingerprint, cut }));
+    }
+
+    /// The sequence of the last log operation that is known of a device.
+    pub(super) fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
+        let heads = self.state.group.as_ref().map(|group| group.log.heads()).unwrap_or_default();
+        heads.get(fingerprint).map_or(0, |(sequence, _)| *sequence)
+    }
+
+    /// This device is out: it stops and takes its things away.
+    pub(super) fn end(&mut self, life: Life) {
+        self.state.life = life;
+        self.state.joining = None;
+        self.state.sessions.clear();
+        self.state.offers.clear();
+        if life_is_removed(&self.state.life) {
+            self.state.posts.clear();
+        }
+        if let Some(Announced { token, .. }) = self.state.announced.take() {
+            self.withdraw(Folder::Announcements, token);
+        }
+        self.changed();
+    }
+
+    /// What the log says of this device, when it is no member any more.
+    pub(super) fn notice_own_end(&mut self) {
+        let own = self.state.device.fingerprint;
+        if self.state.life != Life::Grouped && self.state.life != Life::Suspended {
+            return;
+        }
+        match self.view.ended.get(&own).map(|(_, how)| *how) {
+            Some(Gone::Expired) => {
+                // It was only asleep: a sign of life undoes the expiry.
+                self.append_to_log(&LogBody::Alive);
+            }
+            Some(Gone::Removed | Gone::Voided | Gone::Moved) => self.end(Life::Removed),
+            Some(Gone::Left) | None => {}
+        }
+    }
+
+    pub(super) fn posted(&mut self, folder: Folder, token: Token) {
+        if folder == Folder::Announcements {
+            self.announced(token);
+        }
+    }
+}
+
+fn life_is_removed(life: &Life) -> bool {
+    *life == Life::Removed
+}

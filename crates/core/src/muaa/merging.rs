@@ -1,0 +1,119 @@
+//! Two groups become one: a device that enters another group brings the members of the group it was in.
+
+use super::{
+    Muaa,
+    persistent::{Former, Group, Link},
+    reading::Verdict,
+};
+use crate::{
+    Crypto, Hash, Ignored, MuaaId,
+    state::{Introduction, Log, LogBody, Membership},
+    wire::{Content, SignedOp, Update},
+};
+
+/// How many groups that were left are remembered.
+const FORMERS_MAX: usize = 16;
+
+impl<C: Crypto> Muaa<C> {
+    /// Lets the members of `former` into the own group, and has them told by a merge operation of their own group.
+    pub(super) fn lead(&mut self, former: &Group, view: &Membership) {
+        let Some(into) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
+        let mut log = former.log.clone();
+        let (kind, body) = LogBody::Merge(into).write();
+        let op = self.sign_content(kind, Some(log.group()), body, former.previous, Some(log.heads()));
+        log.join(&self.crypto, &[op], self.config.log_max);
+        let mut others = Vec::new();
+        let own = self.state.device.fingerprint;
+        for (key, member) in &view.members {
+            if *key == own || self.view.ended.contains_key(key) {
+                continue;
+            }
+            others.push(member.id);
+            if !self.view.members.contains_key(key) {
+                let introduction = Introduction {
+                    id: member.id,
+                    certificate: member.certificate.clone(),
+                    incarnation: member.incarnation,
+                };
+                self.append_to_log(&LogBody::Add(introduction));
+            }
+        }
+        for id in &others {
+            if let Some(link) = self.state.links.get_mut(id) {
+                link.lead = true;
+            }
+        }
+        let group = log.group();
+        if self.state.formers.len() < FORMERS_MAX || self.state.formers.contains_key(&group) {
+            self.state.formers.insert(group, Former { log, into });
+        }
+        self.changed();
+    }
+
+    /// What is said to a member that is to be led here is said in the name of the group it is still in.
+    pub(super) fn in_the_name_of(&self, link: &Link, id: MuaaId, update: Update) -> (Option<Hash>, Update) {
+        let own = self.state.group.as_ref().map(|group| group.log.group());
+        let fits =
+            |former: &&Former| Some(former.into) == own && Membership::of(&former.log).by_id(id).is_some();
+        let former = self.state.formers.values().find(fits).filter(|_| link.lead);
+        let Some(former) = former else { return (own, update) };
+        let key = self.state.device.fingerprint;
+        let merges = former.log.entries().filter(|(_, entry)| {
+            entry.key == key && matches!(entry.body, LogBody::Merge(into) if Some(into) == own)
+        });
+        let whole = self.whole_state(link.number);
+        let ops = merges.map(|(_, entry)| entry.signed.clone()).collect();
+        let update = Update { ops, merged: Some(whole.ops), ..whole };
+        (Some(former.log.group()), update)
+    }
+
+    /// An update in the name of a group that this device has left, or does not know.
+    pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
+        let former = content.group.and_then(|group| self.state.formers.get(&group));
+        let Some(former) = former else { return Verdict::Ignore(Ignored::Stale) };
+        let view = Membership::of(&former.log);
+        let member = view.members.get(&content.key).filter(|member| member.id == content.author);
+        if !member.is_some_and(|member| op.is_by(&self.crypto, &member.certificate)) {
+            return Verdict::Drop(Ignored::NotAMember);
+        }
+        if update.merged.is_some() {
+            self.unite(content.author, &content.key, update, true);
+        }
+        Verdict::Done
+    }
+
+    /// A member of the own group says that the group goes on in another.
+    pub(super) fn follow(&mut self, from: MuaaId, update: &Update) {
+        if let Some(key) = self.view.by_id(from).map(|(key, _)| *key) {
+            self.unite(from, &key, update, false);
+        }
+    }
+
+    /// Of two groups to go on in, that of the lower genesis hash is joined if both have been left for the other.
+    fn unite(&mut self, from: MuaaId, author: &crate::Fingerprint, update: &Update, left_already: bool) {
+        let target = update.ops.iter().filter_map(SignedOp::content).find_map(|content| {
+            let merges = content.key == *author && content.kind() == crate::wire::Kind::Merge;
+            merges.then(|| content.body::<crate::state::Merge>().map(|merge| merge.into)).flatten()
+        });
+        let (Some(target), Some(ops)) = (target, &update.merged) else { return };
+        let Some(own) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
+        let max = self.config.log_max;
+        let Some(mut log) = Log::from_ops(&self.crypto, target, ops, max).filter(|_| target != own) else {
+            return;
+        };
+        if let Some(former) = self.state.formers.get(&target) {
+            log.join(&self.crypto, &former.log.ops(), max);
+        }
+        let view = Membership::of(&log);
+        if !view.members.contains_key(&self.state.device.fingerprint) {
+            return;
+        }
+        let conflict = left_already || self.state.formers.contains_key(&target);
+        if conflict && own < target {
+            let previous = log.heads().get(&self.state.device.fingerprint).map(|(_, hash)| *hash);
+            self.lead(&Group { log, previous }, &view);
+        } else {
+            self.enter_group(log, update, from);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The newcomer's side of a pairing: an offer arrives, a person types the code, the accept brings the group.
+
+use subtle::ConstantTimeEq;
+
+use super::{
+    Muaa,
+    member::Transcript,
+    persistent::{Joining, Life, SeenOffer},
+    reading::{Heard, Verdict},
+};
+use crate::{
+    Class, Code, Crypto, Ended, Event, Folder, Hash, Ignored, InputError, MuaaId, PakeRun, Phase, SessionId,
+    Side,
+    state::{Log, Membership},
+    wire::{self, Kind, Update},
+};
+
+impl<C: Crypto> Muaa<C> {
+    /// A member offers to let this MUAA in. Nothing is proven: it only lets a person type a code.
+    pub(super) fn on_offer(&mut self, heard: &Heard) -> Verdict {
+        let Some(offer) = heard.content.body::<wire::Offer>() else {
+            return Verdict::Ignore(Ignored::Malformed);
+        };
+        let Some(group) = heard.content.group else { return Verdict::Ignore(Ignored::Malformed) };
+        let own = heard.content.key == self.state.device.fingerprint;
+        if own || offer.to.is_some_and(|to| to != self.state.id) {
+            return Verdict::Keep;
+        }
+        let member = self.view.members.contains_key(&heard.content.key);
+        let same = self.state.group.as_ref().is_some_and(|own| own.log.group() == group);
+        if member || same {
+            return if heard.folder == Folder::Announcements {
+                Verdict::Keep
+            } else {
+                Verdict::Drop(Ignored::Stale)
+            };
+        }
+        if self.state.offers.contains_key(&offer.session) {
+            return Verdict::Keep;
+        }
+        if self.state.offers.len() >= self.config.offers_max {
+            return Verdict::Ignore(Ignored::TooMany);
+        }
+        let from = heard.content.author;
+        let seen = SeenOffer {
+            from,
+            group,
+            fingerprint: heard.content.key,
+            incarnation: heard.content.incarnation,
+            share: offer.share,
+            expires: offer.expires,
+            folder: heard.folder,
+            token: heard.token,
+            arrived: self.now,
+        };
+        self.state.offers.insert(offer.session, seen);
+        self.changed();
+        self.tell(Event::OfferSeen { from, session: offer.session });
+        Verdict::Keep
+    }
+
+    pub(super) fn enter_code(&mut self, typed: &str, from: Option<MuaaId>) -> Result<(), InputError> {
+        self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone, Phase::Paired])?;
+        let code = Code::parse(typed).map_err(|_| InputError::Mistyped)?;
+        let mut fitting: Vec<_> = self
+            .state
+            .offers
+            .iter()
+            .filter(|(_, offer)| from.is_none_or(|from| from == offer.from))
+            .collect();
+        // Of one member the latest offer is the one whose code is shown.
+        fitting.sort_by_key(|(_, offer)| std::cmp::Reverse((offer.expires, offer.arrived)));
+        let Some((session, offer)) = fitting.first().map(|(id, offer)| (**id, (*offer).clone())) else {
+            return Err(InputError::NoOffer);
+        };
+        if fitting.iter().any(|(_, other)| other.from != offer.from) {
+            return Err(InputError::WhichOffer);
+        }
+        self.join(session, offer, &code)
+    }
+
+    fn join(&mut self, session: SessionId, offer: SeenOffer, code: &Code) -> Result<(), InputError> {
+        let (password, seed) = (code.password(), self.random.seed());
+        let run = PakeRun { side: Side::Newcomer, password: &password, session, seed: &seed };
+        let share = self.crypto.pake_share(run);
+        let shared = self.crypto.pake_finish(run, &offer.share).map_err(|_| InputError::NoOffer)?;
+        let transcript = Transcript {
+            address: &self.state.address,
+            group: offer.group,
+            session,
+            member: (offer.from, offer.fingerprint, offer.incarnation),
+            newcomer: (self.state.id, self.state.device.fingerprint, self.state.incarnation),
+            member_share: &offer.share,
+            newcomer_share: &share,
+            expires: offer.expires,
+        };
+        let transcript = transcript.hash(&self.crypto);
+        let keys = self.crypto.session_keys(&shared, &transcript);
+        let join = wire::Join {
+            session,
+            share,
+            certificate: self.state.device.certificate.clone(),
+            mac: Hash(self.crypto.mac(&keys.newcomer, transcript.as_bytes())),
+        };
+        self.withdraw_join();
+        let token = self.say(Folder::Inbox(offer.from), Class::Join, Kind::Join, wire::encode(&join));
+        self.drop_offer(session);
+        let joining =
+            Joining { offer, member_key: keys.member, bundle_key: keys.bundle, transcript, join: token };
+        self.state.joining = Some((session, joining));
+        self.changed();
+        Ok(())
+    }
+
+    fn withdraw_join(&mut self) {
+        if let Some((_, joining)) = self.state.joining.take() {
+            self.withdraw(Folder::Inbox(joining.offer.from), joining.join);
+        }
+    }
+
+    /// An offer is answered or over. The member takes back what it posted where all read it.
+    pub(super) fn drop_offer(&mut self, session: SessionId) {
+        if let Some(offer) = self.state.offers.remove(&session) {
+            if offer.folder != Folder::Announcements {
+                self.finish(offer.folder, offer.token);
+            }
+            self.changed();
+        }
+    }
+
+    pub(super) fn on_accept(&mut self, heard: &Heard) -> Verdict {
+        let Some(accept) = heard.content.body::<wire::Accept>() else {
+            return Verdict::Ignore(Ignored::Malformed);
+        };
+        let joining = self.state.joining.as_ref().filter(|(session, _)| *session == accept.session);
+        let Some((_, joining)) = joining.cloned() else {
+            let member = self.view.members.contains_key(&heard.content.key);
+            return if member { Verdict::Done } else { Verdict::Ignore(Ignored::Stale) };
+        };
+        match self.open_accept(&accept, &joining, heard) {
+            Ok((log, update)) => {
+                self.state.joining = None;
+                self.drop_all_offers();
+                self.enter_group(log, &update, joining.offer.from);
+                Verdict::Done
+            }
+            Err(why) => Verdict::Ignore(why),
+        }
+    }
+
+    fn open_accept(
+        &self,
+        accept: &wire::Accept,
+        joining: &Joining,
+        heard: &Heard,
+    ) -> Result<(Log, Update), Ignored> {
+        let expected = self.crypto.mac(&joining.member_key, joining.transcript.as_bytes());
+        if !bool::from(expected.ct_eq(accept.mac.as_bytes())) {
+            return Err(Ignored::Unproven);
+        }
+        let opened =
+            self.crypto.open_bundle(&joining.bundle_key, &accept.bundle).map_err(|_| Ignored::Unproven)?;
+        let update: Update = wire::decode(opened.expose()).ok_or(Ignored::Malformed)?;
+        let log = Log::from_ops(&self.crypto, joining.offer.group, &update.ops, self.config.log_max)
+            .ok_or(Ignored::Malformed)?;
+        let view = Membership::of(&log);
+        let (own, theirs) = (self.state.device.fingerprint, joining.offer.fingerprint);
+        let member = view.members.get(&theirs).filter(|_| heard.content.key == theirs);
+        let member = member.ok_or(Ignored::Unproven)?;
+        let fits = view.members.get(&own).is_some_and(|entry| entry.id == self.state.id);
+        (fits && self.check(heard, &member.certificate)).then_some((log, update)).ok_or(Ignored::Unproven)
+    }
+
+    fn drop_all_offers(&mut self) {
+        let sessions: Vec<_> = self.state.offers.keys().copied().collect();
+        for session in sessions {
+            self.drop_offer(session);
+        }
+    }
+
+    /// A hint: what was begun with this member is over. It changes no trust.
+    pub(super) fn on_reject(&mut self, heard: &Heard) -> Verdict {
+        let from = heard.content.author;
+        if self.state.siblings.get(&from).is_none_or(|known| known.fingerprint != heard.content.key) {
+            return Verdict::Ignore(Ignored::Unproven);
+        }
+        if self.state.life == Life::Grouped && self.view.members.len() > 1 {
+            return Verdict::Drop(Ignored::Stale);
+        }
+        let theirs: Vec<_> = self
+            .state
+            .offers
+            .iter()
+            .filter(|(_, offer)| offer.from == from)
+            .map(|(session, _)| *session)
+            .collect();
+        for session in theirs {
+            self.drop_offer(session);
+        }
+        if self.state.joining.as_ref().is_some_and(|(_, joining)| joining.offer.from == from) {
+            self.withdraw_join();
+        }
+        self.tell(Event::PairingEnded { with: from, why: Ended::Rejected });
+        Verdict::Done
+    }
+
+    /// A hint: this session is over. Only the device that made the offer may say so, and only to whom it says it.
+    pub(super) fn on_abort(&mut self, heard: &Heard) -> Verdict {
+        let Some(abort) = heard.content.body::<wire::Abort>() else {
+            return Verdict::Ignore(Ignored::Malformed);
+        };
+        if abort.to != self.state.device.fingerprint {
+            return Verdict::Ignore(Ignored::Unproven);
+        }
+        let joining = self.state.joining.as_ref().filter(|(session, _)| *session == abort.session);
+        let offer =
+            joining.map(|(_, joining)| &joining.offer).or_else(|| self.state.offers.get(&abort.session));
+        let Some(offer) = offer else { return Verdict::Drop(Ignored::Stale) };
+        if offer.fingerprint != heard.content.key {
+            return Verdict::Ignore(Ignored::Unproven);
+        }
+        let from = offer.from;
+        let joined = joining.is_some();
+        if joined {
+            self.withdraw_join();
+        }
+        self.drop_offer(abort.session);
+        let why = if joined && abort.reason == 1 { Ended::WrongCode } else { Ended::Aborted };
+        self.tell(Event::PairingEnded { with: from, why });
+        Verdict::Done
+    }
+}

@@ -1,0 +1,531 @@
+//! What of a MUAA is durable, and its encoding.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+
+use crate::{
+    AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
+    Timestamp, Token,
+    state::{Log, Membership, Settings},
+    wire,
+};
+
+/// The format that [`Snapshot::encode`] writes.
+const FORMAT: u32 = 1;
+
+/// Everything durable of a MUAA. Cheap to clone; encode it to write it down.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Snapshot(pub(crate) Arc<Durable>);
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Snapshot(…)")
+    }
+}
+
+impl Snapshot {
+    /// The versioned encoding. Holds all secrets of the device.
+    #[must_use]
+    pub fn encode(&self) -> Secret {
+        Secret::new(wire::encode(&(FORMAT, &*self.0)))
+    }
+
+    /// Reads what [`Snapshot::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`RestoreError`] says what is wrong. No effect.
+    pub fn decode(octets: &[u8]) -> Result<Self, RestoreError> {
+        let mut decoder = minicbor::Decoder::new(octets);
+        if !matches!(decoder.array(), Ok(Some(2))) {
+            return Err(RestoreError::Malformed);
+        }
+        let format = decoder.u32().map_err(|_| RestoreError::Malformed)?;
+        if format != FORMAT {
+            return Err(RestoreError::Version(format));
+        }
+        let durable: Durable = decoder.decode().map_err(|_| RestoreError::Malformed)?;
+        let whole = decoder.position() == octets.len();
+        whole.then(|| Self(Arc::new(durable))).ok_or(RestoreError::Malformed)
+    }
+}
+
+/// A snapshot cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It was written by a later version of this program. No effect.
+    #[error("the saved state was written by a later version of this program (format {0})")]
+    Version(u32),
+    /// It is damaged. No effect.
+    #[error("the saved state is damaged")]
+    Malformed,
+    /// It belongs to another address. No effect.
+    #[error("the saved state belongs to another mail address")]
+    OtherAccount,
+}
+
+/// Where in its life a MUAA is, as far as the log does not say it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub(crate) enum Life {
+    /// Looking who is there.
+    #[n(0)]
+    Discovering,
+    /// Others are there.
+    #[n(1)]
+    Unpaired,
+    /// In a group.
+    #[n(2)]
+    Grouped,
+    /// In a group, with the own folder deleted by hand.
+    #[n(3)]
+    Suspended,
+    /// Forced out.
+    #[n(4)]
+    Removed,
+    /// Left.
+    #[n(5)]
+    Left,
+}
+
+/// The own folder.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum InboxState {
+    /// Not asked for yet.
+    #[n(0)]
+    Drawn,
+    /// Asked for, with an outcome that is not known.
+    #[n(1)]
+    Tried,
+    /// It exists.
+    #[n(2)]
+    Made,
+}
+
+/// The own announcement as it was last written.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Announced {
+    #[n(0)]
+    pub(crate) token: Token,
+    #[n(1)]
+    pub(crate) at: Timestamp,
+    #[n(2)]
+    pub(crate) done: bool,
+}
+
+/// What another MUAA said of itself.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Known {
+    #[n(0)]
+    pub(crate) fingerprint: Fingerprint,
+    #[n(1)]
+    pub(crate) incarnation: u64,
+    /// The sequence of its latest announcement.
+    #[n(2)]
+    pub(crate) sequence: u64,
+    /// The latest announcement's token.
+    #[n(3)]
+    pub(crate) token: Token,
+    /// The server's date of it.
+    #[n(4)]
+    pub(crate) date: Timestamp,
+    /// How often the own announcement was renewed since.
+    #[n(5)]
+    pub(crate) beats: u32,
+    /// The token of its waiting request.
+    #[n(6)]
+    pub(crate) request: Option<Token>,
+    /// A person said no to this key.
+    #[n(7)]
+    pub(crate) rejected: bool,
+    /// The digest it announced.
+    #[n(8)]
+    pub(crate) digest: Option<Hash>,
+    /// When, on the own clock, that was read.
+    #[n(9)]
+    pub(crate) heard: Timestamp,
+    /// The program was told of its silence.
+    #[n(10)]
+    pub(crate) warned: bool,
+}
+
+/// A group with all that is replicated in it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Group {
+    #[n(0)]
+    pub(crate) log: Log,
+    /// The own last operation in it.
+    #[n(1)]
+    pub(crate) previous: Option<Hash>,
+}
+
+/// What is to be told to siblings, named.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+pub(crate) enum Item {
+    #[n(0)]
+    Op(#[n(0)] Hash),
+    #[n(1)]
+    Key(#[n(0)] Fingerprint),
+    #[n(2)]
+    Setting(#[n(0)] String),
+}
+
+/// What one sibling was told.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Link {
+    /// The journal up to here was acknowledged.
+    #[n(0)]
+    pub(crate) acked: u64,
+    /// The last update's number.
+    #[n(1)]
+    pub(crate) number: u64,
+    /// The update that waits for an acknowledgement: its number, the journal it covers, when it was sent.
+    #[n(2)]
+    pub(crate) sent: Option<(u64, u64, Timestamp)>,
+    /// Messages that may still lie in its inbox.
+    #[n(3)]
+    pub(crate) waiting: Vec<(u64, Token)>,
+    /// The highest number taken in from it.
+    #[n(4)]
+    pub(crate) received: u64,
+    /// An acknowledgement is owed.
+    #[n(5)]
+    pub(crate) owes: bool,
+    /// Everything is to be told, not only the journal.
+    #[n(6)]
+    pub(crate) full: bool,
+    /// It is to be asked for what is missing here.
+    #[n(7)]
+    pub(crate) ask: bool,
+    /// When its digest, which was not ours, is looked at again, and the digest.
+    #[n(8)]
+    pub(crate) doubt: Option<(Timestamp, Hash)>,
+    /// How often it was asked in vain.
+    #[n(9)]
+    pub(crate) asked: u32,
+    /// The own folder of it was found missing.
+    #[n(10)]
+    pub(crate) folder_gone: bool,
+    /// The group that it is to be told its group goes on in, by the operations of the own group's log.
+    #[n(11)]
+    pub(crate) lead: bool,
+}
+
+/// The member's side of a pairing.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Session {
+    #[n(0)]
+    pub(crate) to: Option<MuaaId>,
+    #[n(1)]
+    pub(crate) password: Secret,
+    #[n(2)]
+    pub(crate) seed: Secret,
+    #[n(3)]
+    pub(crate) expires: Timestamp,
+    #[n(4)]
+    pub(crate) offer: Token,
+    #[n(5)]
+    pub(crate) stage: Stage,
+    #[n(6)]
+    pub(crate) started: Timestamp,
+}
+
+/// How far the member's side is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+pub(crate) enum Stage {
+    /// The code is shown.
+    #[n(0)]
+    Open,
+    /// The newcomer proved itself; the accept is kept until it is heard in the group.
+    #[n(1)]
+    Accepted(#[n(0)] Fingerprint, #[n(1)] Token),
+    /// Over; kept for a while so that its number is not used again.
+    #[n(2)]
+    Over,
+}
+
+/// An offer that arrived.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SeenOffer {
+    #[n(0)]
+    pub(crate) from: MuaaId,
+    #[n(1)]
+    pub(crate) group: Hash,
+    #[n(2)]
+    pub(crate) fingerprint: Fingerprint,
+    #[n(3)]
+    pub(crate) incarnation: u64,
+    #[cbor(n(4), with = "crate::wire::octets")]
+    pub(crate) share: Bytes,
+    #[n(5)]
+    pub(crate) expires: Timestamp,
+    #[n(6)]
+    pub(crate) folder: Folder,
+    #[n(7)]
+    pub(crate) token: Token,
+    #[n(8)]
+    pub(crate) arrived: Timestamp,
+}
+
+/// The newcomer's side of a pairing, from the typed code to the accept.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Joining {
+    #[n(0)]
+    pub(crate) offer: SeenOffer,
+    /// Km and Kw, and the transcript.
+    #[n(1)]
+    pub(crate) member_key: Secret,
+    #[n(2)]
+    pub(crate) bundle_key: Secret,
+    #[n(3)]
+    pub(crate) transcript: Hash,
+    #[n(4)]
+    pub(crate) join: Token,
+}
+
+/// A message to append.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Post {
+    #[n(0)]
+    pub(crate) folder: Folder,
+    #[n(1)]
+    pub(crate) class: Class,
+    #[cbor(n(2), with = "crate::wire::octets")]
+    pub(crate) body: Bytes,
+    #[n(3)]
+    pub(crate) date: Timestamp,
+    /// Posts go out in this order to one folder.
+    #[n(4)]
+    pub(crate) order: u64,
+    #[n(5)]
+    pub(crate) sender: MuaaId,
+}
+
+/// All that is durable.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Durable {
+    #[n(0)]
+    pub(crate) address: String,
+    #[n(1)]
+    pub(crate) name: String,
+    #[n(2)]
+    pub(crate) life: Life,
+    #[n(3)]
+    pub(crate) id: MuaaId,
+    #[n(4)]
+    pub(crate) inbox: InboxState,
+    #[cbor(n(5), with = "device_key")]
+    pub(crate) device: DeviceKey,
+    #[n(6)]
+    pub(crate) incarnation: u64,
+    #[n(7)]
+    pub(crate) sequence: u64,
+    #[n(8)]
+    pub(crate) clock: u64,
+    #[n(9)]
+    pub(crate) announced: Option<Announced>,
+    #[n(10)]
+    pub(crate) siblings: BTreeMap<MuaaId, Known>,
+    #[n(11)]
+    pub(crate) group: Option<Group>,
+    #[cbor(n(12), with = "account_keys")]
+    pub(crate) keys: BTreeMap<Fingerprint, AccountKey>,
+    #[n(13)]
+    pub(crate) settings: Settings,
+    #[n(14)]
+    pub(crate) journal: BTreeMap<u64, Item>,
+    #[n(15)]
+    pub(crate) journal_end: u64,
+    #[n(16)]
+    pub(crate) links: BTreeMap<MuaaId, Link>,
+    #[n(17)]
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    #[n(18)]
+    pub(crate) offers: BTreeMap<SessionId, SeenOffer>,
+    #[n(19)]
+    pub(crate) joining: Option<(SessionId, Joining)>,
+    #[n(20)]
+    pub(crate) burnt: Vec<Timestamp>,
+    #[n(21)]
+    pub(crate) posts: BTreeMap<Token, Post>,
+    #[n(22)]
+    pub(crate) removals: BTreeSet<(Folder, Token)>,
+    #[n(23)]
+    pub(crate) processed: BTreeMap<Token, u64>,
+    #[n(24)]
+    pub(crate) requested: BTreeSet<MuaaId>,
+    #[n(25)]
+    pub(crate) formers: BTreeMap<Hash, Former>,
+    #[n(26)]
+    pub(crate) digests: Vec<(Hash, Timestamp)>,
+    #[n(27)]
+    pub(crate) adopted: Option<Secret>,
+    #[n(28)]
+    pub(crate) order: u64,
+    #[n(29)]
+    pub(crate) looked: Option<Timestamp>,
+    #[n(30)]
+    pub(crate) folders_deleted: BTreeSet<Folder>,
+    #[n(31)]
+    pub(crate) server_now: Timestamp,
+}
+
+/// A group that this device was in before, and where it goes on.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Former {
+    #[n(0)]
+    pub(crate) log: Log,
+    #[n(1)]
+    pub(crate) into: Hash,
+}
+
+impl Durable {
+    pub(crate) fn new(config: &Config, id: MuaaId, device: DeviceKey, incarnation: u64) -> Self {
+        Self {
+            address: config.address.clone(),
+            name: config.name.clone(),
+            life: Life::Discovering,
+            id,
+            inbox: InboxState::Drawn,
+            device,
+            incarnation,
+            sequence: 0,
+            clock: 0,
+            announced: None,
+            siblings: BTreeMap::new(),
+            group: None,
+            keys: BTreeMap::new(),
+            settings: Settings::default(),
+            journal: BTreeMap::new(),
+            journal_end: 0,
+            links: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            joining: None,
+            burnt: Vec::new(),
+            posts: BTreeMap::new(),
+            removals: BTreeSet::new(),
+            processed: BTreeMap::new(),
+            requested: BTreeSet::new(),
+            formers: BTreeMap::new(),
+            digests: Vec::new(),
+            adopted: None,
+            order: 0,
+            looked: None,
+            folders_deleted: BTreeSet::new(),
+            server_now: Timestamp(0),
+        }
+    }
+
+    pub(crate) fn membership(&self) -> Membership {
+        self.group.as_ref().map(|group| Membership::of(&group.log)).unwrap_or_default()
+    }
+}
+
+impl Session {
+    /// Forgets the code: nothing can be proven with it any more.
+    pub(crate) fn wipe(&mut self, stage: Stage) {
+        self.password = Secret::default();
+        self.seed = Secret::default();
+        self.stage = stage;
+    }
+
+    pub(crate) fn new(
+        to: Option<MuaaId>,
+        code: &Code,
+        seed: [u8; 32],
+        now: Timestamp,
+        config: &Config,
+    ) -> Self {
+        Self {
+            to,
+            password: code.password(),
+            seed: Secret::new(seed.to_vec()),
+            expires: now + config.offer_lifetime,
+            offer: Token::default(),
+            stage: Stage::Open,
+            started: now,
+        }
+    }
+}
+
+mod device_key {
+    use minicbor::{Decoder, Encoder};
+
+    use crate::{DeviceKey, Secret};
+
+    pub(crate) fn encode<C, W: minicbor::encode::Write>(
+        key: &DeviceKey,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(3)?
+            .encode_with(&key.secret, ctx)?
+            .bytes(&key.certificate)?
+            .encode_with(key.fingerprint, ctx)?
+            .ok()
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<DeviceKey, minicbor::decode::Error> {
+        if d.array()? != Some(3) {
+            return Err(minicbor::decode::Error::message("not a device key"));
+        }
+        let secret: Secret = d.decode_with(ctx)?;
+        let certificate = bytes::Bytes::copy_from_slice(d.bytes()?);
+        Ok(DeviceKey { secret, certificate, fingerprint: d.decode_with(ctx)? })
+    }
+}
+
+mod account_keys {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use minicbor::{Decoder, Encoder};
+
+    use crate::{AccountKey, Fingerprint};
+
+    type Keys = BTreeMap<Fingerprint, AccountKey>;
+
+    pub(crate) fn encode<C, W: minicbor::encode::Write>(
+        keys: &Keys,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(keys.len() as u64)?;
+        for key in keys.values() {
+            e.array(4)?.encode_with(&key.secret, ctx)?.bytes(&key.public)?;
+            e.encode_with(key.fingerprint, ctx)?.encode_with(key.created, ctx)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Keys, minicbor::decode::Error> {
+        let malformed = || minicbor::decode::Error::message("not account keys");
+        let mut keys = Keys::new();
+        for _ in 0..d.array()?.ok_or_else(malformed)? {
+            if d.array()? != Some(4) {
+                return Err(malformed());
+            }
+            let secret = d.decode_with(ctx)?;
+            let public = Bytes::copy_from_slice(d.bytes()?);
+            let fingerprint = d.decode_with(ctx)?;
+            let created = d.decode_with(ctx)?;
+            keys.insert(fingerprint, AccountKey { secret, public, fingerprint, created });
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,557 @@
+//! What one life of the process knows of the store, and which operation to ask for next.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fmt,
+    time::Duration,
+};
+
+use super::{
+    Muaa,
+    persistent::{InboxState, Life},
+};
+use crate::{
+    Content, Crypto, Cursor, Envelope, Event, Folder, Input, InputError, Message, MuaaId, Op, OpError, OpId,
+    Output, Reply, Timestamp, Token, Uid,
+};
+
+/// What an operation is for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) enum Task {
+    List,
+    Create(Folder),
+    Delete(Folder),
+    /// Read what is new in the announcements or the own inbox.
+    Read(Folder),
+    /// Read all of a folder, only to find the uids of messages to remove.
+    Survey(Folder),
+    Post(Folder, Token),
+    Remove(Folder),
+    Watch,
+}
+
+impl Task {
+    fn folder(&self) -> Option<Folder> {
+        match self {
+            Self::List | Self::Watch => None,
+            Self::Create(folder)
+            | Self::Delete(folder)
+            | Self::Read(folder)
+            | Self::Survey(folder)
+            | Self::Post(folder, _)
+            | Self::Remove(folder) => Some(*folder),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::List => "LIST",
+            Self::Create(_) => "CREATE",
+            Self::Delete(_) => "DELETE",
+            Self::Read(_) | Self::Survey(_) => "FETCH",
+            Self::Post(..) => "APPEND",
+            Self::Remove(_) => "EXPUNGE",
+            Self::Watch => "IDLE",
+        }
+    }
+}
+
+/// What is known of a folder's content.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) cursor: Option<Cursor>,
+    /// Messages of ours by uid.
+    pub(super) index: BTreeMap<Uid, Token>,
+}
+
+/// The volatile part of a MUAA.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(super) struct Io {
+    next_id: u64,
+    running: BTreeMap<OpId, (Task, Op)>,
+    pub(super) requests: VecDeque<(OpId, Op)>,
+    list_due: bool,
+    pub(super) due: BTreeSet<Folder>,
+    /// Folders that were read to their end in this life.
+    pub(super) read: BTreeSet<Folder>,
+    pub(super) folders: Option<BTreeSet<Folder>>,
+    pub(super) seen: BTreeMap<Folder, Seen>,
+    trouble: BTreeMap<Task, (u32, Timestamp)>,
+    /// Posts that no life of the process has tried to append.
+    pub(super) fresh: BTreeSet<Token>,
+    watching: Option<Vec<Folder>>,
+    pub(super) next_poll: Timestamp,
+    /// The creation of the own folder that is under way is the first that was ever tried under this id.
+    pub(super) first_try: bool,
+    /// The second look was begun.
+    pub(super) looked_twice: bool,
+    /// The own folder was not in the last listing.
+    pub(super) missing_inbox: bool,
+    /// When what is to be told to a sibling is sent.
+    pub(super) gathering: BTreeMap<MuaaId, Timestamp>,
+    /// Siblings whose inboxes are surveyed for an update that was not acknowledged.
+    pub(super) doubted: BTreeSet<MuaaId>,
+    /// The replicated state may differ from the last recorded digest.
+    pub(super) digest_due: bool,
+    /// Messages that were reported as ignored: folder, validity, uid.
+    pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
+}
+
+impl Io {
+    /// Has a folder read; its cursor stays.
+    pub(super) fn read_soon(&mut self, folder: Folder) {
+        self.due.insert(folder);
+    }
+
+    /// Has a folder read from its beginning.
+    pub(super) fn read_again(&mut self, folder: Folder) {
+        self.seen.remove(&folder);
+        self.due.insert(folder);
+    }
+
+    pub(super) fn exists(&self, folder: Folder) -> bool {
+        self.folders.as_ref().is_some_and(|folders| folders.contains(&folder))
+    }
+
+    pub(super) fn list_again(&mut self) {
+        self.list_due = true;
+    }
+
+    pub(super) fn add_folder(&mut self, folder: Folder) {
+        self.folders.get_or_insert_default().insert(folder);
+        self.forget(folder);
+    }
+
+    pub(super) fn remove_folder(&mut self, folder: Folder) {
+        if let Some(folders) = &mut self.folders {
+            folders.remove(&folder);
+        }
+        self.forget(folder);
+    }
+
+    /// What was read of a folder holds no longer.
+    pub(super) fn forget(&mut self, folder: Folder) {
+        self.seen.remove(&folder);
+        self.read.remove(&folder);
+        self.due.insert(folder);
+        self.watching = None;
+    }
+
+    fn is_busy(&self, folder: Folder) -> bool {
+        self.running.values().any(|(task, _)| task.folder() == Some(folder))
+    }
+
+    fn is_troubled(&self, task: &Task, now: Timestamp) -> bool {
+        self.trouble.get(task).is_some_and(|(_, until)| *until > now)
+    }
+}
+
+impl<C: Crypto> Muaa<C> {
+    /// Has everything looked at.
+    pub(super) fn look(&mut self) {
+        self.io.list_due = true;
+        self.io.due.extend([Folder::Announcements, self.own_inbox()]);
+        self.io.next_poll = self.now + self.config.poll_interval;
+        let (now, kept) = (self.now, self.config.retry_max);
+        self.io.trouble.retain(|_, (_, until)| *until + kept > now);
+    }
+
+    pub(super) fn poll_if_due(&mut self) {
+        if self.io.next_poll <= self.now {
+            self.look();
+        }
+    }
+
+    /// Nothing is under way, and nothing waits to be appended, read or removed: only time or others change something.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.io.running.is_empty() && self.io.requests.is_empty() && self.next_task(true).is_none()
+    }
+
+    pub(super) fn storage_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
+        self.io.trouble.values().filter(|(_, until)| *until > self.now).map(|(_, until)| (*until, "retry"))
+    }
+
+    pub(super) fn start_tasks(&mut self) {
+        while self.io.running.len() < self.config.ops_in_flight_max {
+            let Some(task) = self.next_task(false) else { return };
+            let Some(op) = self.op_of(&task) else { return };
+            if let Task::Post(_, token) = &task {
+                self.io.fresh.remove(token);
+            }
+            if task == Task::Create(self.own_inbox()) {
+                self.io.first_try = self.state.inbox == InboxState::Drawn;
+                if self.io.first_try {
+                    self.state.inbox = InboxState::Tried;
+                    self.changed();
+                }
+            }
+            let id = OpId(self.io.next_id);
+            self.io.next_id += 1;
+            self.io.running.insert(id, (task, op.clone()));
+            self.io.requests.push_back((id, op));
+        }
+    }
+
+    fn op_of(&self, task: &Task) -> Option<Op> {
+        Some(match task {
+            Task::List => Op::ListFolders,
+            Task::Create(folder) => Op::CreateFolder(*folder),
+            Task::Delete(folder) => Op::DeleteFolder(*folder),
+            Task::Read(folder) => {
+                let known = self.io.seen.get(folder).and_then(|seen| seen.cursor);
+                let after = known.filter(|_| !self.seeks(*folder));
+                Op::Fetch { folder: *folder, after }
+            }
+            Task::Survey(folder) => Op::Fetch { folder: *folder, after: None },
+            Task::Post(folder, token) => {
+                let post = self.state.posts.get(token)?;
+                let envelope = Envelope {
+                    sender: post.sender,
+                    token: *token,
+                    class: post.class,
+                    date: post.date,
+                    body: post.body.clone(),
+                };
+                Op::Append { folder: *folder, envelope }
+            }
+            Task::Remove(folder) => Op::Remove {
+                folder: *folder,
+                validity: self.io.seen.get(folder)?.cursor?.validity,
+                messages: self.removable(*folder),
+            },
+            Task::Watch => Op::Watch(self.watched()),
+        })
+    }
+
+    /// Messages to remove whose uids are known.
+    fn removable(&self, folder: Folder) -> Vec<(Uid, Token)> {
+        let index = self.io.seen.get(&folder).map(|seen| &seen.index);
+        let wanted = |token: &Token| self.state.removals.contains(&(folder, *token));
+        index
+            .into_iter()
+            .flatten()
+            .filter(|(_, token)| wanted(token))
+            .map(|(uid, token)| (*uid, *token))
+            .collect()
+    }
+
+    /// Something is to be removed whose uid is not known: only reading everything finds it.
+    fn seeks(&self, folder: Folder) -> bool {
+        let wanted = self.state.removals.iter().filter(|(place, _)| *place == folder).count();
+        wanted > 0 && self.removable(folder).is_empty()
+    }
+
+    fn watched(&self) -> Vec<Folder> {
+        vec![Folder::Announcements, self.own_inbox()]
+    }
+
+    /// The first thing to do, in a fixed order of importance. `patient` also counts what waits for a retry.
+    fn next_task(&self, patient: bool) -> Option<Task> {
+        if self.io.running.values().any(|(task, _)| *task == Task::List) {
+            return None;
+        }
+        let may = |task: &Task| {
+            let free = task.folder().is_none_or(|folder| !self.io.is_busy(folder));
+            free && (patient || !self.io.is_troubled(task, self.now))
+        };
+        if self.io.list_due || self.io.folders.is_none() {
+            return Some(Task::List).filter(|task| may(task) && self.io.running.is_empty());
+        }
+        let ended = matches!(self.state.life, Life::Removed | Life::Left);
+        let tasks = if ended { self.farewell_tasks() } else { self.life_tasks() };
+        tasks.into_iter().chain(self.removal_tasks()).find(may)
+    }
+
+    fn life_tasks(&self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let suspended = self.state.life == Life::Suspended;
+        let own = self.own_inbox();
+        if !self.io.exists(Folder::Announcements) {
+            return if suspended { tasks } else { vec![Task::Create(Folder::Announcements)] };
+        }
+        if self.io.due.contains(&Folder::Announcements) {
+            tasks.push(Task::Read(Folder::Announcements));
+        }
+        if !self.io.read.contains(&Folder::Announcements) || suspended {
+            return tasks;
+        }
+        if self.state.inbox != InboxState::Made {
+            tasks.push(Task::Create(own));
+            return tasks;
+        }
+        if self.io.due.contains(&own) && self.io.exists(own) {
+            tasks.push(Task::Read(own));
+        }
+        tasks.extend(self.post_tasks());
+        if self.io.watching.as_ref() != Some(&self.watched()) && self.io.read.contains(&own) {
+            tasks.push(Task::Watch);
+        }
+        tasks
+    }
+
+    /// Of each folder the post that comes first.
+    fn post_tasks(&self) -> impl Iterator<Item = Task> {
+        let mut first: BTreeMap<Folder, (u64, Token)> = BTreeMap::new();
+        for (token, post) in self.state.posts.iter().filter(|(_, post)| self.io.exists(post.folder)) {
+            let slot = first.entry(post.folder).or_insert((post.order, *token));
+            *slot = (*slot).min((post.order, *token));
+        }
+        let mut posts: Vec<_> = first.into_iter().collect();
+        posts.sort_by_key(|(_, place)| *place);
+        posts.into_iter().map(|(folder, (_, token))| Task::Post(folder, token))
+    }
+
+    fn removal_tasks(&self) -> Vec<Task> {
+        let folders: BTreeSet<_> = self.state.removals.iter().map(|(folder, _)| *folder).collect();
+        let deletions = self.state.folders_deleted.iter().map(|folder| Task::Delete(*folder));
+        let surveys = self.io.doubted.iter().map(|id| Task::Survey(Folder::Inbox(*id)));
+        let mut tasks: Vec<_> = deletions.chain(surveys).collect();
+        for folder in folders.into_iter().filter(|folder| self.io.exists(*folder)) {
+            let own = folder == Folder::Announcements || folder == self.own_inbox();
+            tasks.push(match (self.seeks(folder), own) {
+                (false, _) => Task::Remove(folder),
+                (true, true) => Task::Read(folder),
+                (true, false) => Task::Survey(folder),
+            });
+        }
+        tasks
+    }
+
+    /// A device that ended says so, takes its announcement away and deletes its own folder.
+    fn farewell_tasks(&self) -> Vec<Task> {
+        let mut tasks: Vec<_> = self.post_tasks().collect();
+        let own = self.own_inbox();
+        let silent = tasks.is_empty() && self.state.removals.is_empty();
+        if silent && self.state.inbox == InboxState::Made && self.io.exists(own) {
+            tasks.push(Task::Delete(own));
+        }
+        tasks
+    }
+
+    pub(super) fn done(&mut self, id: OpId, result: Result<Reply, OpError>) -> Result<(), InputError> {
+        let (task, op) = self.io.running.remove(&id).ok_or(InputError::NoSuchRequest)?;
+        let fits = match (&op, &result) {
+            (_, Err(_)) => true,
+            (Op::ListFolders, Ok(reply)) => matches!(reply, Reply::Folders(_)),
+            (Op::Fetch { .. }, Ok(reply)) => matches!(reply, Reply::Messages { .. }),
+            (
+                Op::CreateFolder(_)
+                | Op::DeleteFolder(_)
+                | Op::Append { .. }
+                | Op::Remove { .. }
+                | Op::Watch(_),
+                Ok(reply),
+            ) => *reply == Reply::Ok,
+        };
+        match result {
+            Ok(reply) if fits => {
+                self.io.trouble.remove(&task);
+                self.succeeded(task, &op, reply);
+                Ok(())
+            }
+            Ok(_) => {
+                self.failed(task, OpError::Unknown);
+                Err(InputError::WrongReply)
+            }
+            Err(error) => {
+                self.failed(task, error);
+                Ok(())
+            }
+        }
+    }
+
+    fn succeeded(&mut self, task: Task, op: &Op, reply: Reply) {
+        match task {
+            Task::List => {
+                if let Reply::Folders(folders) = reply {
+                    self.io.list_due = false;
+                    self.listed(folders.into_iter().collect());
+                }
+            }
+            Task::Create(folder) => self.created(folder, true),
+            Task::Delete(folder) => self.deleted(folder),
+            Task::Read(folder) => self.take_messages(folder, reply, true),
+            Task::Survey(folder) => self.take_messages(folder, reply, false),
+            Task::Post(folder, token) => {
+                self.state.posts.remove(&token);
+                self.changed();
+                self.posted(folder, token);
+            }
+            Task::Remove(folder) => {
+                if let Op::Remove { messages, .. } = op {
+                    self.removed(folder, messages);
+                }
+            }
+            Task::Watch => {
+                if let Op::Watch(folders) = op {
+                    self.io.watching = Some(folders.clone());
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, task: Task, error: OpError) {
+        match (&task, error) {
+            (Task::Create(folder), OpError::AlreadyExists) => {
+                self.io.trouble.remove(&task);
+                return self.created(*folder, false);
+            }
+            (Task::Create(folder), OpError::Denied | OpError::NotSent | OpError::OverQuota)
+                if *folder == self.own_inbox() && self.io.first_try =>
+            {
+                self.state.inbox = InboxState::Drawn;
+                self.changed();
+            }
+            (Task::Delete(folder), OpError::NoSuchFolder) => return self.deleted(*folder),
+            (
+                Task::Read(folder) | Task::Survey(folder) | Task::Post(folder, _) | Task::Remove(folder),
+                OpError::NoSuchFolder,
+            ) => {
+                // Only a listing tells whether it is gone or was never there.
+                if let Some(folders) = &mut self.io.folders {
+                    folders.remove(folder);
+                }
+                self.io.list_due = true;
+            }
+            (Task::Remove(folder), OpError::ValidityChanged) => {
+                self.io.seen.remove(folder);
+                if *folder == Folder::Announcements || *folder == self.own_inbox() {
+                    self.io.read_soon(*folder);
+                }
+            }
+            (_, OpError::NotSent) => {
+                self.io.watching = None;
+            }
+            _ => {}
+        }
+        if task == Task::Watch {
+            // Watching only spares time: the next poll finds everything.
+            self.io.watching = Some(self.watched());
+            return;
+        }
+        let (count, _) = self.io.trouble.get(&task).copied().unwrap_or_default();
+        let pause = self.pause(count);
+        let until = self.now + pause;
+        if count == 0 {
+            self.tell(Event::StoreTrouble { op: task.name(), error });
+        }
+        self.io.trouble.insert(task, (count.saturating_add(1), until));
+    }
+
+    /// Doubles with each failure, with jitter of a quarter.
+    fn pause(&mut self, failures: u32) -> Duration {
+        let longest = self.config.retry_max;
+        let pause = self.config.retry_first.saturating_mul(1 << failures.min(20)).min(longest);
+        let quarter = u64::try_from(pause.as_millis() / 4).unwrap_or(0);
+        pause + Duration::from_millis(self.random.below(quarter + 1))
+    }
+
+    fn take_messages(&mut self, folder: Folder, reply: Reply, process: bool) {
+        let Reply::Messages { validity, complete, messages, more } = reply else { return };
+        let seen = self.io.seen.entry(folder).or_default();
+        let same = seen.cursor.is_some_and(|cursor| cursor.validity == validity);
+        if !same || complete {
+            seen.index.clear();
+        }
+        let highest = messages.last().map_or(Uid(0), |message| message.uid);
+        let before = seen.cursor.filter(|_| same && !complete).map_or(Uid(0), |cursor| cursor.uid);
+        if process || seen.cursor.is_none() || !same {
+            seen.cursor = Some(Cursor { validity, uid: highest.max(before) });
+        }
+        for message in &messages {
+            if let Content::Envelope(envelope) = &message.content {
+                seen.index.insert(message.uid, envelope.token);
+            }
+        }
+        if complete && !more {
+            self.drop_vain_removals(folder);
+        }
+        if !process && complete && !more {
+            self.surveyed(folder);
+        }
+        if process {
+            self.process(folder, validity, complete && !more, messages, more);
+        }
+    }
+
+    /// What is to be removed and is not there is gone.
+    fn drop_vain_removals(&mut self, folder: Folder) {
+        let index = self.io.seen.get(&folder).map(|seen| &seen.index);
+        let present: BTreeSet<_> = index.into_iter().flat_map(|index| index.values().copied()).collect();
+        let before = self.state.removals.len();
+        let kept = |place: &(Folder, Token)| place.0 != folder || present.contains(&place.1);
+        self.state.removals.retain(kept);
+        self.unsaved |= self.state.removals.len() != before;
+    }
+
+    fn process(&mut self, folder: Folder, validity: u32, complete: bool, messages: Vec<Message>, more: bool) {
+        if !more {
+            self.io.due.remove(&folder);
+            self.io.read.insert(folder);
+        }
+        if folder == Folder::Announcements {
+            self.read_announcements(validity, complete, messages);
+        } else {
+            self.read_inbox(validity, messages);
+        }
+    }
+
+    fn removed(&mut self, folder: Folder, messages: &[(Uid, Token)]) {
+        if let Some(seen) = self.io.seen.get_mut(&folder) {
+            for (uid, _) in messages {
+                seen.index.remove(uid);
+            }
+            let left: BTreeSet<_> = seen.index.values().copied().collect();
+            for (_, token) in messages.iter().filter(|(_, token)| !left.contains(token)) {
+                self.state.removals.remove(&(folder, *token));
+            }
+        }
+        self.changed();
+    }
+}
+
+/// An input as one line of a log, without octets of messages or secrets.
+pub(super) struct Shown<'a>(pub(super) &'a Input);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Input::Command(command) => f.write_str(command.name()),
+            Input::Done { id, result: Ok(Reply::Messages { messages, validity, .. }) } => {
+                write!(f, "done {} with {} messages of {validity}", id.0, messages.len())
+            }
+            Input::Done { id, result: Ok(Reply::Folders(folders)) } => {
+                write!(f, "done {} with {} folders", id.0, folders.len())
+            }
+            Input::Done { id, result: Ok(Reply::Ok) } => write!(f, "done {}", id.0),
+            Input::Done { id, result: Err(error) } => write!(f, "failed {}: {error}", id.0),
+            Input::Changed(folder) => write!(f, "changed {}", folder.name()),
+        }
+    }
+}
+
+/// An output as one line of a log, likewise.
+pub(super) struct ShownOutput<'a>(pub(super) &'a Output);
+
+impl fmt::Display for ShownOutput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Output::Persist(_) => f.write_str("persist"),
+            Output::Event(event) => write!(f, "event {event:?}"),
+            Output::Request { id, op } => match op {
+                Op::ListFolders => write!(f, "request {} LIST", id.0),
+                Op::CreateFolder(folder) => write!(f, "request {} CREATE {}", id.0, folder.name()),
+                Op::DeleteFolder(folder) => write!(f, "request {} DELETE {}", id.0, folder.name()),
+                Op::Fetch { folder, .. } => write!(f, "request {} FETCH {}", id.0, folder.name()),
+                Op::Append { folder, envelope } => {
+                    write!(f, "request {} APPEND {} {}", id.0, folder.name(), envelope.class.name())
+                }
+                Op::Remove { folder, messages, .. } => {
+                    write!(f, "request {} EXPUNGE {} {}", id.0, folder.name(), messages.len())
+                }
+                Op::Watch(_) => write!(f, "request {} IDLE", id.0),
+            },
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Keeping siblings in step: one waiting update per pair at most, acknowledged, and asked for when digests differ.
+
+use std::time::Duration;
+
+use super::{
+    Muaa,
+    persistent::{InboxState, Item, Life, Link},
+    reading::Verdict,
+};
+use crate::{
+    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp,
+    wire::{self, Kind, Protection, SignedOp, Update},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// How many of the own state's digests are remembered.
+const DIGESTS: usize = 32;
+/// How often a pause is doubled at most.
+const DOUBLINGS: u32 = 5;
+
+impl<C: Crypto> Muaa<C> {
+    pub(super) fn synchronise(&mut self) {
+        self.record_digest();
+        if self.state.life != Life::Grouped || self.state.inbox != InboxState::Made {
+            return;
+        }
+        self.resolve_doubts();
+        let links: Vec<_> = self.state.links.keys().copied().collect();
+        for id in links {
+            if !self.wants_to_write(id) {
+                self.io.gathering.remove(&id);
+                continue;
+            }
+            let at = *self.io.gathering.entry(id).or_insert(self.now + self.config.gather);
+            if at <= self.now {
+                self.io.gathering.remove(&id);
+                self.write_to(id);
+            }
+        }
+    }
+
+    pub(super) fn sync_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
+        let active = self.state.life == Life::Grouped;
+        let gathering = self.io.gathering.values().map(|at| (*at, "gather"));
+        let doubts = self.state.links.values().filter_map(|link| link.doubt.map(|(at, _)| (at, "doubt")));
+        let unread = self.state.links.iter().filter_map(|(id, link)| {
+            let due = self.unread_until(link)?;
+            (!self.io.doubted.contains(id)).then_some((due, "unread"))
+        });
+        gathering.chain(doubts).chain(unread).filter(move |_| active)
+    }
+
+    /// When an update without an acknowledgement is looked after.
+    fn unread_until(&self, link: &Link) -> Option<Timestamp> {
+        let (_, _, at) = link.sent.filter(|_| !link.folder_gone)?;
+        Some(at + DAY.saturating_mul(1 << link.asked.min(DOUBLINGS)))
+    }
+
+    fn is_written_to(&self, id: MuaaId, link: &Link) -> bool {
+        let silent = self.state.siblings.get(&id).is_some_and(|known| self.is_silent(known));
+        !link.folder_gone && !silent && self.view.by_id(id).is_some() && self.io.exists(Folder::Inbox(id))
+    }
+
+    fn wants_to_write(&self, id: MuaaId) -> bool {
+        let Some(link) = self.state.links.get(&id) else { return false };
+        let covered = link.sent.map_or(link.acked, |(_, end, _)| end);
+        let news =
+            self.state.journal.range(covered + 1..).next().is_some() || (link.full && link.sent.is_none());
+        (news || link.owes || link.ask || (link.lead && link.sent.is_none())) && self.is_written_to(id, link)
+    }
+
+    /// Puts one joined update in the place of what the sibling has not read.
+    fn write_to(&mut self, id: MuaaId) {
+        let Some(mut link) = self.state.links.get(&id).cloned() else { return };
+        let Some((_, member)) = self.view.by_id(id) else { return };
+        let certificate = member.certificate.clone();
+        link.number += 1;
+        let update = self.update_for(&link);
+        let (group, update) = self.in_the_name_of(&link, id, update);
+        if update.has_news() {
+            link.sent = Some((link.number, self.state.journal_end, self.now));
+        }
+        let Some(body) = self.seal_update(&certificate, group, &update) else { return };
+        let token = self.post(Folder::Inbox(id), Class::Sync, body);
+        for (_, old) in std::mem::take(&mut link.waiting) {
+            self.withdraw(Folder::Inbox(id), old);
+        }
+        link.waiting.push((link.number, token));
+        link.owes = false;
+        link.ask = false;
+        self.state.links.insert(id, link);
+        self.changed();
+    }
+
+    pub(super) fn seal_update(
+        &mut self,
+        certificate: &[u8],
+        group: Option<Hash>,
+        update: &Update,
+    ) -> Option<bytes::Bytes> {
+        let op = self.sign(Kind::Update, group, wire::encode(update));
+        let plain = crate::Secret::new(wire::encode(&op));
+        let seed = self.random.seed();
+        self.crypto.seal(certificate, plain.expose(), &seed).ok()
+    }
+
+    fn update_for(&self, link: &Link) -> Update {
+        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(link.number) };
+        if link.full {
+            return update;
+        }
+        let items: Vec<_> = self.state.journal.range(link.acked + 1..).map(|(_, item)| item).collect();
+        let log = self.state.group.as_ref().map(|group| group.log.clone());
+        update.ops = items
+            .iter()
+            .filter_map(|item| if let Item::Op(hash) = item { log.as_ref()?.get(hash) } else { None })
+            .map(|entry| entry.signed.clone())
+            .collect();
+        update.keys.clear();
+        for item in &items {
+            if let Item::Key(fingerprint) = item {
+                let key = self.state.keys.get(fingerprint);
+                update.keys.extend(key.map(|key| wire::KeyMaterial { secret: key.secret.clone() }));
+            }
+        }
+        update
+            .settings
+            .retain(|name, _| items.iter().any(|item| matches!(item, Item::Setting(of) if of == name)));
+        update
+    }
+
+    /// A sealed message of a member.
+    pub(super) fn on_sync(&mut self, envelope: &crate::Envelope) -> Verdict {
+        let Ok(opened) = self.crypto.open(&self.state.device.secret, &envelope.body) else {
+            return Verdict::Ignore(Ignored::Unproven);
+        };
+        let Some(op) = wire::decode::<SignedOp>(opened.expose()) else {
+            return Verdict::Ignore(Ignored::Malformed);
+        };
+        let Some(content) = op.content() else { return Verdict::Ignore(Ignored::Malformed) };
+        if content.kind().protection() != Protection::Sealed || content.author != envelope.sender {
+            return Verdict::Ignore(Ignored::Unproven);
+        }
+        let Some(update) = content.body::<Update>() else { return Verdict::Ignore(Ignored::Malformed) };
+        let own = self.state.group.as_ref().map(|group| group.log.group());
+        if content.group.is_none() || own.is_none() {
+            return Verdict::Ignore(Ignored::Stale);
+        }
+        if content.group != own {
+            return self.on_foreign_update(&op, &content, &update);
+        }
+        let member = self.view.members.get(&content.key).filter(|member| member.id == content.author);
+        let Some(member) = member else {
+            let ended = self.view.ended.contains_key(&content.key);
+            // It may be a member whose introduction is still on its way: the message stays.
+            return if ended {
+                Verdict::Drop(Ignored::NotAMember)
+            } else {
+                Verdict::Ignore(Ignored::NotAMember)
+            };
+        };
+        if !op.is_by(&self.crypto, &member.certificate) {
+            return Verdict::Ignore(Ignored::Unproven);
+        }
+        self.on_update(content.author, &content.key, &update);
+        Verdict::Done
+    }
+
+    fn on_update(&mut self, from: MuaaId, key: &Fingerprint, update: &Update) {
+        let known = self.state.links.get(&from).map_or(0, |link| link.received);
+        if update.number <= known {
+            return;
+        }
+        self.take_in(update);
+        self.newcomer_is_heard(from, key);
+        let ours = self.digest().unwrap_or_default();
+        let Some(mut link) = self.state.links.remove(&from) else { return };
+        link.received = update.number;
+        if link.sent.is_some_and(|(number, _, _)| number <= update.received) {
+            link.acked = link.sent.map_or(link.acked, |(_, end, _)| end);
+            link.sent = None;
+            link.full = false;
+            link.lead = false;
+            link.asked = 0;
+        }
+        link.waiting.retain(|(number, _)| *number > update.received);
+        link.owes |= update.has_news();
+        link.full |= update.ask && update.digest != ours;
+        self.compare(&mut link, update.digest, ours);
+        self.state.links.insert(from, link);
+        self.forget_told();
+        self.changed();
+        if update.merged.is_some() {
+            self.follow(from, update);
+        }
+    }
+
+    /// A digest that is not ours is looked at again later: most differences are on their way already.
+    fn compare(&mut self, link: &mut Link, theirs: Hash, ours: Hash) {
+        link.doubt = None;
+        let behind = self.state.digests.iter().any(|(digest, _)| *digest == theirs);
+        if theirs != ours && !behind {
+            let pause = HOUR.saturating_mul(1 << link.asked.min(DOUBLINGS * 2));
+            let jitter = Duration::from_millis(self.random.below(HOUR.as_millis() as u64 / 2));
+            link.doubt = Some((self.now + pause + jitter, theirs));
+        }
+    }
+
+    /// A digest that a member announced, when nothing has happened here for long.
+    pub(super) fn compare_announced(&mut self, id: MuaaId, theirs: Option<Hash>) {
+        let Some((ours, since)) = self.state.digests.last().copied() else { return };
+        let settled = self.now.since(since) > 2 * DAY;
+        let Some(theirs) = theirs.filter(|theirs| settled && *theirs != ours) else { return };
+        let at = self.now + HOUR + Duration::from_millis(self.random.below(HOUR.as_millis() as u64));
+        let behind = self.state.digests.iter().any(|(digest, _)| *digest == theirs);
+        if let Some(link) = self.state.links.get_mut(&id).filter(|link| link.doubt.is_none()) {
+            link.doubt = Some((at, theirs));
+            link.full |= behind;
+            self.changed();
+        }
+    }
+
+    fn resolve_doubts(&mut self) {
+        let now = self.now;
+        let ours = self.state.digests.clone();
+        let mut changed = false;
+        for (id, link) in &mut self.state.links {
+            if let Some((_, theirs)) = link.doubt.filter(|(at, _)| *at <= now) {
+                link.doubt = None;
+                changed = true;
+                if !ours.iter().any(|(digest, _)| *digest == theirs) {
+                    link.ask = true;
+                    link.full = true;
+                    link.asked += 1;
+                }
+            }
+            let due = link
+                .sent
+                .filter(|_| !link.folder_gone)
+                .map(|(_, _, at)| at + DAY.saturating_mul(1 << link.asked.min(DOUBLINGS)));
+            if due.is_some_and(|due| due <= now) {
+                self.io.doubted.insert(*id);
+            }
+        }
+        self.unsaved |= changed;
+    }
+
+    /// What lies in a sibling's inbox: an update that is neither there nor acknowledged is sent again.
+    pub(super) fn surveyed(&mut self, folder: Folder) {
+        let Folder::Inbox(id) = folder else { return };
+        if !self.io.doubted.remove(&id) {
+            return;
+        }
+        let index = self.io.seen.get(&folder).map(|seen| seen.index.clone()).unwrap_or_default();
+        let Some(link) = self.state.links.get_mut(&id) else { return };
+        let lies_there = link.waiting.iter().any(|(_, token)| index.values().any(|there| there == token));
+        link.asked += 1;
+        match &mut link.sent {
+            Some((_, _, at)) if lies_there => *at = self.now,
+            sent => *sent = None,
+        }
+        self.changed();
+    }
+
+    fn record_digest(&mut self) {
+        if !std::mem::take(&mut self.io.digest_due) {
+            return;
+        }
+        let Some(digest) = self.digest() else { return };
+        if self.state.digests.last().is_none_or(|(last, _)| *last != digest) {
+            self.state.digests.push((digest, self.now));
+            let surplus = self.state.digests.len().saturating_sub(DIGESTS);
+            self.state.digests.drain(..surplus);
+            self.changed();
+        }
+    }
+
+    /// What every sibling has acknowledged is not kept in the journal.
+    fn forget_told(&mut self) {
+        let told = self.state.links.values().map(|link| link.acked).min().unwrap_or(self.state.journal_end);
+        self.state.journal.retain(|at, _| *at > told);
+    }
+
+    /// Without waiting for more to say.
+    pub(super) fn tell_everyone_now(&mut self) {
+        let links: Vec<_> = self.state.links.keys().copied().collect();
+        for id in links {
+            if self.wants_to_write(id) {
+                self.write_to(id);
+            }
+        }
+    }
+
+    /// It is silent: what it has not read is taken back, and told as a whole when it returns.
+    pub(super) fn stop_writing_to(&mut self, id: MuaaId) {
+        let Some(link) = self.state.links.get_mut(&id) else { return };
+        if link.full && link.waiting.is_empty() && link.sent.is_none() {
+            return;
+        }
+        let waiting = std::mem::take(&mut link.waiting);
+        link.sent = None;
+        link.full = true;
+        for (_, token) in waiting {
+            self.withdraw(Folder::Inbox(id), token);
+        }
+        self.changed();
+    }
+
+    /// A new announcement of a sibling.
+    pub(super) fn sibling_is_alive(&mut self, id: MuaaId) {
+        let digest = self.state.siblings.get(&id).and_then(|known| known.digest);
+        self.compare_announced(id, digest);
+    }
+
+    /// A member that was forced out is told so, and gets nothing else.
+    pub(super) fn tell_removed(&mut self, id: MuaaId, certificate: &[u8], number: u64) {
+        let group = self.state.group.as_ref().map(|group| group.log.group());
+        let update = Update {
+            keys: Vec::new(),
+            settings: Default::default(),
+            digest: Hash::default(),
+            ..self.whole_state(number)
+        };
+        if let Some(body) = self.seal_update(certificate, group, &update) {
+            self.post(Folder::Inbox(id), Class::Sync, body);
+        }
+    }
+}

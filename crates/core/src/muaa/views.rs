@@ -1,0 +1,133 @@
+//! Read-only views, in a deterministic order.
+
+use super::{
+    Muaa,
+    persistent::{InboxState, Life},
+};
+use crate::{Account, Crypto, Fingerprint, Hash, MuaaId, Phase, Secret, SessionId, Sibling};
+
+/// An offer that has arrived and that a code may be typed for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OfferView {
+    /// Who says it shows the code.
+    pub from: MuaaId,
+    /// The session.
+    pub session: SessionId,
+}
+
+impl<C: Crypto> Muaa<C> {
+    /// The id, once the own folder exists.
+    #[must_use]
+    pub fn id(&self) -> Option<MuaaId> {
+        (self.state.inbox == InboxState::Made).then_some(self.state.id)
+    }
+
+    /// Where in its life this MUAA is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.state.life {
+            Life::Discovering => Phase::Discovering,
+            Life::Unpaired if self.state.requested.is_empty() => Phase::Unpaired,
+            Life::Unpaired => Phase::Requesting,
+            Life::Grouped if self.view.members.len() > 1 => Phase::Paired,
+            Life::Grouped => Phase::Alone,
+            Life::Suspended => Phase::Suspended,
+            Life::Removed => Phase::Removed,
+            Life::Left => Phase::Left,
+        }
+    }
+
+    /// The fingerprint of the device key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.state.device.fingerprint
+    }
+
+    /// The group: the hash of its genesis.
+    #[must_use]
+    pub fn group(&self) -> Option<Hash> {
+        self.state.group.as_ref().map(|group| group.log.group())
+    }
+
+    /// Six digits that are equal on all devices of a group that see the same members: for people to compare, the only cure
+    /// against a server that shows them different groups for ever.
+    #[must_use]
+    pub fn comparison(&self) -> Option<String> {
+        let group = self.group()?;
+        let mut parts = vec![group.0.to_vec()];
+        parts.extend(self.view.members.keys().map(|key| key.as_bytes().to_vec()));
+        let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
+        let hash = self.crypto.hash("autocrypt-sma-members-v1", &parts);
+        let number = u64::from_be_bytes(hash.0[..8].try_into().unwrap_or_default()) % 1_000_000;
+        Some(format!("{number:06}"))
+    }
+
+    /// The ids of the group's members, this device included.
+    #[must_use]
+    pub fn members(&self) -> Vec<MuaaId> {
+        let mut ids: Vec<_> = self.view.members.values().map(|member| member.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// All other MUAAs that are known, by id: enough for a page "my devices".
+    #[must_use]
+    pub fn siblings(&self) -> Vec<Sibling> {
+        let announced = self.state.siblings.iter().map(|(id, known)| (*id, known.fingerprint));
+        let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
+        let mut all: Vec<_> =
+            announced.chain(members).filter(|(_, key)| *key != self.fingerprint()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter().map(|(id, key)| self.sibling(id, key)).collect()
+    }
+
+    fn sibling(&self, id: MuaaId, fingerprint: Fingerprint) -> Sibling {
+        let known = self.state.siblings.get(&id).filter(|known| known.fingerprint == fingerprint);
+        let member = self.view.members.get(&fingerprint);
+        let name = self.state.settings.get(&format!("name/{id}")).filter(|_| member.is_some());
+        Sibling {
+            id,
+            name: name.map(|register| register.value.clone()),
+            member: member.is_some(),
+            requesting: known.is_some_and(|known| known.request.is_some()),
+            fingerprint,
+            added_by: member.map(|member| member.added_by),
+            last_heard: known.map(|known| known.date),
+            silent: known.is_some_and(|known| self.is_silent(known)),
+        }
+    }
+
+    /// The offers that a code may be typed for, by session.
+    #[must_use]
+    pub fn offers(&self) -> Vec<OfferView> {
+        let view = |(session, offer): (&SessionId, &super::persistent::SeenOffer)| OfferView {
+            from: offer.from,
+            session: *session,
+        };
+        self.state.offers.iter().map(view).collect()
+    }
+
+    /// The account's keys.
+    #[must_use]
+    pub fn account(&self) -> Account {
+        let current = self.view.current.filter(|key| self.state.keys.contains_key(key));
+        Account {
+            current,
+            public: current.and_then(|key| self.state.keys.get(&key)).map(|key| key.public.clone()),
+            keys: self.state.keys.keys().copied().collect(),
+        }
+    }
+
+    /// An account secret key, to sign and decrypt mail with.
+    #[must_use]
+    pub fn account_secret(&self, fingerprint: &Fingerprint) -> Option<&Secret> {
+        self.state.keys.get(fingerprint).map(|key| &key.secret)
+    }
+
+    /// Whether own mail asks for encryption.
+    #[must_use]
+    pub fn prefers_encrypt(&self) -> bool {
+        self.state.settings.get("prefer-encrypt").is_some_and(|register| register.value == "mutual")
+    }
+}

@@ -1,0 +1,371 @@
+//! The log of a group: a grow-only set of signed operations, one hash chain per device, from one genesis.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use minicbor::{Decode, Encode};
+
+use crate::{
+    Crypto, Fingerprint, Hash, MuaaId, Timestamp,
+    wire::{Content, Kind, Seen, SignedOp},
+};
+
+/// A device as the log introduces it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Introduction {
+    /// The device's id.
+    #[n(0)]
+    pub id: MuaaId,
+    /// Its device certificate.
+    #[cbor(n(1), with = "crate::wire::octets")]
+    pub certificate: Bytes,
+    /// Its incarnation.
+    #[n(2)]
+    pub incarnation: u64,
+}
+
+/// The end of a device's membership.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Removal {
+    /// The fingerprint of its device key.
+    #[n(0)]
+    pub target: Fingerprint,
+    /// The last of its log operations that counts; those with a greater sequence are void.
+    #[n(1)]
+    pub cut: u64,
+}
+
+/// Names a key of the account; the key itself travels beside the log, so that it can be destroyed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct KeyNotice {
+    /// The key's fingerprint.
+    #[n(0)]
+    pub fingerprint: Fingerprint,
+    /// Rises with each rotation.
+    #[n(1)]
+    pub epoch: u64,
+    /// When the key was made.
+    #[n(2)]
+    pub created: Timestamp,
+    /// Which version of the key with this fingerprint.
+    #[n(3)]
+    pub generation: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Merge {
+    #[n(0)]
+    pub(crate) into: Hash,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Nothing {}
+
+/// The body of a log operation.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum LogBody {
+    /// The founder introduces itself.
+    Genesis(Introduction),
+    /// The author lets a device in.
+    Add(Introduction),
+    /// The author forces a member out.
+    Remove(Removal),
+    /// The author leaves.
+    Leave,
+    /// The author takes a member for lost.
+    Expire(Removal),
+    /// The author goes on under another id and key.
+    Move(Introduction),
+    /// The author's group goes on in another.
+    Merge(Hash),
+    /// A key of the account.
+    AccountKey(KeyNotice),
+    /// The author is alive.
+    Alive,
+    /// An operation of a later version.
+    Unknown(u16),
+}
+
+impl LogBody {
+    fn read(content: &Content) -> Option<Self> {
+        Some(match content.kind() {
+            Kind::Genesis => Self::Genesis(content.body()?),
+            Kind::Add => Self::Add(content.body()?),
+            Kind::Remove => Self::Remove(content.body()?),
+            Kind::Expire => Self::Expire(content.body()?),
+            Kind::Move => Self::Move(content.body()?),
+            Kind::Merge => Self::Merge(content.body::<Merge>()?.into),
+            Kind::AccountKey => Self::AccountKey(content.body()?),
+            Kind::Leave => content.body::<Nothing>().map(|_| Self::Leave)?,
+            Kind::Alive => content.body::<Nothing>().map(|_| Self::Alive)?,
+            Kind::Unknown(number) => Self::Unknown(number),
+            Kind::Announcement
+            | Kind::Request
+            | Kind::Offer
+            | Kind::Join
+            | Kind::Accept
+            | Kind::Reject
+            | Kind::Abort
+            | Kind::Update => return None,
+        })
+    }
+
+    /// The kind and the encoded body, to be signed.
+    pub(crate) fn write(&self) -> (Kind, Vec<u8>) {
+        use crate::wire::encode;
+        match self {
+            Self::Genesis(body) => (Kind::Genesis, encode(body)),
+            Self::Add(body) => (Kind::Add, encode(body)),
+            Self::Remove(body) => (Kind::Remove, encode(body)),
+            Self::Leave => (Kind::Leave, encode(&Nothing {})),
+            Self::Expire(body) => (Kind::Expire, encode(body)),
+            Self::Move(body) => (Kind::Move, encode(body)),
+            Self::Merge(into) => (Kind::Merge, encode(&Merge { into: *into })),
+            Self::AccountKey(body) => (Kind::AccountKey, encode(body)),
+            Self::Alive => (Kind::Alive, encode(&Nothing {})),
+            Self::Unknown(number) => (Kind::Unknown(*number), Vec::new()),
+        }
+    }
+
+    /// The device that this lets in.
+    #[must_use]
+    pub fn introduces(&self) -> Option<&Introduction> {
+        match self {
+            Self::Genesis(device) | Self::Add(device) | Self::Move(device) => Some(device),
+            Self::Remove(_)
+            | Self::Leave
+            | Self::Expire(_)
+            | Self::Merge(_)
+            | Self::AccountKey(_)
+            | Self::Alive
+            | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// A verified operation of the log.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Entry {
+    /// Who said it.
+    pub author: MuaaId,
+    /// The key it is signed with.
+    pub key: Fingerprint,
+    /// Its number.
+    pub sequence: u64,
+    /// The author's log operation before it.
+    pub previous: Option<Hash>,
+    /// What the author knew.
+    pub seen: Seen,
+    /// What it says.
+    pub body: LogBody,
+    /// The fingerprint of the device it introduces.
+    pub introduced: Option<Fingerprint>,
+    /// The operation itself.
+    pub signed: SignedOp,
+}
+
+/// A group's log. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Log {
+    group: Hash,
+    entries: Arc<BTreeMap<Hash, Arc<Entry>>>,
+}
+
+impl Log {
+    /// The log that `genesis` starts. `None` if it is no genesis that its own device signed.
+    #[must_use]
+    pub fn found<C: Crypto>(crypto: &C, genesis: &SignedOp) -> Option<Self> {
+        let content = genesis.content()?;
+        let group = genesis.hash(crypto);
+        let LogBody::Genesis(founder) = LogBody::read(&content)? else { return None };
+        let fits = content.group.is_none() && founder.id == content.author && content.previous.is_none();
+        if !fits || !genesis.is_by(crypto, &founder.certificate) {
+            return None;
+        }
+        let mut log = Self { group, entries: Arc::default() };
+        let entry = log.entry(crypto, genesis, content)?;
+        if entry.introduced != Some(entry.key) {
+            return None;
+        }
+        Arc::make_mut(&mut log.entries).insert(group, Arc::new(entry));
+        Some(log)
+    }
+
+    /// The log in a set of operations, the genesis of which names the group.
+    #[must_use]
+    pub fn from_ops<C: Crypto>(crypto: &C, group: Hash, ops: &[SignedOp], max: usize) -> Option<Self> {
+        let genesis = ops.iter().find(|op| op.hash(crypto) == group)?;
+        let mut log = Self::found(crypto, genesis)?;
+        log.join(crypto, ops, max);
+        Some(log)
+    }
+
+    /// The group: the hash of the genesis.
+    #[must_use]
+    pub fn group(&self) -> Hash {
+        self.group
+    }
+
+    /// Takes in operations in whatever order they come. Returns the hashes of those that were not known. An operation
+    /// that no introduced device signed for this group is not taken, nor is one above `max`.
+    pub fn join<C: Crypto>(&mut self, crypto: &C, ops: &[SignedOp], max: usize) -> Vec<Hash> {
+        let mut taken = Vec::new();
+        let mut waiting: Vec<_> = ops
+            .iter()
+            .map(|op| (op.hash(crypto), op))
+            .filter(|(hash, _)| !self.entries.contains_key(hash))
+            .filter_map(|(hash, op)| Some((hash, op, op.content()?)))
+            .filter(|(_, _, content)| content.group == Some(self.group))
+            .collect();
+        loop {
+            let before = taken.len();
+            waiting.retain(|(hash, op, content)| {
+                let Some(certificate) = self.certificate(&content.key, content.author) else { return true };
+                if self.entries.len() < max
+                    && op.is_by(crypto, &certificate)
+                    && let Some(entry) = self.entry(crypto, op, content.clone())
+                {
+                    Arc::make_mut(&mut self.entries).insert(*hash, Arc::new(entry));
+                    taken.push(*hash);
+                }
+                false
+            });
+            if taken.len() == before {
+                return taken;
+            }
+        }
+    }
+
+    fn entry<C: Crypto>(&self, crypto: &C, op: &SignedOp, content: Content) -> Option<Entry> {
+        let body = LogBody::read(&content)?;
+        let introduced = match body.introduces() {
+            Some(device) => Some(crypto.device_fingerprint(&device.certificate).ok()?),
+            None => None,
+        };
+        Some(Entry {
+            author: content.author,
+            key: content.key,
+            sequence: content.sequence,
+            previous: content.previous,
+            seen: content.seen.unwrap_or_default(),
+            body,
+            introduced,
+            signed: op.clone(),
+        })
+    }
+
+    /// The certificate of a device that some operation introduces under this id, whether or not it is a member.
+    #[must_use]
+    pub fn certificate(&self, key: &Fingerprint, id: MuaaId) -> Option<Bytes> {
+        self.entries.values().filter(|entry| entry.introduced == Some(*key)).find_map(|entry| {
+            let device = entry.body.introduces()?;
+            (device.id == id).then(|| device.certificate.clone())
+        })
+    }
+
+    /// All entries by hash.
+    pub fn entries(&self) -> impl Iterator<Item = (&Hash, &Entry)> {
+        self.entries.iter().map(|(hash, entry)| (hash, &**entry))
+    }
+
+    /// One entry.
+    #[must_use]
+    pub fn get(&self, hash: &Hash) -> Option<&Entry> {
+        self.entries.get(hash).map(|entry| &**entry)
+    }
+
+    /// How many operations there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Never: a log has its genesis.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All operations.
+    #[must_use]
+    pub fn ops(&self) -> Vec<SignedOp> {
+        self.entries.values().map(|entry| entry.signed.clone()).collect()
+    }
+
+    /// Of each author the last operation.
+    #[must_use]
+    pub fn heads(&self) -> Seen {
+        let mut heads = Seen::new();
+        for (hash, entry) in self.entries.iter() {
+            let head = heads.entry(entry.key).or_insert((entry.sequence, *hash));
+            *head = (*head).max((entry.sequence, *hash));
+        }
+        heads
+    }
+
+    /// Operations that others point to and that are not here.
+    #[must_use]
+    pub fn gaps(&self) -> BTreeSet<Hash> {
+        let pointed = self.entries.values().filter_map(|entry| entry.previous);
+        pointed.filter(|hash| !self.entries.contains_key(hash)).collect()
+    }
+}
+
+impl<C> Encode<C> for Log {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut minicbor::Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(2)?.encode_with(self.group, ctx)?;
+        e.array(self.entries.len() as u64)?;
+        for (hash, entry) in self.entries.iter() {
+            e.array(3)?.encode_with(hash, ctx)?.encode_with(&entry.signed, ctx)?;
+            e.encode_with(entry.introduced, ctx)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a log that this device wrote: hashes and fingerprints stand beside the operations and are not computed again.
+impl<'b, C> Decode<'b, C> for Log {
+    fn decode(d: &mut minicbor::Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let malformed = || minicbor::decode::Error::message("not a log");
+        if d.array()? != Some(2) {
+            return Err(malformed());
+        }
+        let group = d.decode_with(ctx)?;
+        let count = d.array()?.ok_or_else(malformed)?;
+        let mut entries = BTreeMap::new();
+        for _ in 0..count {
+            if d.array()? != Some(3) {
+                return Err(malformed());
+            }
+            let hash = d.decode_with(ctx)?;
+            let signed: SignedOp = d.decode_with(ctx)?;
+            let introduced = d.decode_with(ctx)?;
+            let content = signed.content().ok_or_else(malformed)?;
+            let body = LogBody::read(&content).ok_or_else(malformed)?;
+            let entry = Entry {
+                author: content.author,
+                key: content.key,
+                sequence: content.sequence,
+                previous: content.previous,
+                seen: content.seen.unwrap_or_default(),
+                body,
+                introduced,
+                signed,
+            };
+            entries.insert(hash, Arc::new(entry));
+        }
+        Ok(Self { group, entries: Arc::new(entries) })
+    }
+}

@@ -1,0 +1,59 @@
+//! State for one sibling: the body of an update, and the plain text of an accept's bundle.
+
+use std::collections::BTreeMap;
+
+use minicbor::{Decode, Encode};
+
+use super::SignedOp;
+use crate::{Hash, Secret, state::Register};
+
+/// An account's secret key, in an array of one element so that it can grow.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct KeyMaterial {
+    /// The transferable secret key.
+    #[n(0)]
+    pub secret: Secret,
+}
+
+/// Some of the replicated state: joined into the receiver's. Every part makes sense alone.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Update {
+    /// Counts the author's updates to this recipient.
+    #[n(0)]
+    pub number: u64,
+    /// The highest number that the author has taken in from the recipient.
+    #[n(1)]
+    pub received: u64,
+    /// The digest of the author's whole state.
+    #[n(2)]
+    pub digest: Hash,
+    /// The recipient is asked to send what the author lacks.
+    #[n(3)]
+    pub ask: bool,
+    /// Log operations of the group.
+    #[n(4)]
+    pub ops: Vec<SignedOp>,
+    /// Secret keys of the account.
+    #[n(5)]
+    pub keys: Vec<KeyMaterial>,
+    /// Settings by name.
+    #[n(6)]
+    pub settings: BTreeMap<String, Register>,
+    /// The log of the group in which the author's group goes on.
+    #[n(7)]
+    pub merged: Option<Vec<SignedOp>>,
+}
+
+impl Update {
+    /// Whether there is something in it that the recipient has to acknowledge.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.ask
+            || !self.ops.is_empty()
+            || !self.keys.is_empty()
+            || !self.settings.is_empty()
+            || self.merged.is_some()
+    }
+}
