@@ -1,1 +1,21 @@
-//! TODO
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod clock;
+mod connection;
+mod dial;
+mod driver;
+mod error;
+mod fetch;
+mod folders;
+mod guard;
+mod response;
+mod state_file;
+mod store;
+mod watch;
+
+pub use address::{Account, Address};
+pub use driver::{Driver, Settled};
+pub use error::Error;
+pub use state_file::{StateFile, replace_file};
+pub use store::check_login;

@@ -1,0 +1,52 @@
+//! From an address to a connection: TCP, TLS (RFC 8314), login.
+
+use std::sync::Arc;
+
+use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
+};
+
+use crate::{
+    Account, Error,
+    connection::{CONNECT_TIME, Connection},
+    guard::Wire,
+};
+
+/// Connects and logs in.
+pub(crate) async fn dial(account: &Account) -> Result<Connection, Error> {
+    let server = &account.server;
+    let unreachable = |why: &dyn std::fmt::Display| {
+        let shown = server.shown();
+        Error::Connection(format!("cannot connect to the mail server {shown}: {why}; check its address and the network"))
+    };
+    let tcp = timeout(CONNECT_TIME, TcpStream::connect((server.host.as_str(), server.port))).await;
+    let tcp = tcp.map_err(|_| unreachable(&"no answer"))?.map_err(|error| unreachable(&error))?;
+    // Commands are short and each waits for its answer.
+    tcp.set_nodelay(true).map_err(|error| unreachable(&error))?;
+    let wire: Box<dyn Wire> = if server.tls {
+        let name = ServerName::try_from(server.host.clone()).map_err(|error| unreachable(&error))?;
+        let connector = TlsConnector::from(Arc::new(tls_config()?));
+        let tls = timeout(CONNECT_TIME, connector.connect(name, tcp)).await;
+        Box::new(tls.map_err(|_| unreachable(&"no TLS answer"))?.map_err(|error| unreachable(&error))?)
+    } else {
+        Box::new(tcp)
+    };
+    Connection::log_in(wire, account).await
+}
+
+/// TLS 1.2 or 1.3, trusting what this system trusts.
+fn tls_config() -> Result<ClientConfig, Error> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (usable, _) = roots.add_parsable_certificates(found.certs);
+    if usable == 0 {
+        let why = "this system has no certificate authorities that TLS could trust: install its package ca-certificates";
+        return Err(Error::Connection(why.to_owned()));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Connection(format!("TLS cannot be set up: {error}")))?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
