@@ -38,7 +38,9 @@ impl Address {
     /// ```
     pub fn parse(url: &str, insecure: bool) -> Result<Self, Error> {
         let wrong = |why: &str| {
-            Error::Address(format!("{url} is no address of a mail server ({why}): write imaps://login@host:port"))
+            Error::Address(format!(
+                "{url} is no address of a mail server ({why}): write imaps://login@host:port"
+            ))
         };
         let written = at_signs_encoded(url);
         let uri = Uri::parse(written.as_str()).map_err(|_| wrong("not a URL"))?;

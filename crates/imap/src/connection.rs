@@ -46,7 +46,7 @@ impl Connection {
     pub(crate) async fn log_in(wire: Box<dyn Wire>, account: &Account) -> Result<Self, Error> {
         let server = account.server.shown();
         let mut client = Client::new(Guarded::new(wire, ANSWER_BYTES_MAX));
-        let greeting = timeout(CONNECT_TIME, guarded(client.read_response())).await;
+        let greeting = timeout(CONNECT_TIME, next(&mut client)).await;
         let greeting = greeting.map_err(|_| unusable(&server, "it does not greet"))?;
         let greeting = greeting.map_err(|why| unusable(&server, &why))?;
         if let Heard::Untagged(Untagged::Bye(text)) = greeting {
@@ -60,7 +60,8 @@ impl Connection {
         let logged_in = logged_in.map_err(|_| unusable(&server, "its answer makes no sense"))?;
         let session = logged_in.map_err(|(error, _)| login_error(&error, &server, login))?;
         let mut connection = Self { session, capabilities: Vec::new(), broken: false };
-        let answer = connection.run("CAPABILITY").await.map_err(|failure| unusable(&server, failure.why()))?;
+        let answer =
+            connection.run("CAPABILITY").await.map_err(|failure| unusable(&server, failure.why()))?;
         for untagged in answer {
             if let Untagged::Capabilities(words) = untagged {
                 connection.capabilities = words;
@@ -101,11 +102,15 @@ impl Connection {
             let tag = self.session.run_command(command).await.map_err(|error| error.to_string())?.0;
             let mut answer = Vec::new();
             loop {
-                match guarded(self.session.read_response()).await? {
-                    Heard::Untagged(Untagged::Bye(text)) => return Err(format!("the server says goodbye: {text}")),
+                match next(&mut self.session).await? {
+                    Heard::Untagged(Untagged::Bye(text)) => {
+                        return Err(format!("the server says goodbye: {text}"));
+                    }
                     Heard::Untagged(untagged) => answer.push(untagged),
                     Heard::Done { tag: of, result } if of == tag => return Ok(result.map(|()| answer)),
-                    Heard::Done { .. } | Heard::Continue => return Err("an answer to nothing that was asked".to_owned()),
+                    Heard::Done { .. } | Heard::Continue => {
+                        return Err("an answer to nothing that was asked".to_owned());
+                    }
                     Heard::Other => {}
                 }
             }
@@ -128,16 +133,22 @@ impl Connection {
             let tag = command.map_err(|error| error.to_string())?.0;
             let mut waiting = true;
             loop {
-                match guarded(self.session.read_response()).await? {
+                match next(&mut self.session).await? {
                     Heard::Continue if waiting => {
                         waiting = false;
                         let sent = self.session.run_command_untagged(message).await;
                         sent.map_err(|error| error.to_string())?;
                     }
-                    Heard::Untagged(Untagged::Bye(text)) => return Err(format!("the server says goodbye: {text}")),
+                    Heard::Untagged(Untagged::Bye(text)) => {
+                        return Err(format!("the server says goodbye: {text}"));
+                    }
                     // OK without having taken the message is no success.
-                    Heard::Done { tag: of, result } if of == tag && !(waiting && result.is_ok()) => return Ok(result),
-                    Heard::Done { .. } | Heard::Continue => return Err("an answer to nothing that was asked".to_owned()),
+                    Heard::Done { tag: of, result } if of == tag && !(waiting && result.is_ok()) => {
+                        return Ok(result);
+                    }
+                    Heard::Done { .. } | Heard::Continue => {
+                        return Err("an answer to nothing that was asked".to_owned());
+                    }
                     Heard::Untagged(_) | Heard::Other => {}
                 }
             }
@@ -164,9 +175,11 @@ impl Connection {
                 let sent = self.session.run_command_untagged("DONE").await;
                 sent.map_err(|error| error.to_string())?;
                 loop {
-                    match guarded(self.session.read_response()).await? {
+                    match next(&mut self.session).await? {
                         Heard::Done { tag: of, result } if of == tag => return Ok(result.map(|()| news)),
-                        Heard::Untagged(Untagged::Bye(text)) => return Err(format!("the server says goodbye: {text}")),
+                        Heard::Untagged(Untagged::Bye(text)) => {
+                            return Err(format!("the server says goodbye: {text}"));
+                        }
                         Heard::Untagged(_) | Heard::Other | Heard::Continue | Heard::Done { .. } => {}
                     }
                 }
@@ -180,11 +193,13 @@ impl Connection {
 
     async fn await_news(&mut self, tag: &str) -> Result<Result<(), Refusal>, String> {
         loop {
-            let heard = guarded(self.session.read_response()).await?;
+            let heard = next(&mut self.session).await?;
             self.session.get_mut().allow(ANSWER_BYTES_MAX);
             match heard {
                 Heard::Untagged(Untagged::Exists(_)) => return Ok(Ok(())),
-                Heard::Untagged(Untagged::Bye(text)) => return Err(format!("the server says goodbye: {text}")),
+                Heard::Untagged(Untagged::Bye(text)) => {
+                    return Err(format!("the server says goodbye: {text}"));
+                }
                 Heard::Done { tag: of, result: Err(refusal) } if of == tag => return Ok(Err(refusal)),
                 Heard::Done { .. } => return Err("IDLE ended by itself".to_owned()),
                 Heard::Untagged(_) | Heard::Other | Heard::Continue => {}
@@ -215,10 +230,8 @@ impl Failure {
 
 /// One response, or why there is none. The parser panics on some answers that no honest server gives; that must not end the
 /// program.
-async fn guarded(
-    response: impl Future<Output = std::io::Result<Option<async_imap::types::ResponseData>>>,
-) -> Result<Heard, String> {
-    match AssertUnwindSafe(response).catch_unwind().await {
+async fn next(connection: &mut async_imap::Connection<Guarded>) -> Result<Heard, String> {
+    match AssertUnwindSafe(connection.read_response()).catch_unwind().await {
         Ok(Ok(Some(data))) => Ok(response::read(data.parsed())),
         Ok(Ok(None)) => Err("the server closed the connection".to_owned()),
         Ok(Err(error)) => Err(reason(&error)),
@@ -235,7 +248,9 @@ fn reason(error: &std::io::Error) -> String {
 }
 
 fn unusable(server: &str, why: &str) -> Error {
-    Error::Connection(format!("cannot use the mail server {server}: {why}; check its address and the network"))
+    Error::Connection(format!(
+        "cannot use the mail server {server}: {why}; check its address and the network"
+    ))
 }
 
 fn login_error(error: &async_imap::error::Error, server: &str, login: &str) -> Error {

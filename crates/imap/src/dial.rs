@@ -19,7 +19,9 @@ pub(crate) async fn dial(account: &Account) -> Result<Connection, Error> {
     let server = &account.server;
     let unreachable = |why: &dyn std::fmt::Display| {
         let shown = server.shown();
-        Error::Connection(format!("cannot connect to the mail server {shown}: {why}; check its address and the network"))
+        Error::Connection(format!(
+            "cannot connect to the mail server {shown}: {why}; check its address and the network"
+        ))
     };
     let tcp = timeout(CONNECT_TIME, TcpStream::connect((server.host.as_str(), server.port))).await;
     let tcp = tcp.map_err(|_| unreachable(&"no answer"))?.map_err(|error| unreachable(&error))?;

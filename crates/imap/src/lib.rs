@@ -15,7 +15,7 @@ mod store;
 mod watch;
 
 pub use address::{Account, Address};
-pub use driver::{Driver, Settled};
+pub use driver::{Driver, Settled, now};
 pub use error::Error;
 pub use state_file::{StateFile, replace_file};
 pub use store::check_login;

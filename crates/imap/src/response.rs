@@ -1,7 +1,7 @@
 //! What a server says, as far as it matters here; the parser's types stay in this file.
 
 use async_imap::imap_proto::{
-    self, AttributeValue, Capability, MailboxDatum, NameAttribute, Outcome, Response, ResponseCode, Status,
+    AttributeValue, Capability, MailboxDatum, NameAttribute, Outcome, Response, ResponseCode, Status,
     StatusAttribute,
 };
 use bytes::Bytes;
@@ -72,7 +72,9 @@ impl Refusal {
     /// Whether it says that the account is full. Some servers say so in the text alone.
     pub(crate) fn is_over_quota(&self) -> bool {
         let text = self.text.to_ascii_lowercase();
-        ["[overquota]", "over quota", "quota exceeded", "exceeded quota"].iter().any(|word| text.contains(word))
+        ["[overquota]", "over quota", "quota exceeded", "exceeded quota"]
+            .iter()
+            .any(|word| text.contains(word))
     }
 
     /// Whether it says that the message is too large (RFC 7889, RFC 4469).
@@ -184,7 +186,7 @@ fn refusal(outcome: &Outcome<'_>) -> Refusal {
 }
 
 /// At most 200 characters, without control characters: it is shown to people.
-fn text(outcome: &imap_proto::Outcome<'_>) -> String {
+fn text(outcome: &Outcome<'_>) -> String {
     let text = outcome.information.as_deref().unwrap_or("no reason given");
     text.chars().filter(|character| !character.is_control()).take(200).collect()
 }
@@ -219,7 +221,9 @@ mod tests {
 
     #[test]
     fn a_missing_body_is_no_body() {
-        let Heard::Untagged(Untagged::Fetched(fetched)) = heard("* 2 FETCH (UID 2 BODY[] NIL)\r\n") else { panic!() };
+        let Heard::Untagged(Untagged::Fetched(fetched)) = heard("* 2 FETCH (UID 2 BODY[] NIL)\r\n") else {
+            panic!()
+        };
         assert_eq!(fetched, Fetched { uid: Some(2), ..Fetched::default() });
     }
 }

@@ -1,0 +1,261 @@
+//! Reading a folder, and removing from it. Uids only, never sequence numbers: messages may vanish while they are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sma_core::{Content, Cursor, Message, Reply, Timestamp, Token, Uid};
+use sma_mime::Parsed;
+
+use crate::{
+    connection::{Connection, Failure},
+    response::{Fetched, Untagged},
+};
+
+/// How many messages one answer holds; the rest comes with the next cursor.
+const MESSAGES_MAX: usize = 200;
+/// How many messages one command asks for.
+const PAGE_MESSAGES_MAX: usize = 50;
+/// How many octets of messages one command asks for, more only if one message alone is larger.
+const PAGE_BYTES_MAX: u64 = 4 << 20;
+/// What the list of a folder's messages may take, in octets: some 100,000 messages.
+const LIST_BYTES_MAX: u64 = 16 << 20;
+/// How many uids one command names.
+const UIDS_MAX: usize = 200;
+
+/// A folder as SELECT shows it (RFC 3501 section 6.3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Selected {
+    pub(crate) validity: u32,
+    /// How many messages are in it.
+    pub(crate) messages: u32,
+    /// Some servers do not say it.
+    pub(crate) uid_next: Option<u32>,
+}
+
+/// Opens a folder; `None` if the server does not say which folder it is.
+pub(crate) async fn select(connection: &mut Connection, quoted: &str) -> Result<Option<Selected>, Failure> {
+    let mut selected = Selected::default();
+    let mut validity = None;
+    for untagged in connection.run(&format!("SELECT {quoted}")).await? {
+        match untagged {
+            Untagged::Exists(count) => selected.messages = count,
+            Untagged::UidValidity(number) => validity = Some(number),
+            Untagged::UidNext(uid) => selected.uid_next = Some(uid),
+            Untagged::Listed(_)
+            | Untagged::Status { .. }
+            | Untagged::Fetched(_)
+            | Untagged::Capabilities(_)
+            | Untagged::Bye(_) => {}
+        }
+    }
+    Ok(validity.map(|validity| Selected { validity, ..selected }))
+}
+
+/// Reads what is new in the selected folder, or all of it.
+pub(crate) async fn read(
+    connection: &mut Connection,
+    selected: Selected,
+    after: Option<Cursor>,
+    message_bytes_max: u64,
+) -> Result<Reply, Failure> {
+    let grown = |cursor: &Cursor| selected.uid_next.is_none_or(|next| next > cursor.uid.0);
+    let cursor = after.filter(|cursor| cursor.validity == selected.validity && grown(cursor));
+    let first = cursor.map_or(1, |cursor| cursor.uid.0.saturating_add(1));
+    let mut waiting = if selected.messages == 0 { Vec::new() } else { list(connection, first).await? };
+    let mut messages = Vec::new();
+    // What vanished meanwhile counts for nothing, so that an answer with `more` always moves the cursor.
+    while messages.len() < MESSAGES_MAX && !waiting.is_empty() {
+        let page = page(&mut waiting, MESSAGES_MAX - messages.len(), message_bytes_max);
+        messages.extend(read_page(connection, &page, message_bytes_max).await?);
+    }
+    let more = !waiting.is_empty();
+    Ok(Reply::Messages { validity: selected.validity, complete: cursor.is_none(), messages, more })
+}
+
+/// What is known of a message before its octets are fetched.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    uid: u32,
+    size: u64,
+    date: Timestamp,
+}
+
+/// The messages from a uid on, the last first; without what is marked as deleted, which is as good as gone.
+async fn list(connection: &mut Connection, first: u32) -> Result<Vec<Waiting>, Failure> {
+    let command = format!("UID FETCH {first}:* (UID RFC822.SIZE INTERNALDATE FLAGS)");
+    let found = merged(connection.run_within(&command, LIST_BYTES_MAX).await?);
+    let waiting = found.into_iter().rev().filter_map(|(uid, fetched)| {
+        // `n:*` is never empty: servers give the last message although its uid is below n (RFC 3501 section 6.4.8).
+        let wanted = uid >= first && fetched.deleted != Some(true);
+        let date = fetched.date.unwrap_or_default();
+        fetched.size.filter(|_| wanted).map(|size| Waiting { uid, size, date })
+    });
+    Ok(waiting.collect())
+}
+
+/// All that was said of each message; parts come in several responses, and unasked ones among them.
+fn merged(answer: Vec<Untagged>) -> BTreeMap<u32, Fetched> {
+    let mut found: BTreeMap<u32, Fetched> = BTreeMap::new();
+    for untagged in answer {
+        let Untagged::Fetched(fetched) = untagged else { continue };
+        let Some(uid) = fetched.uid else { continue };
+        let known = found.entry(uid).or_default();
+        known.size = fetched.size.or(known.size);
+        known.date = fetched.date.or(known.date);
+        known.deleted = fetched.deleted.or(known.deleted);
+        known.section = fetched.section.or(known.section.take());
+    }
+    found
+}
+
+/// Takes the next messages that one command asks for.
+fn page(waiting: &mut Vec<Waiting>, count_max: usize, message_bytes_max: u64) -> Vec<Waiting> {
+    let mut page = Vec::new();
+    let mut octets = 0;
+    while let Some(next) = waiting.last().copied() {
+        let size = if next.size > message_bytes_max { 0 } else { next.size };
+        let full = page.len() >= count_max.min(PAGE_MESSAGES_MAX) || octets + size > PAGE_BYTES_MAX;
+        if full && !page.is_empty() {
+            break;
+        }
+        octets += size;
+        page.push(next);
+        waiting.pop();
+    }
+    page
+}
+
+async fn read_page(
+    connection: &mut Connection,
+    page: &[Waiting],
+    message_bytes_max: u64,
+) -> Result<Vec<Message>, Failure> {
+    let fits = |waiting: &&Waiting| waiting.size <= message_bytes_max;
+    let uids: Vec<_> = page.iter().filter(fits).map(|waiting| waiting.uid).collect();
+    let octets: u64 = page.iter().filter(fits).map(|waiting| waiting.size).sum();
+    let mut bodies = BTreeMap::new();
+    if !uids.is_empty() {
+        let command = format!("UID FETCH {} (UID BODY.PEEK[])", set(&uids));
+        // Announced sizes may be of another line ending than what comes.
+        let octets_max = octets.saturating_mul(2).saturating_add(1 << 20);
+        bodies = merged(connection.run_within(&command, octets_max).await?);
+    }
+    let message = |waiting: &Waiting| {
+        let content = if fits(&waiting) {
+            let octets = bodies.remove(&waiting.uid)?.section?;
+            match sma_mime::parse(&octets) {
+                Parsed::Envelope(envelope) => Content::Envelope(envelope),
+                Parsed::Foreign => Content::Foreign,
+            }
+        } else {
+            Content::TooLarge(waiting.size)
+        };
+        Some(Message { uid: Uid(waiting.uid), date: waiting.date, content })
+    };
+    Ok(page.iter().filter_map(message).collect())
+}
+
+fn set(uids: &[u32]) -> String {
+    uids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Removes messages from the selected folder, those alone that still carry the token they were read with.
+pub(crate) async fn remove(connection: &mut Connection, messages: &[(Uid, Token)]) -> Result<(), Failure> {
+    for messages in messages.chunks(UIDS_MAX) {
+        let named: Vec<_> = messages.iter().map(|(uid, _)| uid.0).collect();
+        let ids = message_ids(connection, &set(&named)).await?;
+        let carries = |(uid, token): &&(Uid, Token)| {
+            ids.get(&uid.0).is_some_and(|id| id.contains(&format!("<{token}@{DOMAIN}>")))
+        };
+        let uids: Vec<_> = messages.iter().filter(carries).map(|(uid, _)| uid.0).collect();
+        if !uids.is_empty() {
+            expunge(connection, &uids).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The right side of our messages' `Message-ID`.
+const DOMAIN: &str = "autocrypt-sma.invalid";
+
+/// The `Message-ID` field of each message.
+async fn message_ids(connection: &mut Connection, set: &str) -> Result<BTreeMap<u32, String>, Failure> {
+    let command = format!("UID FETCH {set} (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
+    let found = merged(connection.run(&command).await?);
+    let field = |fetched: Fetched| String::from_utf8_lossy(&fetched.section.unwrap_or_default()).into_owned();
+    Ok(found.into_iter().map(|(uid, fetched)| (uid, field(fetched))).collect())
+}
+
+async fn expunge(connection: &mut Connection, uids: &[u32]) -> Result<(), Failure> {
+    let set = set(uids);
+    connection.run(&format!("UID STORE {set} +FLAGS.SILENT (\\Deleted)")).await?;
+    let command = if connection.has("UIDPLUS") {
+        format!("UID EXPUNGE {set}")
+    } else if others_are_deleted(connection, uids).await? {
+        // A plain EXPUNGE would take them too. What is marked counts as gone.
+        return Ok(());
+    } else {
+        "EXPUNGE".to_owned()
+    };
+    match connection.run(&command).await {
+        Err(Failure::Refused(_)) | Ok(_) => Ok(()),
+        Err(lost) => Err(lost),
+    }
+}
+
+/// Whether a message that is not ours is marked as deleted.
+async fn others_are_deleted(connection: &mut Connection, uids: &[u32]) -> Result<bool, Failure> {
+    let own: BTreeSet<_> = uids.iter().copied().collect();
+    let found = merged(connection.run_within("UID FETCH 1:* (UID FLAGS)", LIST_BYTES_MAX).await?);
+    let deleted =
+        found.into_iter().filter(|(uid, fetched)| fetched.deleted == Some(true) && !own.contains(uid));
+    let others: Vec<_> = deleted.map(|(uid, _)| uid).collect();
+    for others in others.chunks(UIDS_MAX) {
+        let ids = message_ids(connection, &set(others)).await?;
+        let ours = |uid: &u32| ids.get(uid).is_none_or(|id| id.contains(&format!("@{DOMAIN}>")));
+        if !others.iter().all(ours) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(sizes: &[u64]) -> Vec<Waiting> {
+        let uids = (1..).zip(sizes).rev();
+        uids.map(|(uid, size)| Waiting { uid, size: *size, date: Timestamp(0) }).collect()
+    }
+
+    fn pages(sizes: &[u64], count_max: usize) -> Vec<usize> {
+        let mut rest = waiting(&vec![0; 0]);
+        rest.extend(waiting(sizes));
+        let mut pages = Vec::new();
+        while !rest.is_empty() {
+            pages.push(page(&mut rest, count_max, 2 << 20).len());
+        }
+        pages
+    }
+
+    #[test]
+    fn a_page_is_bounded_in_messages_and_in_octets_and_never_empty() {
+        assert_eq!(pages(&[10; 120], MESSAGES_MAX), [50, 50, 20]);
+        assert_eq!(pages(&[2 << 20; 5], MESSAGES_MAX), [2, 2, 1]);
+        assert_eq!(pages(&[10; 3], 1), [1, 1, 1]);
+        // What is too large is not fetched and takes no room.
+        assert_eq!(pages(&[1 << 40; 60], MESSAGES_MAX), [50, 10]);
+    }
+
+    #[test]
+    fn what_several_responses_say_of_a_message_is_put_together() {
+        let part = |fetched| Untagged::Fetched(fetched);
+        let found = merged(vec![
+            part(Fetched { uid: Some(3), size: Some(10), ..Fetched::default() }),
+            part(Fetched { deleted: Some(true), ..Fetched::default() }),
+            part(Fetched { uid: Some(3), deleted: Some(true), ..Fetched::default() }),
+        ]);
+        let wanted = Fetched { uid: Some(3), size: Some(10), deleted: Some(true), ..Fetched::default() };
+        assert_eq!(found.into_values().map(|f| Fetched { uid: Some(3), ..f }).collect::<Vec<_>>(), [wanted]);
+    }
+}
