@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use fluent_uri::{Uri, component::Host};
+use fluent_uri::Uri;
 use sma_core::Secret;
 
 use crate::Error;
@@ -61,11 +61,8 @@ impl Address {
         if login.is_empty() || login.contains(char::is_control) || host.is_empty() || !rest {
             return Err(wrong("a login name and a host, and nothing behind them, are needed"));
         }
-        let loopback = match authority.host_parsed() {
-            Host::Ipv4(ip) => IpAddr::V4(ip).is_loopback(),
-            Host::Ipv6(ip) => IpAddr::V6(ip).is_loopback(),
-            _ => host.eq_ignore_ascii_case("localhost"),
-        };
+        let ip = host.parse::<IpAddr>().ok();
+        let loopback = ip.map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback());
         if !tls && !loopback && !insecure {
             let why = format!("imap:// would send the password to {host} in clear: use imaps://");
             return Err(Error::Address(why));

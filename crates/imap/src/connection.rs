@@ -254,14 +254,13 @@ fn unusable(server: &str, why: &str) -> Error {
 }
 
 fn login_error(error: &async_imap::error::Error, server: &str, login: &str) -> Error {
-    match error {
-        async_imap::error::Error::No(text) | async_imap::error::Error::Bad(text) => {
-            let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
-            Error::Login { server: server.to_owned(), login: login.to_owned(), text }
-        }
-        async_imap::error::Error::Validate(_) => {
-            Error::Connection("the login name or the password holds a line break".to_owned())
-        }
-        _ => unusable(server, "the connection was lost during the login"),
+    use async_imap::error::Error as Imap;
+    if let Imap::No(text) | Imap::Bad(text) = error {
+        let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+        return Error::Login { server: server.to_owned(), login: login.to_owned(), text };
     }
+    if let Imap::Validate(_) = error {
+        return Error::Connection("the login name or the password holds a line break".to_owned());
+    }
+    unusable(server, "the connection was lost during the login")
 }

@@ -224,13 +224,14 @@ mod tests {
     use super::*;
 
     fn waiting(sizes: &[u64]) -> Vec<Waiting> {
-        let uids = (1..).zip(sizes).rev();
-        uids.map(|(uid, size)| Waiting { uid, size: *size, date: Timestamp(0) }).collect()
+        let mut waiting: Vec<_> =
+            (1..).zip(sizes).map(|(uid, size)| Waiting { uid, size: *size, date: Timestamp(0) }).collect();
+        waiting.reverse();
+        waiting
     }
 
     fn pages(sizes: &[u64], count_max: usize) -> Vec<usize> {
-        let mut rest = waiting(&vec![0; 0]);
-        rest.extend(waiting(sizes));
+        let mut rest = waiting(sizes);
         let mut pages = Vec::new();
         while !rest.is_empty() {
             pages.push(page(&mut rest, count_max, 2 << 20).len());

@@ -1,4 +1,5 @@
 //! What a server says, as far as it matters here; the parser's types stay in this file.
+#![allow(clippy::wildcard_enum_match_arm, reason = "the parser's enums are non-exhaustive")]
 
 use async_imap::imap_proto::{
     AttributeValue, Capability, MailboxDatum, NameAttribute, Outcome, Response, ResponseCode, Status,

@@ -62,9 +62,9 @@ impl Store {
         let command = format!("STATUS {} (MESSAGES UIDNEXT)", self.names.quoted(folder));
         let answer = self.connection.as_mut()?.run(&command).await;
         self.drop_broken();
-        let status = |untagged| match untagged {
-            Untagged::Status { messages, uid_next } => Some((messages.unwrap_or(0), uid_next)),
-            _ => None,
+        let status = |untagged| {
+            let Untagged::Status { messages, uid_next } = untagged else { return None };
+            Some((messages.unwrap_or(0), uid_next))
         };
         answer.ok()?.into_iter().find_map(status)
     }
