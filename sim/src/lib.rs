@@ -1,1 +1,17 @@
-//! x
+//! A deterministic world: many MUAAs, people, and one lying, failing store, without I/O, clocks or randomness of its own.
+//!
+//! [`world::World`] is a run: [`choices::Choices`] answers every question, [`check`] watches the invariants. [`lab::Lab`] is
+//! the same machinery moved by hand; stories use it. [`run`] makes reports of both.
+
+pub mod check;
+pub mod choices;
+mod daily;
+pub mod faults;
+pub mod lab;
+pub mod person;
+pub mod run;
+pub mod store;
+pub mod symbolic;
+pub mod truth;
+pub mod words;
+pub mod world;

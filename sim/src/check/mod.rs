@@ -1,0 +1,80 @@
+//! What must hold, always: one file for each invariant of `docs/protocol.md` section 9, written from the requirement.
+//! Crash safety (8) is that all of these hold across crashes, and totality (10) that nothing panics and that a machine takes
+//! every answer to its own requests; both are noticed where they happen.
+
+mod authenticity;
+mod bounded;
+mod convergence;
+mod foreign;
+mod quiescence;
+mod resurrection;
+mod secrecy;
+
+pub use quiescence::Quiet;
+use serde::Serialize;
+use sma_core::{Folder, Phase};
+
+use crate::lab::Lab;
+
+/// An invariant that does not hold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Violation {
+    /// Its number and name.
+    pub invariant: String,
+    /// What was seen.
+    pub sentence: String,
+}
+
+type Verdict = Result<(), String>;
+
+/// What must hold after each step of a machine.
+pub fn after_step(lab: &mut Lab, at: usize) {
+    let verdicts = [
+        ("3 no resurrection", resurrection::check(lab, at)),
+        ("4 secrecy", secrecy::check(lab, at)),
+        ("5 authenticity", authenticity::check(lab, at)),
+    ];
+    report(lab, verdicts);
+}
+
+/// What must hold after each change of a folder.
+pub fn after_change(lab: &mut Lab, folder: Folder) {
+    let verdicts = [
+        ("4 secrecy", secrecy::check_folder(lab, folder)),
+        ("6 bounded store", bounded::check(lab, folder)),
+        ("9 foreign mail", foreign::check(lab, folder)),
+    ];
+    report(lab, verdicts);
+}
+
+/// What must hold when faults have stopped, everybody is paired and nothing is under way.
+pub fn at_rest(lab: &mut Lab) {
+    if let Some((invariant, sentence)) = broken_at_rest(lab) {
+        lab.break_invariant(invariant, sentence);
+    }
+}
+
+/// The first of these that does not hold, with what was seen.
+#[must_use]
+pub fn broken_at_rest(lab: &Lab) -> Option<(&'static str, String)> {
+    let convergence = || Some(("1 convergence", convergence::check(lab).err()?));
+    let bounded = || Some(("6 bounded store", bounded::check_at_rest(lab).err()?));
+    let foreign = || Some(("9 foreign mail", foreign::check_all(lab).err()?));
+    convergence().or_else(bounded).or_else(foreign)
+}
+
+fn report<const N: usize>(lab: &mut Lab, verdicts: [(&'static str, Verdict); N]) {
+    for (invariant, verdict) in verdicts {
+        if let Err(sentence) = verdict {
+            lab.break_invariant(invariant, sentence);
+        }
+    }
+}
+
+/// The machines that run and whose device is neither out nor waiting for a person's word.
+pub(crate) fn living(lab: &Lab) -> impl Iterator<Item = &crate::lab::Machine> {
+    lab.machines.iter().filter(|machine| {
+        let phase = machine.muaa.as_ref().map(sma_core::Muaa::phase);
+        phase.is_some_and(|phase| !matches!(phase, Phase::Removed | Phase::Left | Phase::Suspended))
+    })
+}

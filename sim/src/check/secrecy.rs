@@ -1,0 +1,44 @@
+//! 4: an account's secret key is only where a person paired a device by its code, not on one that was removed when the key
+//! was made, and never in the open in a folder.
+
+use std::collections::BTreeSet;
+
+use sma_core::{Fingerprint, Folder};
+
+use super::Verdict;
+use crate::{
+    lab::Lab,
+    store::Kept,
+    symbolic::ACCOUNT_SECRET,
+    truth::{Origin, member_keys},
+};
+
+pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
+    let machine = &lab.machines[at];
+    let Some(muaa) = &machine.muaa else { return Ok(()) };
+    let own = muaa.fingerprint();
+    for key in muaa.account().keys {
+        let Some(origin) = lab.truth.keys.get(&key) else {
+            let members = member_keys(muaa);
+            let barred: BTreeSet<Fingerprint> = lab.truth.removed.difference(&members).copied().collect();
+            lab.truth.keys.insert(key, Origin { device: own, barred });
+            continue;
+        };
+        if lab.truth.component(origin.device) != lab.truth.component(own) {
+            return Err(format!("{} holds an account key of a device it was never paired with", machine.name));
+        }
+        if origin.barred.contains(&own) {
+            return Err(format!("{} holds an account key made after it was removed", machine.name));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn check_folder(lab: &Lab, folder: Folder) -> Verdict {
+    let Some(mailbox) = lab.store.folders.get(&folder) else { return Ok(()) };
+    // Only what came last can be new.
+    let last = mailbox.messages.values().next_back().map(|stored| &stored.kept);
+    let Some(Kept::Envelope(envelope)) = last else { return Ok(()) };
+    let shows = envelope.body.windows(ACCOUNT_SECRET.len()).any(|window| window == ACCOUNT_SECRET);
+    if shows { Err(format!("{} shows an account's secret key", folder.name())) } else { Ok(()) }
+}

@@ -1,0 +1,176 @@
+//! What happens once a day, or not: people at their devices, strangers, and a server with a life of its own.
+
+use bytes::Bytes;
+use sma_core::{Class, Command, Envelope, Folder, Phase, Token};
+
+use crate::{
+    choices::Choices,
+    store::Kept,
+    world::{DAY, HOUR, Happening, World},
+};
+
+/// Draws what happens today.
+pub(crate) fn happen<C: Choices>(world: &mut World<C>) {
+    let faults = world.faults;
+    let all = [
+        (faults.silence, silence as fn(&mut World<C>)),
+        (faults.setting, change_setting),
+        (faults.removal, remove_or_leave),
+        (faults.inbox_deleted, delete_inbox),
+        (faults.all_deleted, delete_all),
+        (faults.validity, change_validity),
+        (faults.foreign, file_foreign),
+        (faults.garbage, put_garbage),
+        (faults.replay, replay),
+        (faults.dates_jump, jump),
+    ];
+    for (rate, happens) in all {
+        if world.choices.chance(rate) {
+            happens(world);
+        }
+    }
+}
+
+fn any_machine<C: Choices>(world: &mut World<C>) -> usize {
+    world.choices.below(world.lab.machines.len() as u64) as usize
+}
+
+fn any_folder<C: Choices>(world: &mut World<C>) -> Option<Folder> {
+    let folders: Vec<_> = world.lab.store.folders.keys().copied().collect();
+    folders.get(world.choices.below(folders.len() as u64) as usize).copied()
+}
+
+/// A machine is off for a day, a month, or longer than anything expires.
+fn silence<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    let longest = [2, 40, 200, 400][world.choices.below(4) as usize];
+    let wait = world.choices.between(HOUR, longest * DAY);
+    if world.lab.machines[at].muaa.is_some() {
+        world.lab.trace.say(|_| format!("{} is switched off for {} days", at + 1, wait / DAY));
+        world.lab.stop(at);
+        world.later(wait, Happening::Starts { at });
+    }
+}
+
+fn change_setting<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    let command = if world.choices.chance(500_000) {
+        Command::Rename { name: format!("name {}", world.choices.below(1000)) }
+    } else {
+        Command::SetPreferEncrypt { mutual: world.choices.chance(500_000) }
+    };
+    world.lab.command(at, command);
+    world.pump(at);
+}
+
+/// As long as three are in the group, so that somebody is left to talk to.
+fn remove_or_leave<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    let Some(muaa) = world.lab.machines[at].muaa.as_ref() else { return };
+    let members: Vec<_> = muaa.siblings().into_iter().filter(|sibling| sibling.member).collect();
+    if muaa.phase() != Phase::Paired || members.len() < 2 {
+        return;
+    }
+    if world.choices.chance(300_000) {
+        world.lab.trace.say(|_| format!("{} is told to leave", at + 1));
+        world.lab.command(at, Command::Leave);
+    } else {
+        let target = &members[world.choices.below(members.len() as u64) as usize];
+        world.lab.trace.say(|names| format!("{} is told to remove {}", at + 1, names.id(target.id)));
+        if world.lab.command(at, Command::Remove { id: target.id }) == Some(Ok(())) {
+            world.lab.truth.removed.insert(target.fingerprint);
+        }
+    }
+    world.pump(at);
+}
+
+fn delete<C: Choices>(world: &mut World<C>, folder: Folder) {
+    world.lab.truth.forget_foreign(folder);
+    world.lab.store.delete(folder);
+    world.lab.trace.say(|names| format!("somebody deletes {}", names.folder(folder)));
+    world.spread(folder, None);
+}
+
+fn delete_inbox<C: Choices>(world: &mut World<C>) {
+    if let Some(folder) = any_folder(world).filter(|folder| *folder != Folder::Announcements) {
+        delete(world, folder);
+    }
+}
+
+fn delete_all<C: Choices>(world: &mut World<C>) {
+    let folders: Vec<_> = world.lab.store.folders.keys().copied().collect();
+    folders.into_iter().for_each(|folder| delete(world, folder));
+}
+
+fn change_validity<C: Choices>(world: &mut World<C>) {
+    if let Some(folder) = any_folder(world) {
+        world.lab.truth.forget_foreign(folder);
+        world.lab.store.change_validity(folder);
+        world.lab.trace.say(|names| format!("the server numbers {} anew", names.folder(folder)));
+    }
+}
+
+fn put<C: Choices>(world: &mut World<C>, folder: Folder, kept: Kept, what: &str) {
+    let now = world.lab.now;
+    if let Some(uid) = world.lab.store.put(folder, kept.clone(), true, now) {
+        world.lab.trace.say(|names| format!("somebody puts {what} into {} as uid {}", names.folder(folder), uid.0));
+        if let Kept::Foreign(octets) = kept {
+            world.lab.truth.foreign.push((folder, uid, octets));
+        }
+        world.spread(folder, None);
+    }
+}
+
+fn file_foreign<C: Choices>(world: &mut World<C>) {
+    let octets = Bytes::copy_from_slice(&world.choices.seed());
+    if let Some(folder) = any_folder(world) {
+        put(world, folder, Kept::Foreign(octets), "a message of his own");
+    }
+}
+
+/// Octets with the archive's header: random ones, or a message of ours with a flipped bit.
+fn put_garbage<C: Choices>(world: &mut World<C>) {
+    let Some(folder) = any_folder(world) else { return };
+    let token = world.choices.seed();
+    let token = Token(std::array::from_fn(|at| token[at]));
+    let ours: Vec<_> = world.lab.store.envelopes().map(|(_, _, envelope)| envelope.clone()).collect();
+    let class = Class::ALL[world.choices.below(Class::ALL.len() as u64) as usize];
+    let random = Envelope {
+        sender: sma_core::MuaaId(world.choices.below(9)),
+        token,
+        class,
+        date: world.lab.now.hour(),
+        body: Bytes::copy_from_slice(&world.choices.seed()),
+    };
+    let like = ours.get(world.choices.below(ours.len() as u64 + 1) as usize);
+    let envelope = match like.filter(|envelope| !envelope.body.is_empty()) {
+        Some(envelope) => {
+            let mut body = envelope.body.to_vec();
+            let bit = world.choices.below(body.len() as u64 * 8) as usize;
+            body[bit / 8] ^= 1 << (bit % 8);
+            let token = if world.choices.chance(500_000) { token } else { envelope.token };
+            Envelope { token, body: body.into(), ..envelope.clone() }
+        }
+        None => random,
+    };
+    put(world, folder, Kept::Envelope(envelope), "garbage");
+}
+
+/// A message of ours is there again, in its folder or in another one.
+fn replay<C: Choices>(world: &mut World<C>) {
+    let there: Vec<_> = world.lab.store.envelopes().map(|(folder, _, kept)| (folder, kept.clone())).collect();
+    let all: Vec<_> = world.lab.store.remembered.iter().cloned().chain(there).collect();
+    let Some((folder, envelope)) = all.get(world.choices.below(all.len() as u64) as usize).cloned() else {
+        return;
+    };
+    let elsewhere = any_folder(world).filter(|_| world.choices.chance(200_000));
+    let what = world.lab.trace.names.envelope(&envelope);
+    put(world, elsewhere.unwrap_or(folder), Kept::Envelope(envelope), &format!("{what} again"));
+}
+
+/// A server that was moved tells other dates from today on.
+fn jump<C: Choices>(world: &mut World<C>) {
+    let years = 730 * DAY;
+    world.lab.store.clock_offset = world.choices.below(2 * years) as i64 - years as i64;
+    world.lab.trace.say(|_| "the server's clock jumps".to_owned());
+}

@@ -1,0 +1,116 @@
+//! What goes wrong in a run, and how often. Each run draws its own mixture: a few faults often find more than all seldom.
+
+use crate::choices::Choices;
+
+/// How often each thing happens. Rates of operations and outputs are chances in a million; those of days likewise, drawn once
+/// a day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Faults {
+    /// A program dies, at any of its outputs.
+    pub crash: u32,
+    /// An operation is done and its answer lost.
+    pub unknown_done: u32,
+    /// An operation is lost.
+    pub unknown_lost: u32,
+    /// There is no connection.
+    pub not_sent: u32,
+    /// The server refuses.
+    pub denied: u32,
+    /// The account is full.
+    pub over_quota: u32,
+    /// A notice is lost.
+    pub notice_lost: u32,
+    /// An operation takes hours.
+    pub slow: u32,
+    /// A person mistypes a digit.
+    pub mistyped: u32,
+    /// A person types another code than the one shown.
+    pub wrong_code: u32,
+    /// A person comes back to a pairing after the code expired.
+    pub late: u32,
+    /// A machine's clock is off by up to ten years.
+    pub clock: u32,
+    /// Two machines begin with the same id.
+    pub same_id: u32,
+    /// In a day: a machine is switched off, for hours, weeks or more than a year.
+    pub silence: u32,
+    /// In a day: a person deletes an inbox by hand.
+    pub inbox_deleted: u32,
+    /// In a day: a person deletes all folders by hand.
+    pub all_deleted: u32,
+    /// In a day: a folder's validity changes.
+    pub validity: u32,
+    /// In a day: somebody files a message of his own into a folder.
+    pub foreign: u32,
+    /// In a day: somebody puts garbage with the archive's header into a folder.
+    pub garbage: u32,
+    /// In a day: the server shows a message again that was removed.
+    pub replay: u32,
+    /// In a day: a person removes a member, or a device leaves.
+    pub removal: u32,
+    /// In a day: a person changes a setting.
+    pub setting: u32,
+    /// The server's dates jump, by up to two years, once.
+    pub dates_jump: u32,
+}
+
+/// Which faults a run may draw.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultSet {
+    /// Nothing goes wrong, and nobody mistypes.
+    None,
+    /// Everything may.
+    #[default]
+    All,
+}
+
+impl Faults {
+    /// Nothing goes wrong; people change a setting now and then.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { setting: 50_000, ..Self::default() }
+    }
+
+    /// Draws a mixture of everything.
+    pub fn all(choices: &mut impl Choices) -> Self {
+        let mut rate = |often: u32| match choices.below(4) {
+            0 | 1 => 0,
+            2 => often / 10,
+            _ => often,
+        };
+        Self {
+            crash: rate(40_000),
+            unknown_done: rate(100_000),
+            unknown_lost: rate(100_000),
+            not_sent: rate(200_000),
+            denied: rate(100_000),
+            over_quota: rate(100_000),
+            notice_lost: rate(500_000),
+            slow: rate(50_000),
+            mistyped: rate(300_000),
+            wrong_code: rate(300_000),
+            late: rate(200_000),
+            clock: rate(300_000),
+            same_id: rate(300_000),
+            silence: rate(100_000),
+            inbox_deleted: rate(20_000),
+            all_deleted: rate(20_000),
+            validity: rate(200_000),
+            foreign: rate(200_000),
+            garbage: rate(200_000),
+            replay: rate(300_000),
+            removal: rate(30_000),
+            setting: rate(300_000),
+            dates_jump: rate(10_000),
+        }
+    }
+
+    /// The mixture of a run.
+    pub fn draw(set: FaultSet, choices: &mut impl Choices) -> Self {
+        match set {
+            FaultSet::None => Self::none(),
+            FaultSet::All => Self::all(choices),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Machines on one store, moved one step at a time by somebody else: the world with its dice, or a story's lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sma_core::{
+    Command, Config, Event, Folder, Input, InputError, Muaa, MuaaId, Op, OpError, OpId, Output, Reply,
+    SessionId, Snapshot, Timestamp,
+};
+
+use crate::{check::Violation, store::Store, symbolic::Symbolic, truth::Truth, words::Trace};
+
+/// What the network and the server do to an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It is done and answered.
+    Fine,
+    /// It is not done, and this is the answer.
+    Refused(OpError),
+    /// It is done, and the answer is lost.
+    UnknownDone,
+    /// It is lost.
+    UnknownLost,
+}
+
+/// A code on a machine's screen.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The session it belongs to.
+    pub session: SessionId,
+    /// The code as a person reads it.
+    pub code: String,
+}
+
+/// A computer with a mail program, running or not.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Its name in the trace.
+    pub name: String,
+    /// Its settings.
+    pub config: Config,
+    /// The program, while it runs.
+    pub muaa: Option<Muaa<Symbolic>>,
+    /// What survives a crash.
+    pub durable: Option<Snapshot>,
+    /// How often it was started.
+    pub life: u32,
+    /// Requests that were not answered.
+    pub outstanding: BTreeMap<OpId, Op>,
+    /// Folders it wants to be told of.
+    pub watching: BTreeSet<Folder>,
+    /// How far its clock is off, in milliseconds.
+    pub clock: i64,
+    /// The code on its screen.
+    pub shown: Option<Shown>,
+    first_id: Option<MuaaId>,
+    seed: [u8; 32],
+}
+
+impl Machine {
+    /// What its clock says.
+    #[must_use]
+    pub fn local(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0.saturating_add_signed(self.clock))
+    }
+
+    /// When it wants to be woken, in the world's time.
+    #[must_use]
+    pub fn wakes(&self) -> Option<Timestamp> {
+        let (at, _) = self.muaa.as_ref()?.poll_timeout()?;
+        Some(Timestamp(at.0.saturating_add_signed(-self.clock)))
+    }
+}
+
+/// One step of a machine's output.
+#[derive(Debug)]
+pub enum Step {
+    /// It saved its state.
+    Saved,
+    /// It asked for this.
+    Asked(OpId),
+    /// It told this.
+    Told(Event),
+}
+
+/// Counts of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Operations that reached the store.
+    pub operations: u64,
+    /// Octets of all bodies that were appended.
+    pub appended: u64,
+    /// Starts after a crash or a silence.
+    pub restarts: u64,
+}
+
+/// Machines and their store.
+#[derive(Clone, Debug, Default)]
+pub struct Lab {
+    /// The store.
+    pub store: Store,
+    /// The machines.
+    pub machines: Vec<Machine>,
+    /// The world's time.
+    pub now: Timestamp,
+    /// The run in words.
+    pub trace: Trace,
+    /// What an all-knowing observer knows.
+    pub truth: Truth,
+    /// Counts.
+    pub counts: Counts,
+    /// The first broken invariant.
+    pub violation: Option<Violation>,
+}
+
+impl Lab {
+    /// Puts a machine there that does not run yet; gives its place.
+    pub fn add(&mut self, name: &str, config: Config, first_id: Option<MuaaId>, seed: [u8; 32]) -> usize {
+        self.machines.push(Machine {
+            name: name.to_owned(),
+            config,
+            muaa: None,
+            durable: None,
+            life: 0,
+            outstanding: BTreeMap::new(),
+            watching: BTreeSet::new(),
+            clock: 0,
+            shown: None,
+            first_id,
+            seed,
+        });
+        self.machines.len() - 1
+    }
+
+    /// Starts a program: anew, or from what survived. What survived is written out and read back on the way.
+    pub fn start(&mut self, at: usize) {
+        let now = self.now;
+        let machine = &mut self.machines[at];
+        machine.life += 1;
+        let seed = *blake3::keyed_hash(&machine.seed, &machine.life.to_be_bytes()).as_bytes();
+        let (config, local) = (machine.config.clone(), machine.local(now));
+        let started = match &machine.durable {
+            Some(saved) => {
+                let written = saved.encode();
+                self.counts.restarts += 1;
+                match Snapshot::decode(written.expose()) {
+                    Ok(read) if read == *saved => {
+                        Muaa::restore(config, Symbolic, seed, &read, local).map_err(|error| error.to_string())
+                    }
+                    Ok(_) => Err("a snapshot reads back as another one".to_owned()),
+                    Err(error) => Err(format!("a snapshot does not read back: {error}")),
+                }
+            }
+            None => Ok(match machine.first_id {
+                Some(id) => Muaa::with_id(config, Symbolic, seed, id, local),
+                None => Muaa::new(config, Symbolic, seed, local),
+            }),
+        };
+        match started {
+            Ok(muaa) => machine.muaa = Some(muaa),
+            Err(why) => self.break_invariant("8 crash safety", format!("{}: {why}", self.machines[at].name)),
+        }
+    }
+
+    /// Ends a program at once.
+    pub fn stop(&mut self, at: usize) {
+        let machine = &mut self.machines[at];
+        machine.muaa = None;
+        machine.outstanding.clear();
+        machine.watching.clear();
+        machine.shown = None;
+    }
+
+    /// Takes one output.
+    pub fn step(&mut self, at: usize) -> Option<Step> {
+        let machine = &mut self.machines[at];
+        Some(match machine.muaa.as_mut()?.poll_output()? {
+            Output::Persist(snapshot) => {
+                machine.durable = Some(snapshot);
+                Step::Saved
+            }
+            Output::Request { id, op } => {
+                machine.outstanding.insert(id, op);
+                Step::Asked(id)
+            }
+            Output::Event(event) => {
+                if let Event::ShowCode { session, code, .. } = &event {
+                    machine.shown = Some(Shown { session: *session, code: code.shown() });
+                }
+                let name = &machine.name;
+                self.trace.say(|names| format!("{name} {}", names.event(&event)));
+                Step::Told(event)
+            }
+        })
+    }
+
+    /// Does an outstanding operation on the store; the answer is to be handed in by [`Lab::answer`]. Tells which folder
+    /// changed.
+    pub fn perform(&mut self, at: usize, id: OpId, fate: Fate) -> (Result<Reply, OpError>, Option<Folder>) {
+        let Some(op) = self.machines[at].outstanding.get(&id).cloned() else {
+            return (Err(OpError::NotSent), None);
+        };
+        let reaches = matches!(fate, Fate::Fine | Fate::UnknownDone);
+        let done = reaches.then(|| self.store.apply(&op, self.now));
+        let mut changed = None;
+        if let Some(Ok(_)) = &done {
+            self.counts.operations += 1;
+            changed = changed_folder(&op);
+            if let Op::Append { envelope, .. } = &op {
+                self.counts.appended += envelope.body.len() as u64;
+            }
+        }
+        let uid = done.as_ref().and_then(|done| done.as_ref().ok()?.1);
+        let (result, note) = match (fate, done) {
+            (Fate::Refused(error), _) => (Err(error), ""),
+            (Fate::UnknownDone, Some(Ok(_))) => (Err(OpError::Unknown), " (it was done)"),
+            (Fate::UnknownDone | Fate::UnknownLost, _) => (Err(OpError::Unknown), " (it was not done)"),
+            (Fate::Fine, Some(done)) => (done.map(|(reply, _)| reply), ""),
+            (Fate::Fine, None) => (Err(OpError::NotSent), ""),
+        };
+        if let (Op::Watch(folders), true) = (&op, result.is_ok()) {
+            self.machines[at].watching = folders.iter().copied().collect();
+        }
+        self.trace.op(&self.machines[at].name, &op, &result, uid, note);
+        (result, changed)
+    }
+
+    /// Does an operation of a machine that died after sending it; whether it succeeded.
+    pub fn perform_for_the_dead(&mut self, at: usize, op: &Op) -> bool {
+        let done = self.store.apply(op, self.now);
+        let (result, uid) = match done {
+            Ok((reply, uid)) => (Ok(reply), uid),
+            Err(error) => (Err(error), None),
+        };
+        self.trace.op(&self.machines[at].name, op, &result, uid, " (nobody hears the answer)");
+        result.is_ok()
+    }
+
+    /// Answers an outstanding operation.
+    pub fn answer(&mut self, at: usize, id: OpId, result: Result<Reply, OpError>) {
+        let machine = &mut self.machines[at];
+        let local = machine.local(self.now);
+        if machine.outstanding.remove(&id).is_none() {
+            return;
+        }
+        let Some(muaa) = &mut machine.muaa else { return };
+        if let Err(error) = muaa.handle_input(Input::Done { id, result }, local) {
+            let sentence = format!("{} does not take the answer to its own request: {error}", machine.name);
+            self.break_invariant("10 totality", sentence);
+        }
+    }
+
+    /// A person's wish.
+    ///
+    /// # Errors
+    /// As the program says; `None` if it does not run.
+    pub fn command(&mut self, at: usize, command: Command) -> Option<Result<(), InputError>> {
+        let machine = &mut self.machines[at];
+        let local = machine.local(self.now);
+        Some(machine.muaa.as_mut()?.handle_input(Input::Command(command), local))
+    }
+
+    /// Tells a machine that a folder may have changed.
+    pub fn notice(&mut self, at: usize, folder: Folder) {
+        let machine = &mut self.machines[at];
+        let local = machine.local(self.now);
+        if let Some(muaa) = machine.muaa.as_mut().filter(|_| machine.watching.contains(&folder)) {
+            let told = muaa.handle_input(Input::Changed(folder), local);
+            debug_assert!(told.is_ok(), "a notice is always taken");
+        }
+    }
+
+    /// Lets a machine look at its clock.
+    pub fn wake(&mut self, at: usize) {
+        let machine = &mut self.machines[at];
+        let local = machine.local(self.now);
+        if let Some(muaa) = &mut machine.muaa {
+            muaa.handle_timeout(local);
+        }
+    }
+
+    /// Records the first broken invariant.
+    pub fn break_invariant(&mut self, invariant: &'static str, sentence: String) {
+        if self.violation.is_none() {
+            self.trace.say(|_| format!("BROKEN: {invariant}: {sentence}"));
+            self.violation = Some(Violation { invariant: invariant.to_owned(), sentence });
+        }
+    }
+
+    /// The machine that runs under this id.
+    #[must_use]
+    pub fn by_id(&self, id: MuaaId) -> Option<usize> {
+        let runs = |machine: &Machine| machine.muaa.as_ref().is_some_and(|muaa| muaa.id() == Some(id));
+        self.machines.iter().position(runs)
+    }
+}
+
+fn changed_folder(op: &Op) -> Option<Folder> {
+    match op {
+        Op::CreateFolder(folder) | Op::DeleteFolder(folder) => Some(*folder),
+        Op::Append { folder, .. } | Op::Remove { folder, .. } => Some(*folder),
+        Op::ListFolders | Op::Fetch { .. } | Op::Watch(_) => None,
+    }
+}

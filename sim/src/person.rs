@@ -1,0 +1,180 @@
+//! The people in front of the machines: they take a member, have it show a code, and type it at the newcomer.
+
+use std::collections::BTreeMap;
+
+use sma_core::{Code, Command, Hash, InputError, MuaaId, Phase};
+
+use crate::{choices::Choices, faults::Faults, lab::Lab};
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+/// How often a person looks whether the offer has arrived before giving up.
+const LOOKS_MAX: u32 = 6;
+
+/// What a person is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Doing {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A member shows a code, which is to be typed at a newcomer.
+    Pairing { member: usize, newcomer: usize, looks: u32 },
+}
+
+/// The people of one account: they do one thing at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    doing: Doing,
+}
+
+impl Person {
+    /// Does the next thing; gives how long until the one after, in milliseconds, and the machines that were touched.
+    pub fn act(&mut self, lab: &mut Lab, faults: &Faults, choices: &mut impl Choices) -> (u64, Vec<usize>) {
+        if let Some(at) = suspended(lab) {
+            lab.command(at, Command::Return);
+            return (MINUTE, vec![at]);
+        }
+        match self.doing {
+            Doing::Nothing => self.begin(lab, faults, choices),
+            Doing::Pairing { member, newcomer, looks } => {
+                self.type_code(lab, faults, choices, (member, newcomer, looks))
+            }
+        }
+    }
+
+    fn begin(&mut self, lab: &mut Lab, faults: &Faults, choices: &mut impl Choices) -> (u64, Vec<usize>) {
+        let pause = choices.between(MINUTE, 6 * HOUR);
+        let Some((member, newcomer)) = pick(lab, choices) else { return (pause, Vec::new()) };
+        let id = id_of(lab, newcomer);
+        let known = |id: &MuaaId| {
+            let muaa = lab.machines[member].muaa.as_ref();
+            muaa.is_some_and(|muaa| muaa.siblings().iter().any(|sibling| sibling.id == *id))
+        };
+        let to = id.filter(known).filter(|_| !choices.chance(100_000));
+        if !matches!(lab.command(member, Command::Offer { to }), Some(Ok(()))) {
+            lab.command(member, Command::Poll);
+            return (pause, vec![member]);
+        }
+        self.doing = Doing::Pairing { member, newcomer, looks: 0 };
+        let late = if choices.chance(faults.late) { choices.between(10 * MINUTE, 24 * HOUR) } else { 0 };
+        (choices.between(20 * SECOND, 3 * MINUTE) + late, vec![member])
+    }
+
+    fn type_code(
+        &mut self,
+        lab: &mut Lab,
+        faults: &Faults,
+        choices: &mut impl Choices,
+        (member, newcomer, looks): (usize, usize, u32),
+    ) -> (u64, Vec<usize>) {
+        self.doing = Doing::Nothing;
+        let pause = choices.between(MINUTE, HOUR);
+        let touched = vec![newcomer];
+        let (Some(shown), Some(from)) = (lab.machines[member].shown.clone(), id_of(lab, member)) else {
+            return (pause, touched);
+        };
+        if choices.chance(faults.mistyped) {
+            let typed = mistyped(&shown.code, choices);
+            let taken = lab.command(newcomer, Command::EnterCode { code: typed, from: Some(from) });
+            if taken == Some(Ok(())) {
+                lab.break_invariant("2 pairing", "a mistyped code was taken".to_owned());
+            }
+        }
+        let wrong = choices.chance(faults.wrong_code);
+        let code = if wrong { other_code(&shown.code) } else { shown.code };
+        if !wrong {
+            pair_in_truth(lab, member, newcomer);
+        }
+        match lab.command(newcomer, Command::EnterCode { code, from: Some(from) }) {
+            Some(Err(InputError::NoOffer)) if looks < LOOKS_MAX => {
+                lab.command(newcomer, Command::Poll);
+                self.doing = Doing::Pairing { member, newcomer, looks: looks + 1 };
+                (choices.between(20 * SECOND, MINUTE), touched)
+            }
+            _ => (pause, touched),
+        }
+    }
+}
+
+/// From now on the observer takes these two for paired by a person.
+pub fn pair_in_truth(lab: &mut Lab, member: usize, newcomer: usize) {
+    let key = |at: usize| lab.machines[at].muaa.as_ref().map(sma_core::Muaa::fingerprint);
+    if let (Some(one), Some(other)) = (key(member), key(newcomer)) {
+        lab.truth.pair(one, other);
+    }
+}
+
+fn id_of(lab: &Lab, at: usize) -> Option<MuaaId> {
+    lab.machines[at].muaa.as_ref()?.id()
+}
+
+fn suspended(lab: &Lab) -> Option<usize> {
+    lab.machines
+        .iter()
+        .position(|machine| machine.muaa.as_ref().is_some_and(|muaa| muaa.phase() == Phase::Suspended))
+}
+
+/// A member of the largest group and a machine that is not in it. Where no group is, two that wait for one.
+fn pick(lab: &Lab, choices: &mut impl Choices) -> Option<(usize, usize)> {
+    let mut groups: BTreeMap<Hash, Vec<usize>> = BTreeMap::new();
+    let mut waiting = Vec::new();
+    for (at, machine) in lab.machines.iter().enumerate() {
+        let Some(muaa) = machine.muaa.as_ref().filter(|muaa| muaa.id().is_some()) else { continue };
+        match (muaa.phase(), muaa.group()) {
+            (Phase::Alone | Phase::Paired, Some(group)) => groups.entry(group).or_default().push(at),
+            (Phase::Unpaired | Phase::Requesting, _) => waiting.push(at),
+            _ => {}
+        }
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|members| (std::cmp::Reverse(members.len()), members[0]));
+    let mut groups = groups.into_iter();
+    let members = match groups.next() {
+        Some(members) => members,
+        None if waiting.len() > 1 => vec![waiting.remove(0)],
+        None => return None,
+    };
+    let newcomers: Vec<_> = waiting.into_iter().chain(groups.flatten()).collect();
+    let newcomer = *newcomers.get(choices.below(newcomers.len() as u64) as usize)?;
+    Some((members[choices.below(members.len() as u64) as usize], newcomer))
+}
+
+/// The code with one wrong digit.
+#[must_use]
+pub fn mistyped(code: &str, choices: &mut impl Choices) -> String {
+    let mut digits: Vec<_> = code.bytes().filter(u8::is_ascii_digit).collect();
+    let at = choices.below(digits.len() as u64) as usize;
+    let shift = choices.between(1, 10) as u8;
+    if let Some(digit) = digits.get_mut(at) {
+        *digit = b'0' + (*digit - b'0' + shift) % 10;
+    }
+    digits.into_iter().map(char::from).collect()
+}
+
+/// A code that is well typed and not this one.
+#[must_use]
+pub fn other_code(code: &str) -> String {
+    let digits: Vec<_> = code.chars().filter(char::is_ascii_digit).collect();
+    let first = digits.first().and_then(|digit| digit.to_digit(10)).unwrap_or(0);
+    let middle: String = digits.iter().skip(1).take(7).collect();
+    let candidates = (0..10).map(|check| format!("{}{middle}{check}", (first + 1) % 10));
+    candidates.into_iter().find(|typed| Code::parse(typed).is_ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::choices::Seeded;
+
+    #[test]
+    fn a_mistyped_code_is_none_and_another_code_is_one() {
+        let mut choices = Seeded::new(1);
+        let code = other_code("000 000 000");
+        for _ in 0..100 {
+            assert!(Code::parse(&mistyped(&code, &mut choices)).is_err());
+        }
+        let other = other_code(&code);
+        assert_ne!(Code::parse(&other).unwrap(), Code::parse(&code).unwrap());
+    }
+}

@@ -1,0 +1,223 @@
+//! `Crypto` in symbols: terms instead of curves, so that a world of many MUAAs costs microseconds.
+//!
+//! Each term is a BLAKE3 hash over labelled, length-prefixed parts, so terms collide no more than the hash does. Three rules
+//! make it as strong as the real thing *inside the simulator*, and in no other place:
+//!
+//! - A signature is a hash of the signer's public term, the label and the message; [`Symbolic::sign`] alone makes one, and
+//!   takes the secret to do so. Nobody in the simulator, the hostile store above all, writes that hash any other way.
+//! - Sealing needs the recipient's public term, and so would opening; [`Symbolic::open`] alone opens, and takes the secret.
+//! - A PAKE's share is a hash of its seed; the shared secret hashes the session, the password and both shares, so it is equal
+//!   on both sides exactly when all of these are. A share carries a checksum, so that one nobody made is refused.
+//!
+//! The hostile store moves, repeats, cuts and flips octets, and calls none of these with a key that it does not hold
+//! (Dolev–Yao). Sealed terms are masked, so that a secret which leaks unsealed is found by looking for its octets.
+
+use blake3::Hasher;
+use bytes::Bytes;
+use sma_core::{
+    AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Side, Timestamp,
+};
+
+/// The symbolic instance.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Symbolic;
+
+/// How every account's secret key begins, so that one in the open is found.
+pub const ACCOUNT_SECRET: &[u8] = b"account-secret:";
+
+fn term(label: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = Hasher::new();
+    hasher.update(&(label.len() as u64).to_be_bytes()).update(label.as_bytes());
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+    }
+    *hasher.finalize().as_bytes()
+}
+
+fn public_of(secret: &Secret) -> [u8; 32] {
+    term("public", &[secret.expose()])
+}
+
+/// A certificate is the public term and a digest of it, so that a flipped bit shows.
+fn public_in(certificate: &[u8]) -> Result<[u8; 32], CryptoError> {
+    let (public, check) = certificate.split_at_checked(32).ok_or(CryptoError)?;
+    let right = term("certificate", &[public])[..16] == *check;
+    if right { public.try_into().map_err(|_| CryptoError) } else { Err(CryptoError) }
+}
+
+fn mask(key: &[u8; 32], nonce: &[u8], octets: &mut [u8]) {
+    let mut stream = Hasher::new_keyed(key).update(nonce).finalize_xof();
+    let mut pad = vec![0; octets.len()];
+    stream.fill(&mut pad);
+    for (octet, pad) in octets.iter_mut().zip(pad) {
+        *octet ^= pad;
+    }
+}
+
+fn seal_under(key: &[u8; 32], plain: &[u8], seed: &[u8; 32]) -> Bytes {
+    let nonce = &term("nonce", &[seed])[..16];
+    let mut sealed = plain.to_vec();
+    mask(key, nonce, &mut sealed);
+    let tag = term("seal", &[key, nonce, plain]);
+    [nonce, &tag[..16], &sealed].concat().into()
+}
+
+fn open_under(key: &[u8; 32], sealed: &[u8]) -> Result<Secret, CryptoError> {
+    let (nonce, rest) = sealed.split_at_checked(16).ok_or(CryptoError)?;
+    let (tag, masked) = rest.split_at_checked(16).ok_or(CryptoError)?;
+    let mut plain = masked.to_vec();
+    mask(key, nonce, &mut plain);
+    let right = term("seal", &[key, nonce, &plain])[..16] == *tag;
+    if right { Ok(Secret::new(plain)) } else { Err(CryptoError) }
+}
+
+fn key_of(secret: &Secret) -> Result<[u8; 32], CryptoError> {
+    secret.expose().try_into().map_err(|_| CryptoError)
+}
+
+impl Crypto for Symbolic {
+    fn hash(&self, label: &str, parts: &[&[u8]]) -> Hash {
+        Hash(term(label, parts))
+    }
+
+    fn new_device_key(&self, seed: &[u8; 32], _now: Timestamp) -> Result<DeviceKey, CryptoError> {
+        let secret = Secret::new(term("device", &[seed]).to_vec());
+        let public = public_of(&secret);
+        let certificate: Bytes = [&public[..], &term("certificate", &[&public])[..16]].concat().into();
+        let fingerprint = self.device_fingerprint(&certificate)?;
+        Ok(DeviceKey { secret, certificate, fingerprint })
+    }
+
+    fn device_fingerprint(&self, certificate: &[u8]) -> Result<Fingerprint, CryptoError> {
+        let public = public_in(certificate)?;
+        Fingerprint::new(&term("fingerprint", &[&public])).ok_or(CryptoError)
+    }
+
+    fn sign(
+        &self,
+        key: &Secret,
+        label: &str,
+        message: &[u8],
+        _seed: &[u8; 32],
+        _now: Timestamp,
+    ) -> Result<Bytes, CryptoError> {
+        Ok(Bytes::copy_from_slice(&term("signature", &[&public_of(key), label.as_bytes(), message])))
+    }
+
+    fn verify(&self, certificate: &[u8], label: &str, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+        let public = public_in(certificate)?;
+        let right = term("signature", &[&public, label.as_bytes(), message]) == *signature;
+        right.then_some(()).ok_or(CryptoError)
+    }
+
+    fn seal(&self, certificate: &[u8], plain: &[u8], seed: &[u8; 32]) -> Result<Bytes, CryptoError> {
+        let public = public_in(certificate)?;
+        Ok(seal_under(&term("sealing", &[&public]), plain, seed))
+    }
+
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
+        open_under(&term("sealing", &[&public_of(key)]), sealed)
+    }
+
+    fn pake_share(&self, run: PakeRun<'_>) -> Bytes {
+        let side: &[u8] = match run.side {
+            Side::Member => b"member",
+            Side::Newcomer => b"newcomer",
+        };
+        let share = term("share", &[run.session.as_bytes(), side, run.seed]);
+        [&share[..], &term("share-check", &[&share])[..16]].concat().into()
+    }
+
+    fn pake_finish(&self, run: PakeRun<'_>, theirs: &[u8]) -> Result<Secret, CryptoError> {
+        let ours = self.pake_share(run);
+        let (share, check) = theirs.split_at_checked(32).ok_or(CryptoError)?;
+        if term("share-check", &[share])[..16] != *check || *theirs == *ours {
+            return Err(CryptoError);
+        }
+        let (member, newcomer) = match run.side {
+            Side::Member => (&*ours, theirs),
+            Side::Newcomer => (theirs, &*ours),
+        };
+        let secret = term("pake", &[run.session.as_bytes(), run.password.expose(), member, newcomer]);
+        Ok(Secret::new(secret.to_vec()))
+    }
+
+    fn session_keys(&self, shared: &Secret, transcript: &Hash) -> SessionKeys {
+        let key = |label| Secret::new(term(label, &[shared.expose(), transcript.as_bytes()]).to_vec());
+        SessionKeys { newcomer: key("newcomer"), member: key("member"), bundle: key("bundle") }
+    }
+
+    fn mac(&self, key: &Secret, message: &[u8]) -> [u8; 32] {
+        term("mac", &[key.expose(), message])
+    }
+
+    fn seal_bundle(&self, key: &Secret, plain: &[u8], seed: &[u8; 32]) -> Bytes {
+        seal_under(&term("bundling", &[key.expose()]), plain, seed)
+    }
+
+    fn open_bundle(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
+        let _ = key_of(key)?;
+        open_under(&term("bundling", &[key.expose()]), sealed)
+    }
+
+    fn new_account_key(&self, address: &str, seed: &[u8; 32], now: Timestamp) -> Result<AccountKey, CryptoError> {
+        let unique = term("account", &[seed, address.as_bytes()]);
+        let secret = [ACCOUNT_SECRET, &now.0.to_be_bytes(), &unique].concat();
+        self.read_account_key(&Secret::new(secret))
+    }
+
+    fn read_account_key(&self, secret: &Secret) -> Result<AccountKey, CryptoError> {
+        let rest = secret.expose().strip_prefix(ACCOUNT_SECRET).ok_or(CryptoError)?;
+        let (created, unique) = rest.split_at_checked(8).ok_or(CryptoError)?;
+        if unique.len() != 32 {
+            return Err(CryptoError);
+        }
+        let created = Timestamp(u64::from_be_bytes(created.try_into().map_err(|_| CryptoError)?));
+        let public = term("account-public", &[secret.expose()]);
+        let fingerprint = Fingerprint::new(&public[..20]).ok_or(CryptoError)?;
+        Ok(AccountKey { secret: secret.clone(), public: Bytes::copy_from_slice(&public), fingerprint, created })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CRYPTO: Symbolic = Symbolic;
+    const NOW: Timestamp = Timestamp(0);
+
+    #[test]
+    fn every_flipped_bit_of_a_term_is_noticed() {
+        let key = CRYPTO.new_device_key(&[1; 32], NOW).unwrap();
+        let signature = CRYPTO.sign(&key.secret, "l", b"m", &[2; 32], NOW).unwrap();
+        let sealed = CRYPTO.seal(&key.certificate, b"plain", &[3; 32]).unwrap();
+        assert_eq!(CRYPTO.open(&key.secret, &sealed).unwrap().expose(), b"plain");
+        let flips = |octets: &[u8], refused: &dyn Fn(&[u8]) -> bool| {
+            for bit in 0..octets.len() * 8 {
+                let mut flipped = octets.to_vec();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert!(refused(&flipped), "bit {bit}");
+            }
+        };
+        flips(&key.certificate, &|c| CRYPTO.device_fingerprint(c).is_err());
+        flips(&signature, &|s| CRYPTO.verify(&key.certificate, "l", b"m", s).is_err());
+        flips(&sealed, &|s| CRYPTO.open(&key.secret, s).is_err());
+        assert!(CRYPTO.verify(&key.certificate, "k", b"m", &signature).is_err());
+    }
+
+    #[test]
+    fn a_pake_agrees_only_on_the_same_password() {
+        let password = |text: &[u8]| Secret::new(text.to_vec());
+        let (right, wrong) = (password(b"12345678"), password(b"12345679"));
+        let session = sma_core::SessionId([7; 16]);
+        let run = |side, password, seed| PakeRun { side, password, session, seed };
+        let member = run(Side::Member, &right, &[1; 32]);
+        let newcomer = run(Side::Newcomer, &right, &[2; 32]);
+        let guess = run(Side::Newcomer, &wrong, &[2; 32]);
+        let share = CRYPTO.pake_share(newcomer);
+        let secret = CRYPTO.pake_finish(member, &share).unwrap();
+        assert_eq!(secret, CRYPTO.pake_finish(newcomer, &CRYPTO.pake_share(member)).unwrap());
+        assert_ne!(secret, CRYPTO.pake_finish(guess, &CRYPTO.pake_share(member)).unwrap());
+        assert!(CRYPTO.pake_finish(member, &CRYPTO.pake_share(member)).is_err());
+    }
+}

@@ -1,0 +1,396 @@
+//! A world: machines, a store, people and faults, moved by an event queue in virtual time. Every question is asked of
+//! [`Choices`], so a world is its choices.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sma_core::{Config, Event, Folder, MuaaId, Op, OpError, OpId, Phase, Reply, Timestamp};
+
+use crate::{
+    check::{self, Quiet, Violation},
+    choices::Choices,
+    daily,
+    faults::{FaultSet, Faults},
+    lab::{Fate, Lab, Step},
+    person::Person,
+};
+
+/// 2026-01-01 00:00 UTC.
+const BEGIN: Timestamp = Timestamp::from_secs(1_767_225_600);
+pub(crate) const MINUTE: u64 = 60_000;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+pub(crate) const DAY: u64 = 24 * HOUR;
+/// How long a world may take, once faults have stopped, until all is at rest.
+const CALM_DAYS_MAX: u64 = 150;
+/// How long a world at rest is watched.
+const QUIET_DAYS: u64 = 30;
+/// More happenings within a day than this, for each machine, are no protocol but a storm.
+const HAPPENINGS_MAX: u64 = 50_000;
+
+/// What a world is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// How many machines, at least one.
+    pub muaas: usize,
+    /// How many days faults go on for, at most.
+    pub days: u64,
+    /// Which faults may be drawn.
+    pub faults: FaultSet,
+}
+
+/// What can happen next.
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    /// An operation arrives at the server.
+    Arrives { at: usize, life: u32, id: OpId, op: Op },
+    /// An answer arrives at a machine.
+    Answered { at: usize, life: u32, id: OpId, result: Result<Reply, OpError> },
+    /// A notice arrives at a machine.
+    Noticed { at: usize, life: u32, folder: Folder },
+    /// A machine wanted to be woken now.
+    Wakes { at: usize },
+    /// A program is started.
+    Starts { at: usize },
+    /// A person looks up.
+    Person,
+    /// A day begins.
+    Day,
+}
+
+/// How a world ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The first invariant that broke.
+    pub violation: Option<Violation>,
+    /// What happened, as sentences.
+    pub sentences: Vec<String>,
+    /// Operations that reached the store.
+    pub operations: u64,
+    /// Octets of all bodies that were appended.
+    pub appended: u64,
+    /// Octets of bodies in the store at the end.
+    pub stored: u64,
+    /// Messages in the store at the end.
+    pub messages: u64,
+    /// Starts after a crash or a silence.
+    pub restarts: u64,
+    /// How many devices were paired, the first included.
+    pub paired: usize,
+    /// How many days went by.
+    pub days: u64,
+    /// The run in words, if it was traced.
+    pub trace: Vec<String>,
+}
+
+/// A world.
+#[derive(Clone, Debug)]
+pub struct World<C> {
+    pub(crate) lab: Lab,
+    pub(crate) choices: C,
+    pub(crate) faults: Faults,
+    person: Person,
+    queue: BTreeMap<(Timestamp, u64), Happening>,
+    tickets: u64,
+    woken_at: Vec<Option<Timestamp>>,
+    happenings: u64,
+    quiet: Option<Quiet>,
+    setup: Setup,
+    sentences: Vec<String>,
+}
+
+impl<C: Choices> World<C> {
+    /// A world that has not begun; `traced` to have it told in words.
+    #[must_use]
+    pub fn new(setup: Setup, mut choices: C, traced: bool) -> Self {
+        let faults = Faults::draw(setup.faults, &mut choices);
+        let mut lab = Lab { now: BEGIN, ..Lab::default() };
+        lab.trace.on = traced;
+        lab.trace.terse = true;
+        let mut world = Self {
+            lab,
+            choices,
+            faults,
+            person: Person::default(),
+            queue: BTreeMap::new(),
+            tickets: 0,
+            woken_at: vec![None; setup.muaas],
+            happenings: 0,
+            quiet: None,
+            setup,
+            sentences: Vec::new(),
+        };
+        world.furnish();
+        world
+    }
+
+    fn furnish(&mut self) {
+        for n in 1..=self.setup.muaas {
+            let same = n > 1 && self.choices.chance(self.faults.same_id);
+            let id = MuaaId(if same { n as u64 - 1 } else { n as u64 });
+            let name = n.to_string();
+            let config = Config {
+                poll_interval: Duration::from_millis(DAY),
+                ..Config::new("anna@example.org", &format!("device {n}"))
+            };
+            let seed = self.choices.seed();
+            let at = self.lab.add(&name, config, Some(id), seed);
+            if self.choices.chance(self.faults.clock) {
+                let decade = 3650 * DAY;
+                self.lab.machines[at].clock = self.choices.below(2 * decade) as i64 - decade as i64;
+            }
+            let begins = if self.choices.chance(500_000) { self.choices.below(self.setup.days * DAY / 2) } else { 0 };
+            let soon = self.choices.below(10_000);
+            self.later(begins + soon, Happening::Starts { at });
+        }
+        self.later(MINUTE, Happening::Person);
+        self.later(DAY, Happening::Day);
+    }
+
+    /// Lets the world run to its end, or to the first broken invariant.
+    pub fn run(&mut self) {
+        let stormy = self.setup.faults != FaultSet::None;
+        self.run_until(BEGIN + days(self.setup.days), !stormy);
+        self.calm();
+        let limit = self.lab.now + days(CALM_DAYS_MAX);
+        self.run_until(limit, true);
+        if self.lab.violation.is_none() {
+            check::at_rest(&mut self.lab);
+        }
+        if self.lab.violation.is_none() {
+            self.watch_rest();
+        }
+    }
+
+    /// Ends early when all is at rest, if `may_rest`.
+    fn run_until(&mut self, end: Timestamp, may_rest: bool) {
+        let mut look = self.lab.now + days(1);
+        while self.lab.violation.is_none() {
+            let Some(((time, _), happening)) = self.queue.pop_first() else { return };
+            if time > end {
+                self.queue.insert((time, 0), happening);
+                self.lab.now = end;
+                return;
+            }
+            if time >= look {
+                if may_rest && self.is_at_rest() {
+                    self.queue.insert((time, 0), happening);
+                    return;
+                }
+                look = time + days(1);
+                self.happenings = 0;
+            }
+            self.lab.now = self.lab.now.max(time);
+            self.happenings += 1;
+            if self.happenings > HAPPENINGS_MAX * self.setup.muaas as u64 {
+                let sentence = format!("more than {HAPPENINGS_MAX} happenings a machine within a day");
+                return self.lab.break_invariant("7 quiescence", sentence);
+            }
+            self.happen(happening);
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let idle = self.lab.machines.iter().all(|machine| {
+            machine.muaa.as_ref().is_some_and(|muaa| muaa.is_idle() && muaa.phase() != Phase::Suspended)
+        });
+        idle && check::broken_at_rest(&self.lab).is_none()
+    }
+
+    /// Faults stop, and everything is switched on.
+    fn calm(&mut self) {
+        self.faults = Faults::default();
+        for at in 0..self.lab.machines.len() {
+            if self.lab.machines[at].muaa.is_none() {
+                self.later(0, Happening::Starts { at });
+            }
+        }
+    }
+
+    fn watch_rest(&mut self) {
+        self.quiet = Some(Quiet::default());
+        let begun = self.lab.now;
+        self.run_until(begun + days(QUIET_DAYS), false);
+        if let Some(quiet) = self.quiet.take() {
+            let lasted = self.lab.now.since(begun);
+            quiet.end(&mut self.lab, lasted);
+        }
+        if self.lab.violation.is_none() {
+            check::at_rest(&mut self.lab);
+        }
+    }
+
+    pub(crate) fn later(&mut self, wait: u64, happening: Happening) {
+        self.tickets += 1;
+        self.queue.insert((self.lab.now + Duration::from_millis(wait), self.tickets), happening);
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Arrives { at, life, id, op } => self.arrives(at, life, id, op),
+            Happening::Answered { at, life, id, result } => {
+                if self.lab.machines[at].life == life {
+                    self.lab.answer(at, id, result);
+                    self.pump(at);
+                }
+            }
+            Happening::Noticed { at, life, folder } => {
+                if self.lab.machines[at].life == life {
+                    self.lab.notice(at, folder);
+                    self.pump(at);
+                }
+            }
+            Happening::Wakes { at } => {
+                if self.woken_at[at].is_some_and(|due| due <= self.lab.now) {
+                    self.woken_at[at] = None;
+                    self.lab.wake(at);
+                    self.pump(at);
+                }
+            }
+            Happening::Starts { at } => {
+                if self.lab.machines[at].muaa.is_none() {
+                    self.lab.trace.say(|_| format!("{} starts", at + 1));
+                    self.lab.start(at);
+                    self.woken_at[at] = None;
+                    self.pump(at);
+                }
+            }
+            Happening::Person => {
+                let (wait, touched) = self.person.act(&mut self.lab, &self.faults, &mut self.choices);
+                touched.into_iter().for_each(|at| self.pump(at));
+                self.later(wait, Happening::Person);
+            }
+            Happening::Day => {
+                daily::happen(self);
+                self.later(DAY, Happening::Day);
+            }
+        }
+    }
+
+    /// Takes what a machine has to say, unless it dies on the way.
+    pub(crate) fn pump(&mut self, at: usize) {
+        while let Some(step) = self.lab.step(at) {
+            match step {
+                Step::Saved => {}
+                Step::Asked(id) => self.send(at, id),
+                Step::Told(event) => self.note(at, &event),
+            }
+            if self.choices.chance(self.faults.crash) {
+                self.lab.trace.say(|_| format!("{} crashes", at + 1));
+                self.lab.stop(at);
+                let wait = self.choices.between(1000, 6 * HOUR);
+                self.later(wait, Happening::Starts { at });
+            }
+        }
+        check::after_step(&mut self.lab, at);
+        let wakes = self.lab.machines[at].wakes().map(|due| due.max(self.lab.now));
+        if let Some(due) = wakes.filter(|_| wakes != self.woken_at[at]) {
+            self.woken_at[at] = wakes;
+            self.later(due.since(self.lab.now).as_millis() as u64, Happening::Wakes { at });
+        }
+    }
+
+    fn note(&mut self, at: usize, event: &Event) {
+        if let Event::Joined { by, .. } = event {
+            let day = self.lab.now.since(BEGIN).as_millis() as u64 / DAY;
+            let name = &self.lab.machines[at].name;
+            self.sentences.push(format!("device {name} was let in by device {by} on day {day}"));
+        }
+    }
+
+    fn send(&mut self, at: usize, id: OpId) {
+        let life = self.lab.machines[at].life;
+        let Some(op) = self.lab.machines[at].outstanding.get(&id).cloned() else { return };
+        if self.choices.chance(self.faults.not_sent) {
+            let (result, _) = self.lab.perform(at, id, Fate::Refused(OpError::NotSent));
+            return self.later(1, Happening::Answered { at, life, id, result });
+        }
+        let wait = self.latency();
+        self.later(wait, Happening::Arrives { at, life, id, op });
+    }
+
+    fn latency(&mut self) -> u64 {
+        let slow = if self.choices.chance(self.faults.slow) { self.choices.below(6 * HOUR) } else { 0 };
+        20 + self.choices.below(300) + slow
+    }
+
+    fn arrives(&mut self, at: usize, life: u32, id: OpId, op: Op) {
+        if self.lab.machines[at].life != life || self.lab.machines[at].muaa.is_none() {
+            // The machine died with this under way; the server may have got it all the same.
+            if self.choices.chance(500_000) && self.lab.perform_for_the_dead(at, &op) {
+                self.changed(at, &op);
+            }
+            return;
+        }
+        let fate = self.fate();
+        let (result, changed) = self.lab.perform(at, id, fate);
+        if changed.is_some() {
+            self.changed(at, &op);
+        }
+        let wait = self.latency();
+        self.later(wait, Happening::Answered { at, life, id, result });
+    }
+
+    fn fate(&mut self) -> Fate {
+        let faults = self.faults;
+        let fates = [
+            (faults.unknown_done, Fate::UnknownDone),
+            (faults.unknown_lost, Fate::UnknownLost),
+            (faults.denied, Fate::Refused(OpError::Denied)),
+            (faults.over_quota, Fate::Refused(OpError::OverQuota)),
+        ];
+        for (rate, fate) in fates {
+            if self.choices.chance(rate) {
+                return fate;
+            }
+        }
+        Fate::Fine
+    }
+
+    fn changed(&mut self, by: usize, op: &Op) {
+        let folder = match op {
+            Op::CreateFolder(folder) | Op::DeleteFolder(folder) => *folder,
+            Op::Append { folder, .. } | Op::Remove { folder, .. } => *folder,
+            Op::ListFolders | Op::Fetch { .. } | Op::Watch(_) => return,
+        };
+        if let Some(mut quiet) = self.quiet {
+            quiet.saw(&mut self.lab, by, op);
+            self.quiet = Some(quiet);
+        }
+        self.spread(folder, Some(by));
+        check::after_change(&mut self.lab, folder);
+    }
+
+    /// Everybody who watches a folder hears of a change, sooner or later or never.
+    pub(crate) fn spread(&mut self, folder: Folder, by: Option<usize>) {
+        for at in 0..self.lab.machines.len() {
+            let watches = self.lab.machines[at].watching.contains(&folder) && Some(at) != by;
+            if watches && !self.choices.chance(self.faults.notice_lost) {
+                let life = self.lab.machines[at].life;
+                let wait = self.latency();
+                self.later(wait, Happening::Noticed { at, life, folder });
+            }
+        }
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub fn outcome(mut self) -> Outcome {
+        let groups: Vec<_> = check::living(&self.lab).filter_map(|machine| machine.muaa.as_ref()).collect();
+        let paired = groups.iter().filter(|muaa| muaa.phase() == Phase::Paired).count();
+        Outcome {
+            paired,
+            operations: self.lab.counts.operations,
+            appended: self.lab.counts.appended,
+            stored: self.lab.store.bytes,
+            messages: self.lab.store.all().count() as u64,
+            restarts: self.lab.counts.restarts,
+            days: self.lab.now.since(BEGIN).as_millis() as u64 / DAY,
+            trace: self.lab.trace.take(),
+            violation: self.lab.violation,
+            sentences: self.sentences,
+        }
+    }
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_millis(days * DAY)
+}
