@@ -2,7 +2,7 @@
 
 use pgp::{
     composed::{ArmorOptions, Deserializable, SignedPublicKey, SignedSecretKey},
-    types::{KeyDetails, Password, S2kParams},
+    types::{KeyDetails, Password, S2kParams, SecretParams, StringToKey},
 };
 use sma_core::{Crypto, Secret, Timestamp};
 use zeroize::Zeroizing;
@@ -69,6 +69,19 @@ fn unarmored(key: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     Ok(octets)
 }
 
+/// Whether the secret parts are elsewhere, as GnuPG writes it for a primary key kept offline or on a card.
+fn is_stub(params: &SecretParams) -> bool {
+    let SecretParams::Encrypted(params) = params else {
+        return false;
+    };
+    match params.string_to_key_params() {
+        S2kParams::Cfb { s2k, .. } | S2kParams::MalleableCfb { s2k, .. } | S2kParams::Aead { s2k, .. } => {
+            matches!(s2k, StringToKey::Private { .. })
+        }
+        S2kParams::Unprotected | S2kParams::LegacyCfb { .. } => false,
+    }
+}
+
 fn unlock(key: &mut SignedSecretKey, password: &Secret) -> Result<(), ImportError> {
     let password = Password::from(password.expose());
     key.primary_key.remove_password(&password).map_err(|_| ImportError::WrongPassword)?;
@@ -92,6 +105,10 @@ pub fn unprotect(key: &[u8], password: Option<&Secret>) -> Result<Secret, Import
         return Err(ImportError::SeveralKeys);
     }
     let mut key = account::parse(&octets).map_err(|_| ImportError::NotAKey)?;
+    let subkeys = key.secret_subkeys.iter().map(|subkey| subkey.key.secret_params());
+    if std::iter::once(key.primary_key.secret_params()).chain(subkeys).any(is_stub) {
+        return Err(ImportError::NotAKey);
+    }
     if account::is_protected(&key) {
         unlock(&mut key, password.ok_or(ImportError::PasswordNeeded)?)?;
     }
