@@ -4,13 +4,16 @@
 use bytes::Bytes;
 use pgp::{
     composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey, SignedSecretKey},
-    packet::{PublicKey, Signature, SignatureType},
+    packet::{PacketHeader, PublicKey, Signature, SignatureType},
     ser::Serialize,
     types::{EddsaLegacyPublicParams, KeyDetails, PublicParams, SignedUser, Tag},
 };
 use sma_core::CryptoError;
 
-use crate::{account::PUBLIC_MAX, packets::refused};
+use crate::{
+    account::PUBLIC_MAX,
+    packets::{refused, split},
+};
 
 /// Whether rPGP can check signatures of a key with these parameters.
 fn can_verify(params: &PublicParams) -> bool {
@@ -107,8 +110,19 @@ pub(crate) fn public(key: &SignedSecretKey) -> Result<Bytes, CryptoError> {
     if public.write_len() > PUBLIC_MAX {
         public.public_subkeys.retain(encrypts);
     }
-    let octets = public.to_bytes().map_err(refused)?;
+    let octets = with_current_headers(&public.to_bytes().map_err(refused)?)?;
     if octets.len() > PUBLIC_MAX { Err(CryptoError) } else { Ok(octets.into()) }
+}
+
+/// The same packets with headers of the current format, so that a key has one public form whoever wrote it.
+fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    let mut written = Vec::with_capacity(octets.len());
+    for (header, body) in split(octets)? {
+        let length = u32::try_from(body.len()).map_err(refused)?;
+        PacketHeader::new_fixed(header.tag(), length).to_writer(&mut written).map_err(refused)?;
+        written.extend_from_slice(body);
+    }
+    Ok(written)
 }
 
 /// Whether the key's owner revoked it.

@@ -2,6 +2,7 @@
 //! (RFC 9580 section 10.1.1). Four packets, each with one right form.
 
 use bytes::Bytes;
+use curve25519_dalek::{montgomery::MontgomeryPoint, scalar::Scalar, traits::IsIdentity};
 use pgp::{
     composed::{
         Deserializable, KeyType, SignedKeyDetails, SignedPublicKey, SignedSecretKey, SignedSecretSubKey,
@@ -14,7 +15,7 @@ use pgp::{
         SignatureConfig, SignatureType, Subpacket, SubpacketData, SubpacketType,
     },
     ser::Serialize,
-    types::{KeyDetails, KeyVersion, Password, Tag, Timestamp},
+    types::{KeyDetails, KeyVersion, Password, PublicParams, Tag, Timestamp},
 };
 use rand_chacha_03::ChaCha20Rng;
 use sma_core::{CryptoError, DeviceKey, Fingerprint, Secret};
@@ -134,6 +135,16 @@ fn plain_signature<'a>(
     right.then_some(signature).ok_or(CryptoError)
 }
 
+/// Whether both keys are of the profile's algorithms, with points outside the small subgroup, where signatures and shared
+/// secrets can be guessed.
+fn points_are_good(primary: &PublicParams, subkey: &PublicParams) -> bool {
+    let (PublicParams::Ed25519(primary), PublicParams::X25519(subkey)) = (primary, subkey) else {
+        return false;
+    };
+    let cleared = MontgomeryPoint(*subkey.key.as_bytes()) * Scalar::from(8_u8);
+    !primary.key.is_weak() && !cleared.is_identity()
+}
+
 /// Reads a device certificate; its form is checked, its signatures are not.
 pub(crate) fn read(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
     if certificate.len() > CERTIFICATE_MAX {
@@ -148,9 +159,7 @@ pub(crate) fn read(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
         return Err(CryptoError);
     };
     let versions = [key.version(), subkey.version()] == [KeyVersion::V6; 2];
-    let algorithms =
-        [key.algorithm(), subkey.algorithm()] == [PublicKeyAlgorithm::Ed25519, PublicKeyAlgorithm::X25519];
-    if !(versions && algorithms) {
+    if !versions || !points_are_good(key.public_params(), subkey.public_params()) {
         return Err(CryptoError);
     }
     let direct = plain_signature(&key.details.direct_signatures, SignatureType::Key, &PRIMARY)?;
@@ -185,4 +194,30 @@ pub(crate) fn secret(key: &Secret) -> Result<SignedSecretKey, CryptoError> {
         && key.algorithm() == PublicKeyAlgorithm::Ed25519
         && key.secret_subkeys.iter().all(|s| s.algorithm() == PublicKeyAlgorithm::X25519);
     if right { Ok(key) } else { Err(CryptoError) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weak_point_is_refused_by_its_form() {
+        let [one, two] =
+            [1, 2].map(|seed| generate_key(&[seed; 32], sma_core::Timestamp::default()).unwrap());
+        let points = |certificate: &[u8]| {
+            let key = read(certificate).unwrap();
+            [key.public_params(), key.public_subkeys[0].public_params()].map(|p| p.to_bytes().unwrap())
+        };
+        for (ours, theirs) in points(&one.certificate).iter().zip(points(&two.certificate)) {
+            let start = one.certificate.windows(32).position(|window| window == ours).unwrap();
+            let mut changed = one.certificate.to_vec();
+            changed[start..start + 32].copy_from_slice(&theirs);
+            assert!(read(&changed).is_ok(), "the form is right");
+            assert!(check(&changed).is_err(), "the signatures are not");
+            changed[start..start + 32].fill(0);
+            assert!(read(&changed).is_err(), "zero");
+            changed[start] = 1;
+            assert!(read(&changed).is_err(), "one");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Account keys: made here, and read from elsewhere.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use common::{NOW, device, flips, secret};
@@ -23,7 +25,7 @@ fn account() -> AccountKey {
 fn an_account_key_is_autocrypts_five_packets() {
     let public = account().public;
     let packets: Vec<Packet> = PacketParser::new(&public[..]).collect::<Result<_, _>>().unwrap();
-    let tags: Vec<_> = packets.iter().map(|packet| pgp::packet::PacketTrait::tag(packet)).collect();
+    let tags: Vec<_> = packets.iter().map(pgp::packet::PacketTrait::tag).collect();
     let five = [Tag::PublicKey, Tag::UserId, Tag::Signature, Tag::PublicSubkey, Tag::Signature];
     assert_eq!(tags, five);
 

@@ -1,5 +1,7 @@
 //! Account keys and mails are exchanged with GnuPG. Fails without `gpg`, unless `SMA_WITHOUT_SERVERS=1` is set.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::{
@@ -134,6 +136,16 @@ fn gpg_writes_a_mail_that_an_account_key_opens() {
 /// Imports a key that gpg made, with and without armor, and exchanges a mail with it.
 fn import_from(gpg: &Gpg, password: &str, kind: &str) {
     gpg.generate(password, kind);
+    if kind != "future-default" {
+        let (listing, _) = gpg.run(password, &["--list-keys", "--with-colons"], b"");
+        let listing = String::from_utf8(listing).unwrap();
+        let fingerprint = listing.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+        let fingerprint = fingerprint.trim_end_matches(':');
+        // Without a subkey that encrypts it is no account key.
+        let (alone, _) = gpg.run(password, &["--export-secret-keys"], b"");
+        assert_eq!(keys::unprotect(&alone, Some(&secret(password))), Err(ImportError::NotAKey));
+        gpg.run(password, &["--quick-add-key", fingerprint, kind, "encrypt", "never"], b"");
+    }
     let given = (!password.is_empty()).then(|| secret(password));
     let (binary, _) = gpg.run(password, &["--export-secret-keys"], b"");
     let (armored, _) = gpg.run(password, &["--armor", "--export-secret-keys"], b"");

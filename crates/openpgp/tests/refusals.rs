@@ -4,10 +4,14 @@ mod common;
 
 use common::{NOW, device, flips, secret};
 use pgp::{
-    packet::{CompressedData, PacketHeader, PacketTrait},
-    ser::Serialize,
-    types::Tag,
+    composed::{Deserializable, MessageBuilder, SignedPublicKey},
+    crypto::{
+        aead::{AeadAlgorithm, ChunkSize},
+        sym::SymmetricKeyAlgorithm,
+    },
+    types::CompressionAlgorithm,
 };
+use rand_chacha_03::{ChaCha20Rng, rand_core::SeedableRng};
 use sma_core::{Crypto, Secret, Timestamp};
 use sma_openpgp::OpenPgp;
 
@@ -129,18 +133,50 @@ fn only_certificates_of_the_profile_are_devices() {
 }
 
 #[test]
-fn compressed_and_huge_messages_are_refused() {
+fn huge_messages_are_refused() {
     let key = device(1);
-    let mut compressed = Vec::new();
-    let header = PacketHeader::new_fixed(Tag::CompressedData, 8);
-    let packet = CompressedData::try_from_reader(header, &[1, 0x63, 0, 0, 0, 0, 0, 0][..]).unwrap();
-    packet.to_writer_with_header(&mut compressed).unwrap();
-    assert!(packet.write_len() > 0 && OpenPgp.open(&key.secret, &compressed).is_err());
     assert!(OpenPgp.open(&key.secret, &vec![0; 4 << 20]).is_err());
     assert!(OpenPgp.seal(&key.certificate, &vec![0; (1 << 20) + 1], &[3; 32]).is_err());
     let largest = vec![7; 1 << 20];
     let sealed = OpenPgp.seal(&key.certificate, &largest, &[3; 32]).unwrap();
     assert_eq!(OpenPgp.open(&key.secret, &sealed).unwrap().expose(), largest);
+}
+
+#[test]
+fn other_messages_to_the_same_key_are_refused() {
+    let key = device(1);
+    let certificate = SignedPublicKey::from_bytes(&key.certificate[..]).unwrap();
+    let recipient = &certificate.public_subkeys[0];
+    let mut rng = ChaCha20Rng::from_seed([9; 32]);
+    let (cipher, chunk) = (SymmetricKeyAlgorithm::AES256, ChunkSize::C4KiB);
+    let content = [&[0, 0, 0, 5][..], b"plain\0"].concat();
+    let mut made = Vec::new();
+    for mode in [AeadAlgorithm::Ocb, AeadAlgorithm::Gcm] {
+        for compression in [None, Some(CompressionAlgorithm::ZLIB)] {
+            for named in [false, true] {
+                let builder = MessageBuilder::from_bytes("", content.clone());
+                let mut builder = builder.seipd_v2(&mut rng, cipher, mode, chunk);
+                if let Some(kind) = compression {
+                    builder.compression(kind);
+                }
+                if named {
+                    builder.encrypt_to_key(&mut rng, recipient).unwrap();
+                } else {
+                    builder.encrypt_to_key_anonymous(&mut rng, recipient).unwrap();
+                }
+                made.push((mode, compression, named, builder.to_vec(&mut rng).unwrap()));
+            }
+        }
+    }
+    for (mode, compression, named, message) in made {
+        let opened = OpenPgp.open(&key.secret, &message);
+        // rPGP reads all of them; only what is made as a sealed message is made is one.
+        let right = mode == AeadAlgorithm::Ocb && compression.is_none() && !named;
+        assert_eq!(opened.is_ok(), right, "{mode:?} {compression:?} {named}");
+    }
+    let mut old = MessageBuilder::from_bytes("", content).seipd_v1(&mut rng, cipher);
+    old.encrypt_to_key_anonymous(&mut rng, recipient).unwrap();
+    assert!(OpenPgp.open(&key.secret, &old.to_vec(&mut rng).unwrap()).is_err());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the tests share.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use sma_core::{Crypto, DeviceKey, Secret, Timestamp};
 use sma_openpgp::OpenPgp;
