@@ -1,1 +1,85 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod actions;
+mod args;
+mod failure;
+mod output;
+mod report;
+mod status;
+mod words;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use args::{Action, Arguments, Keys};
+use clap::Parser;
+use etcetera::BaseStrategy;
+use failure::Failure;
+use output::Output;
+use report::Report;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log();
+    let output = Output { json: arguments.json };
+    let mut report = Report::default();
+    let result = run(arguments, output, &mut report).await;
+    if let Err(failure) = &result {
+        report.set("error", json!({ "sentence": failure.sentence(), "exit": failure.code() }));
+    }
+    let (value, sentences) = report.into_parts();
+    output.answer(&value, &sentences);
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Result<(), Failure> {
+    let directory = directory(arguments.state)?;
+    let password_command = arguments.password_command;
+    match arguments.action {
+        Action::Setup(setup) => actions::setup(&directory, &setup, password_command, report).await,
+        Action::Sync { limit } => {
+            let limit = Duration::from_secs(limit);
+            actions::sync(&directory, password_command.as_deref(), limit, report).await
+        }
+        Action::Watch { poll } => {
+            let poll = Duration::from_secs(poll);
+            actions::watch(&directory, password_command.as_deref(), poll, output).await
+        }
+        Action::Status => status::status(&directory, report),
+        Action::Pair(pair) => actions::pair(&directory, password_command.as_deref(), pair, report).await,
+        Action::Keys(Keys::Export { public: _ }) => status::export_public(&directory, report),
+    }
+}
+
+fn directory(given: Option<PathBuf>) -> Result<PathBuf, Failure> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let strategy = etcetera::choose_base_strategy();
+    let strategy =
+        strategy.map_err(|_| Failure::Failed("there is no home directory: give --state DIR".to_owned()))?;
+    let base = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
+    Ok(Path::new(&base).join("sma"))
+}
+
+/// Logs to the standard error if `SMA_LOG` asks for it.
+///
+/// Only this project's and other crates' `tracing` events are logged. Records of the crate `log` are not: the IMAP library
+/// writes the login with its password there.
+fn log() {
+    let Ok(filter) = EnvFilter::try_from_env("SMA_LOG") else { return };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,132 @@
+//! The account's settings, `account.json` in the state directory. It holds no password.
+
+use std::{fs, io, path::Path, process::Command};
+
+use serde::{Deserialize, Serialize};
+use sma_core::{Config, Secret};
+use sma_imap::{Account, Address, replace_file};
+
+use crate::failure::Failure;
+
+const FILE: &str = "account.json";
+const VARIABLE: &str = "SMA_PASSWORD";
+
+/// What `sma setup` was told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// The mail address.
+    pub(crate) address: String,
+    /// The server's URL.
+    pub(crate) imap: String,
+    /// What this device is called.
+    pub(crate) name: String,
+    /// Whether the password may travel in clear.
+    #[serde(default)]
+    pub(crate) insecure: bool,
+    /// The shell command that prints the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) password_command: Option<String>,
+}
+
+impl Settings {
+    /// The settings, or a failure that says to run `sma setup`.
+    pub(crate) fn load(directory: &Path) -> Result<Self, Failure> {
+        Self::find(directory)?.ok_or_else(|| {
+            Failure::Failed(format!("no account is set up in {}: run sma setup first", directory.display()))
+        })
+    }
+
+    /// The settings, if there are any.
+    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, Failure> {
+        let path = directory.join(FILE);
+        let failed = |why: &dyn std::fmt::Display| {
+            Failure::Failed(format!("cannot read {}: {why}; run sma setup again", path.display()))
+        };
+        match fs::read(&path) {
+            Ok(octets) => serde_json::from_slice(&octets).map(Some).map_err(|error| failed(&error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    pub(crate) fn save(&self, directory: &Path) -> Result<(), Failure> {
+        let octets = serde_json::to_vec_pretty(self).map_err(|error| Failure::Failed(error.to_string()))?;
+        Ok(replace_file(directory, FILE, &octets)?)
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::new(&self.address, &self.name)
+    }
+
+    /// The server with its password, from the first of: the command, the environment, the person.
+    pub(crate) fn account(&self, password_command: Option<&str>) -> Result<Account, Failure> {
+        let server = Address::parse(&self.imap, self.insecure)?;
+        let command = password_command.or(self.password_command.as_deref());
+        let password = match (command, std::env::var(VARIABLE)) {
+            (Some(command), _) => from_command(command)?,
+            (None, Ok(password)) => Secret::new(password.into_bytes()),
+            (None, Err(_)) => from_person(&server)?,
+        };
+        Ok(Account { server, password })
+    }
+}
+
+fn from_command(command: &str) -> Result<Secret, Failure> {
+    let failed = |why: &str| Failure::Failed(format!("the password command {why}: {command}"));
+    let output = Command::new("sh").arg("-c").arg(command).stderr(std::process::Stdio::inherit()).output();
+    let output = output.map_err(|error| failed(&format!("cannot be run ({error})")))?;
+    let (status, printed) = (output.status, Secret::new(output.stdout));
+    if !status.success() {
+        return Err(failed("failed"));
+    }
+    let line = printed.expose().split(|octet| *octet == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(failed("printed no password"));
+    }
+    Ok(Secret::new(line.to_vec()))
+}
+
+fn from_person(server: &Address) -> Result<Secret, Failure> {
+    let prompt = format!("Password of {} at {}: ", server.login, server.shown());
+    let typed = rpassword::prompt_password(prompt).map_err(|error| {
+        Failure::Failed(format!(
+            "no password: give --password-command, or set {VARIABLE}, or run this in a terminal ({error})"
+        ))
+    })?;
+    Ok(Secret::new(typed.into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_a_command_prints_is_the_password() {
+        let password = |command| from_command(command).map(|secret| secret.expose().to_vec());
+        assert_eq!(password("printf 'a b\\r\\nsecond\\n'").unwrap(), b"a b");
+        assert!(password("exit 1").unwrap_err().sentence().contains("failed"));
+        assert!(password("true").unwrap_err().sentence().contains("printed no password"));
+    }
+
+    #[test]
+    fn settings_read_back_and_hold_no_password() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(Settings::load(directory.path()).unwrap_err().sentence().contains("sma setup"));
+        let settings = Settings {
+            address: "anna@example.org".into(),
+            imap: "imaps://anna@mail.example.org".into(),
+            name: "laptop".into(),
+            insecure: false,
+            password_command: Some("printf secret".into()),
+        };
+        settings.save(directory.path()).unwrap();
+        assert_eq!(Settings::load(directory.path()).unwrap(), settings);
+        let account = settings.account(None).unwrap();
+        assert_eq!(account.password.expose(), b"secret");
+        assert!(!format!("{account:?}").contains("secret"));
+        let octets = fs::read_to_string(directory.path().join(FILE)).unwrap();
+        assert_eq!(octets.matches("secret").count(), 1, "in the command alone");
+    }
+}

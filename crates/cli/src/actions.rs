@@ -1,0 +1,176 @@
+//! What the commands do that connect.
+
+use std::{path::Path, time::Duration};
+
+use sma_core::{Command, Event, Phase};
+use sma_imap::{Driver, Settled, StateFile, check_login};
+use sma_openpgp::OpenPgp;
+
+use crate::{
+    account::Settings,
+    args::{Pair, Setup},
+    failure::{Failure, advice},
+    output::Output,
+    report::Report,
+    words,
+};
+
+/// How long a command other than `sync` may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Stores the account's settings after a login that worked.
+pub(crate) async fn setup(
+    directory: &Path,
+    setup: &Setup,
+    password_command: Option<String>,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    if !is_mail_address(&setup.address) {
+        return Err(Failure::Failed(format!("{} is no mail address: write anna@example.org", setup.address)));
+    }
+    let _state = StateFile::open(directory)?;
+    let before = Settings::find(directory)?;
+    if let Some(other) = before.as_ref().filter(|before| before.address != setup.address) {
+        let why =
+            format!("{} belongs to {}: give another --state directory", directory.display(), other.address);
+        return Err(Failure::Failed(why));
+    }
+    let name = setup.name.clone().or(before.map(|before| before.name)).unwrap_or_else(|| "sma".to_owned());
+    let settings = Settings {
+        address: setup.address.clone(),
+        imap: setup.imap.clone(),
+        name,
+        insecure: setup.insecure,
+        password_command,
+    };
+    check_login(&settings.account(None)?).await?;
+    settings.save(directory)?;
+    report.set("address", settings.address.as_str());
+    report.say(format!("{} is set up, and the login works. Now run sma sync.", settings.address));
+    Ok(())
+}
+
+fn is_mail_address(text: &str) -> bool {
+    let plain = text.bytes().all(|octet| octet.is_ascii_graphic() && !b"<>,;:\"()".contains(&octet));
+    plain
+        && text
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+}
+
+/// Does all there is to do.
+pub(crate) async fn sync(
+    directory: &Path,
+    password_command: Option<&str>,
+    limit: Duration,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mut driver = open(directory, password_command)?;
+    let result = settle(&mut driver, limit, report).await;
+    report.standing(driver.muaa());
+    let phase = driver.muaa().phase();
+    driver.close().await;
+    result?;
+    report.say(format!("This device is {}.", words::phase_words(phase)));
+    match phase {
+        Phase::Suspended | Phase::Removed | Phase::Left => {
+            let sentence = format!("this device takes no part: {}", advice(phase));
+            Err(Failure::NeedsPerson(sentence))
+        }
+        Phase::Unpaired | Phase::Requesting => {
+            report.say(format!("To pair it, {}.", advice(phase)));
+            Ok(())
+        }
+        Phase::Discovering | Phase::Alone | Phase::Paired => Ok(()),
+    }
+}
+
+/// Stays until Ctrl-C.
+pub(crate) async fn watch(
+    directory: &Path,
+    password_command: Option<&str>,
+    poll: Duration,
+    output: Output,
+) -> Result<(), Failure> {
+    let mut driver = open(directory, password_command)?;
+    driver.set_poll(poll);
+    let tell = |event: Event| {
+        let (value, sentence) = words::event(&event, sma_imap::now());
+        output.event(&value, &sentence);
+    };
+    let interrupt = async {
+        // A system without signals stays until it is ended.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let result = driver.watch(tell, interrupt).await;
+    driver.close().await;
+    Ok(result?)
+}
+
+/// One step of a pairing; each looks at the store before and after.
+pub(crate) async fn pair(
+    directory: &Path,
+    password_command: Option<&str>,
+    pair: Pair,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mut driver = open(directory, password_command)?;
+    let result = step(&mut driver, pair, report).await;
+    report.standing(driver.muaa());
+    driver.close().await;
+    result
+}
+
+async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> Result<(), Failure> {
+    settle(driver, LIMIT, report).await?;
+    let (command, then) = if let Some(offered) = pair.offer {
+        (Command::Offer { to: offered.0 }, None)
+    } else if let Some(code) = pair.code {
+        let then = "The code was used. Now run sma sync on the device that showed it, then here, until this one is paired.";
+        (Command::EnterCode { code, from: pair.from }, Some(then))
+    } else if let Some(id) = pair.reject {
+        (Command::Reject { id }, Some("The device was turned away."))
+    } else {
+        return Ok(());
+    };
+    driver.command(command)?;
+    settle(driver, LIMIT, report).await?;
+    then.into_iter().for_each(|sentence| report.say(sentence));
+    Ok(())
+}
+
+fn open(directory: &Path, password_command: Option<&str>) -> Result<Driver<OpenPgp>, Failure> {
+    let settings = Settings::load(directory)?;
+    let state = StateFile::open(directory)?;
+    let account = settings.account(password_command)?;
+    Ok(Driver::open(state, account, settings.config(), OpenPgp)?)
+}
+
+/// What happened is reported also when it ends badly: a code that was made is to be seen.
+async fn settle(driver: &mut Driver<OpenPgp>, limit: Duration, report: &mut Report) -> Result<(), Failure> {
+    let settled = driver.settle(limit).await;
+    report.events(&driver.take_events());
+    match settled? {
+        Settled::Idle => Ok(()),
+        Settled::Busy => {
+            let why =
+                format!("there is more to do than fitted into {} seconds: run it again", limit.as_secs());
+            Err(Failure::Failed(why))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_mail_address_is_refused() {
+        assert!(is_mail_address("anna@example.org"));
+        for text in ["", "anna", "@example.org", "anna@", "a b@example.org", "<a@example.org>", "a@b@c"] {
+            assert!(!is_mail_address(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use sma_core::MuaaId;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed; the message says why, and the same command may be run again
+  2  the command line is wrong
+  3  a person is needed: a code must be made, typed or typed again, a device must be chosen, or this device must be
+     paired or brought back first
+
+Passwords are never arguments. They come from --password-command, else from the variable SMA_PASSWORD, else they are
+asked for. SMA_LOG=debug or SMA_LOG=trace logs to the standard error; no secret is logged.";
+
+/// Pairs the mail programs of one mail account, and keeps its keys in step on all of them.
+#[derive(Parser, Debug)]
+#[command(name = "sma", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The directory of this device's state; every device needs its own
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Print one JSON object instead of sentences
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// A shell command whose first line of output is the password
+    #[arg(long, global = true, value_name = "CMD")]
+    pub(crate) password_command: Option<String>,
+    #[command(subcommand)]
+    pub(crate) action: Action,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Action {
+    /// Say which account this device is for, and check that the login works
+    Setup(Setup),
+    /// Do all there is to do: look for other devices, pair, send and receive
+    Sync {
+        /// Stop after so many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+        limit: u64,
+    },
+    /// Stay and keep in step until Ctrl-C
+    Watch {
+        /// Look every so many seconds at what the server does not tell of
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        poll: u64,
+    },
+    /// Say what is known, without connecting
+    Status,
+    /// Let a new device in, join as a new device, or turn one away
+    Pair(Pair),
+    /// The account's keys
+    #[command(subcommand)]
+    Keys(Keys),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Setup {
+    /// The account's mail address
+    #[arg(long)]
+    pub(crate) address: String,
+    /// The mail server: imaps://login@host[:port]; imap:// only to this machine
+    #[arg(long, value_name = "URL")]
+    pub(crate) imap: String,
+    /// What to call this device; your other devices show it
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Allow imap:// to another machine: the password travels in clear
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(id = "pairing", required = true, multiple = false, args = ["offer", "code", "reject"])]
+pub(crate) struct Pair {
+    /// On a device that is set up: make a code for a new device, for that of the given ID alone if one is given
+    #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any")]
+    pub(crate) offer: Option<Offered>,
+    /// On the new device: the code that the other device shows
+    #[arg(long)]
+    pub(crate) code: Option<String>,
+    /// With --code: the device that shows it, if several do
+    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code")]
+    pub(crate) from: Option<MuaaId>,
+    /// Do not let this device in
+    #[arg(long, value_name = "ID", value_parser = muaa)]
+    pub(crate) reject: Option<MuaaId>,
+}
+
+/// To whom an offer goes: anyone who has the code, or one device.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offered(pub(crate) Option<MuaaId>);
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Keys {
+    /// Print the key that mail programs should use
+    Export {
+        /// The public key, armored; secret keys are not exported
+        #[arg(long, required = true)]
+        public: bool,
+    },
+}
+
+fn id(text: &str) -> Result<Offered, String> {
+    if text == "any" { Ok(Offered(None)) } else { muaa(text).map(|id| Offered(Some(id))) }
+}
+
+fn muaa(text: &str) -> Result<MuaaId, String> {
+    MuaaId::parse(text).ok_or_else(|| "not a device's ID: a number, as sma status shows it".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_offer_is_for_anyone_or_for_one() {
+        let offer = |words: &[&str]| match Arguments::try_parse_from([&["sma", "pair"], words].concat()) {
+            Ok(Arguments { action: Action::Pair(pair), .. }) => pair.offer.map(|offered| offered.0),
+            _ => None,
+        };
+        assert_eq!(offer(&["--offer"]), Some(None));
+        assert_eq!(offer(&["--offer", "27"]), Some(Some(MuaaId(27))));
+        assert_eq!(offer(&["--offer", "x"]), None);
+        assert_eq!(offer(&["--offer", "--code", "1"]), None);
+        assert_eq!(offer(&[]), None);
+    }
+
+    #[test]
+    fn no_argument_takes_a_password() {
+        let mut command = Arguments::command();
+        command.build();
+        let names =
+            command.get_subcommands().flat_map(|sub| sub.get_arguments()).map(|a| a.get_id().to_string());
+        assert!(!names.into_iter().any(|name| name == "password"));
+    }
+}

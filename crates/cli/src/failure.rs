@@ -1,0 +1,72 @@
+//! Why a command could not be done, and the exit code that says so.
+
+use sma_core::{InputError, Phase};
+use sma_imap::Error;
+
+/// A command was not done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Exit code 1.
+    Failed(String),
+    /// Exit code 3.
+    NeedsPerson(String),
+}
+
+impl Failure {
+    pub(crate) fn sentence(&self) -> &str {
+        match self {
+            Self::Failed(sentence) | Self::NeedsPerson(sentence) => sentence,
+        }
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Failed(_) => 1,
+            Self::NeedsPerson(_) => 3,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        let sentence = match error {
+            InputError::WrongPhase(phase) => format!("{error}: {}", advice(phase)),
+            InputError::WhichOffer => format!("{error}, with --from ID"),
+            _ => error.to_string(),
+        };
+        match error {
+            InputError::WrongPhase(_)
+            | InputError::NoSuchMuaa(_)
+            | InputError::Mistyped
+            | InputError::NoOffer
+            | InputError::WhichOffer
+            | InputError::CodesLocked => Self::NeedsPerson(sentence),
+            InputError::NoSuchRequest
+            | InputError::WrongReply
+            | InputError::NoSuchSession
+            | InputError::TooMany
+            | InputError::BadKey => Self::Failed(sentence),
+        }
+    }
+}
+
+/// What a person can do in a phase.
+pub(crate) fn advice(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Discovering => "run sma sync first",
+        Phase::Alone => "it is a group of its own; a new device gets in with sma pair --offer here",
+        Phase::Unpaired | Phase::Requesting => {
+            "make a code with sma pair --offer on a device that is paired, and type it here with sma pair --code"
+        }
+        Phase::Paired => "it is paired already",
+        Phase::Suspended => "its folder was deleted on the server",
+        Phase::Removed => "another device removed it for good; use a new --state directory to begin anew",
+        Phase::Left => "it left for good; use a new --state directory to begin anew",
+    }
+}

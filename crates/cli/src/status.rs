@@ -1,0 +1,100 @@
+//! What the saved state says, without connecting.
+
+use std::path::Path;
+
+use serde_json::json;
+use sma_core::{Muaa, Sibling, Snapshot};
+use sma_imap::StateFile;
+use sma_openpgp::OpenPgp;
+
+use crate::{
+    account::Settings,
+    failure::{Failure, advice},
+    report::Report,
+    words,
+};
+
+/// Tells the state.
+pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failure> {
+    let settings = Settings::load(directory)?;
+    report.set("address", settings.address.as_str());
+    report.set("name", settings.name.as_str());
+    let Some(muaa) = saved(directory, &settings)? else {
+        report.set("phase", "discovering");
+        report.say(format!("{} is set up and was not synced yet: run sma sync.", settings.address));
+        return Ok(());
+    };
+    report.standing(&muaa);
+    let id = muaa.id().map_or_else(|| "without an ID yet".to_owned(), |id| id.to_string());
+    report.say(format!("This device of {} is {id}, \"{}\".", settings.address, settings.name));
+    report.say(format!("It is {}.", words::phase_words(muaa.phase())));
+    if muaa.phase() != sma_core::Phase::Paired {
+        report.say(format!("What can be done: {}.", advice(muaa.phase())));
+    }
+    match muaa.account().current {
+        Some(key) => report.say(format!("The account's key is {key}.")),
+        None => report.say("It has no account key yet."),
+    }
+    if let Some(digits) = muaa.comparison().filter(|_| muaa.members().len() > 1) {
+        report.set("comparison", digits.as_str());
+        report.say(format!("All paired devices should show the number {digits}."));
+    }
+    siblings(&muaa.siblings(), report);
+    let offers: Vec<_> = muaa.offers().iter().map(|offer| offer.from.to_string()).collect();
+    for from in &offers {
+        report.say(format!("Device {from} shows a code for a new device."));
+    }
+    report.set("offers", offers);
+    Ok(())
+}
+
+/// The public account key, armored.
+pub(crate) fn export_public(directory: &Path, report: &mut Report) -> Result<(), Failure> {
+    let settings = Settings::load(directory)?;
+    let account = saved(directory, &settings)?.map(|muaa| muaa.account());
+    let key = account.and_then(|account| account.current.zip(account.public));
+    let Some((fingerprint, public)) = key else {
+        let why = "this device has no account key yet: run sma sync, and pair it if others are there";
+        return Err(Failure::NeedsPerson(why.to_owned()));
+    };
+    let armored = sma_openpgp::keys::armor_public(&public);
+    report.set("fingerprint", fingerprint.to_string());
+    report.set("public_key", armored.as_str());
+    report.say(armored.trim_end());
+    Ok(())
+}
+
+/// The machine as it was saved, to look at.
+fn saved(directory: &Path, settings: &Settings) -> Result<Option<Muaa<OpenPgp>>, Failure> {
+    let Some(snapshot) = StateFile::peek(directory)? else { return Ok(None) };
+    let restore = |snapshot: &Snapshot| {
+        // Nothing that this machine would draw or do leaves this process, so its seed need not be random.
+        Muaa::restore(settings.config(), OpenPgp, [0; 32], snapshot, sma_imap::now())
+    };
+    restore(&snapshot).map(Some).map_err(|error| Failure::Failed(format!("{error}: {}", directory.display())))
+}
+
+fn siblings(siblings: &[Sibling], report: &mut Report) {
+    let value = |sibling: &Sibling| {
+        json!({
+            "id": sibling.id.to_string(),
+            "phase": words::sibling_phase(sibling),
+            "name": sibling.name,
+            "fingerprint": sibling.fingerprint.to_string(),
+            "silent": sibling.silent,
+        })
+    };
+    report.set("siblings", siblings.iter().map(value).collect::<Vec<_>>());
+    let requests = siblings.iter().filter(|sibling| sibling.requesting && !sibling.member);
+    report.set("requests", requests.map(|sibling| sibling.id.to_string()).collect::<Vec<_>>());
+    for sibling in siblings {
+        let name = sibling.name.as_ref().map(|name| format!(", \"{name}\",")).unwrap_or_default();
+        let silent = if sibling.silent { " It was silent for long." } else { "" };
+        let what = match words::sibling_phase(sibling) {
+            "member" => "is paired with this one",
+            "requesting" => "asks to be let in",
+            _ => "is on this account and not paired",
+        };
+        report.say(format!("Device {}{name} {what}.{silent}", sibling.id));
+    }
+}

@@ -1,0 +1,163 @@
+//! Events and views as sentences and as JSON.
+
+use serde_json::{Value, json};
+use sma_core::{Ended, Event, Gone, Phase, Sibling, Timestamp};
+
+/// A word for programs, and a sentence for people.
+pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
+    let value = |name: &str, more: Value| {
+        let mut value = json!({ "event": name });
+        if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
+            object.extend(more);
+        }
+        value
+    };
+    match event {
+        Event::PhaseChanged(phase) => (
+            value("phase", json!({ "phase": phase.name() })),
+            format!("This device is {}.", phase_words(*phase)),
+        ),
+        Event::MuaaSeen(id) => (
+            value("seen", json!({ "id": id.to_string() })),
+            format!("Device {id} is on this account; it is not paired."),
+        ),
+        Event::RequestSeen(id) => (
+            value("request", json!({ "id": id.to_string() })),
+            format!("Device {id} asks to be let in. If it is yours: sma pair --offer {id}"),
+        ),
+        Event::ShowCode { code, expires, .. } => {
+            let minutes = expires.since(now).as_secs() / 60;
+            let sentence = format!(
+                "The code is {}, good for {minutes} minutes. Type it on your new device with sma pair --code, and tell it to \
+                 nobody. Then run sma sync here, so that the new device is let in.",
+                code.shown()
+            );
+            (value("code", json!({ "code": code.shown(), "expires": expires.as_secs() })), sentence)
+        }
+        Event::OfferSeen { from, .. } => (
+            value("offer", json!({ "from": from.to_string() })),
+            format!("Device {from} shows a code for a new device. If this is the one: sma pair --code CODE"),
+        ),
+        Event::CodeBurnt { .. } => (
+            value("code-burnt", json!({})),
+            "Somebody typed a wrong code, and the code is void. If it was you, make a new one.".to_owned(),
+        ),
+        Event::CodesLocked { until } => (
+            value("codes-locked", json!({ "until": until.as_secs() })),
+            "Too many wrong codes were typed: no code is made for an hour.".to_owned(),
+        ),
+        Event::OfferExpired { .. } => {
+            (value("offer-expired", json!({})), "A code ran out without being used.".to_owned())
+        }
+        Event::PairingEnded { with, why } => {
+            let why = match why {
+                Ended::Rejected => "it does not want this device",
+                Ended::WrongCode => "the code was wrong",
+                Ended::Aborted => "it was given up",
+            };
+            (
+                value("pairing-ended", json!({ "with": with.to_string(), "why": why })),
+                format!("The pairing with device {with} ended: {why}."),
+            )
+        }
+        Event::Joined { by, .. } => (
+            value("joined", json!({ "by": by.to_string() })),
+            format!("This device was let in by device {by}."),
+        ),
+        Event::MemberAdded { id, by } => (
+            value("added", json!({ "id": id.to_string(), "by": by.to_string() })),
+            format!("Device {id} was added by device {by}. If that was not you, remove it."),
+        ),
+        Event::MemberGone { id, how } => {
+            let how = gone(*how);
+            (
+                value("gone", json!({ "id": id.to_string(), "how": how })),
+                format!("Device {id} is not paired any more: it {how}."),
+            )
+        }
+        Event::AccountKeyChanged(key) => (
+            value("account-key", json!({ "fingerprint": key.to_string() })),
+            format!("The account's key is {key}."),
+        ),
+        Event::SettingsChanged => {
+            (value("settings", json!({})), "A setting changed on another device.".to_owned())
+        }
+        Event::MemberSilent { id } => (
+            value("silent", json!({ "id": id.to_string() })),
+            format!("Device {id} was not heard of for long; if it stays so, its folder will be deleted."),
+        ),
+        Event::FolderDeleted { id } => (
+            value("folder-deleted", json!({ "id": id.to_string() })),
+            format!("The folder of device {id} was deleted by hand. Is the device to be removed for good?"),
+        ),
+        Event::Equivocation { id } => (
+            value("equivocation", json!({ "id": id.to_string() })),
+            format!(
+                "Device {id} runs twice: it was copied or restored from a backup. If that was not you, remove it."
+            ),
+        ),
+        Event::Ignored { folder, uid, why } => (
+            value("ignored", json!({ "folder": folder.name(), "uid": uid.0, "why": why.words() })),
+            format!("Message {} in {} is not used: {}.", uid.0, folder.name(), why.words()),
+        ),
+        Event::StoreTrouble { op, error } => (
+            value("trouble", json!({ "op": op, "why": error.to_string() })),
+            format!("The server did not do {op}: {error}. It is tried again."),
+        ),
+    }
+}
+
+/// The end of "This device is …".
+pub(crate) fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Discovering => "looking for others",
+        Phase::Alone => "the only one of its account, as far as it knows",
+        Phase::Unpaired => "not paired, and others are there",
+        Phase::Requesting => "not paired; it asked the others to be let in",
+        Phase::Paired => "paired",
+        Phase::Suspended => "suspended: its folder on the server was deleted",
+        Phase::Removed => "removed from the group by another device",
+        Phase::Left => "out of the group: it left",
+    }
+}
+
+fn gone(how: Gone) -> &'static str {
+    match how {
+        Gone::Removed => "was removed",
+        Gone::Left => "left",
+        Gone::Expired => "was silent for too long",
+        Gone::Moved => "goes on under another number",
+        Gone::Voided => "was let in by one that had no right to",
+    }
+}
+
+/// The word for what a sibling is.
+pub(crate) fn sibling_phase(sibling: &Sibling) -> &'static str {
+    match (sibling.member, sibling.requesting) {
+        (true, _) => "member",
+        (false, true) => "requesting",
+        (false, false) => "seen",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sma_core::{MuaaId, OpError};
+
+    use super::*;
+
+    #[test]
+    fn each_event_has_a_word_and_a_sentence() {
+        let events = [
+            Event::PhaseChanged(Phase::Paired),
+            Event::RequestSeen(MuaaId(27)),
+            Event::MemberGone { id: MuaaId(27), how: Gone::Left },
+            Event::StoreTrouble { op: "APPEND", error: OpError::OverQuota },
+        ];
+        for each in events {
+            let (value, sentence) = event(&each, Timestamp(0));
+            assert!(value["event"].is_string());
+            assert!(sentence.ends_with(['.', '?', '7']), "{sentence}");
+        }
+    }
+}
