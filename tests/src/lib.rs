@@ -1,1 +1,4 @@
-//! x
+//! What tests of the whole need: real servers and the program.
+
+pub mod program;
+pub mod server;

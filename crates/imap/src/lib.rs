@@ -9,9 +9,13 @@ mod error;
 mod fetch;
 mod folders;
 mod guard;
+#[cfg(test)]
+mod mock;
 mod response;
 mod state_file;
 mod store;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use address::{Account, Address};

@@ -1,0 +1,78 @@
+//! The program `sma` as people run it: one process for each command, one directory for each device.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+/// Builds the program once and says where it is.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn sma() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let status = Command::new(cargo).args(["build", "--quiet", "--package", "sma"]).status();
+        assert!(status.is_ok_and(|status| status.success()), "the program sma builds");
+        // A test runs from target/PROFILE/deps.
+        let test = std::env::current_exe().expect("the test has a path");
+        let target = test.ancestors().nth(3).expect("the test is in the target directory");
+        target.join("debug").join("sma")
+    })
+}
+
+/// How one run of the program ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ran {
+    /// The exit code.
+    pub code: i32,
+    /// The standard output.
+    pub output: String,
+    /// The standard error.
+    pub errors: String,
+}
+
+/// A device: a state directory. Removed when dropped.
+#[derive(Debug)]
+pub struct Device {
+    /// The state directory.
+    pub directory: PathBuf,
+    password: String,
+}
+
+impl Device {
+    /// A device that was never used, with the account's password in its environment.
+    #[must_use]
+    pub fn new(name: &str, password: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("sma-device-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&directory);
+        Self { directory, password: password.to_owned() }
+    }
+
+    /// Runs `sma` with JSON output, logging all there is to log.
+    ///
+    /// # Panics
+    /// If the program cannot be run.
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Ran {
+        let mut command = Command::new(sma());
+        command.arg("--json").arg("--state").arg(&self.directory).args(words);
+        command.env("SMA_PASSWORD", &self.password).env("SMA_LOG", "trace");
+        let output = command.output().expect("sma runs");
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            output: String::from_utf8_lossy(&output.stdout).into_owned(),
+            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
