@@ -1,7 +1,10 @@
 //! A world: machines, a store, people and faults, moved by an event queue in virtual time. Every question is asked of
 //! [`Choices`], so a world is its choices.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use sma_core::{Config, Event, Folder, MuaaId, Op, OpError, OpId, Phase, Reply, Timestamp};
 
@@ -73,8 +76,10 @@ pub struct Outcome {
     pub messages: u64,
     /// Starts after a crash or a silence.
     pub restarts: u64,
-    /// How many devices were paired, the first included.
+    /// How many devices are paired at the end.
     pub paired: usize,
+    /// How many groups there are at the end.
+    pub groups: usize,
     /// How many days went by.
     pub days: u64,
     /// The run in words, if it was traced.
@@ -374,10 +379,12 @@ impl<C: Choices> World<C> {
     /// How it ended.
     #[must_use]
     pub fn outcome(mut self) -> Outcome {
-        let groups: Vec<_> = check::living(&self.lab).filter_map(|machine| machine.muaa.as_ref()).collect();
-        let paired = groups.iter().filter(|muaa| muaa.phase() == Phase::Paired).count();
+        let living: Vec<_> = check::living(&self.lab).filter_map(|machine| machine.muaa.as_ref()).collect();
+        let paired = living.iter().filter(|muaa| muaa.phase() == Phase::Paired).count();
+        let groups: BTreeSet<_> = living.iter().filter_map(|muaa| muaa.group()).collect();
         Outcome {
             paired,
+            groups: groups.len(),
             operations: self.lab.counts.operations,
             appended: self.lab.counts.appended,
             stored: self.lab.store.bytes,
