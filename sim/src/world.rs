@@ -218,6 +218,7 @@ impl<C: Choices> World<C> {
             let lasted = self.lab.now.since(begun);
             quiet.end(&mut self.lab, lasted);
         }
+        self.run_until(self.lab.now + days(CALM_DAYS_MAX), true);
         if self.lab.violation.is_none() {
             check::at_rest(&mut self.lab);
         }
