@@ -12,6 +12,7 @@ pub mod person;
 pub mod report;
 pub mod run;
 pub mod shrink;
+pub mod stage;
 pub mod store;
 pub mod symbolic;
 pub mod truth;

@@ -1,6 +1,9 @@
 //! `sma-sim`: worlds of many MUAAs from the command line.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
-#![allow(clippy::disallowed_methods, reason = "the real time that a run took is measured here, outside of the worlds")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the real time that a run took is measured here, outside of the worlds"
+)]
 
 use std::{
     fs,

@@ -142,7 +142,8 @@ impl<C: Choices> World<C> {
                 let decade = 3650 * DAY;
                 self.lab.machines[at].clock = self.choices.below(2 * decade) as i64 - decade as i64;
             }
-            let begins = if self.choices.chance(500_000) { self.choices.below(self.setup.days * DAY / 2) } else { 0 };
+            let begins =
+                if self.choices.chance(500_000) { self.choices.below(self.setup.days * DAY / 2) } else { 0 };
             let soon = self.choices.below(10_000);
             self.later(begins + soon, Happening::Starts { at });
         }

@@ -28,7 +28,7 @@ impl<C: Crypto> Muaa<C> {
         self.resolve_doubts();
         let links: Vec<_> = self.state.links.keys().copied().collect();
         for id in links {
-            if !self.wants_to_write(id) || self.is_replacing(id) {
+            if !self.wants_to_write(id) || self.is_replacing(Folder::Inbox(id)) {
                 self.io.gathering.remove(&id);
                 continue;
             }
@@ -70,10 +70,13 @@ impl<C: Crypto> Muaa<C> {
         (news || link.owes || link.ask || (link.lead && link.sent.is_none())) && self.is_written_to(id, link)
     }
 
-    /// An update that was replaced may still lie there: at most one more than that lies in an inbox at a time.
-    fn is_replacing(&self, id: MuaaId) -> bool {
-        let folder = Folder::Inbox(id);
-        self.state.removals.range((folder, Token::default())..).next().is_some_and(|(place, _)| *place == folder)
+    /// A message that was replaced may still lie there. The next one waits: at most one more than is allowed lies in a folder.
+    pub(super) fn is_replacing(&self, folder: Folder) -> bool {
+        self.state
+            .removals
+            .range((folder, Token::default())..)
+            .next()
+            .is_some_and(|(place, _)| *place == folder)
     }
 
     /// Puts one joined update in the place of what the sibling has not read.
