@@ -254,6 +254,7 @@ fn complaint(done: Result<(), String>) -> String {
 }
 
 /// Takes the word that fits; arguments come in no order.
+#[allow(clippy::disallowed_methods, reason = "what the map gives is sorted")]
 fn word(case: &mut TestCase, fits: impl Fn(&str) -> bool) -> Result<String, String> {
     let mut words: Vec<_> = case.args.iter().filter(|(key, values)| values.is_empty() && fits(key)).collect();
     words.sort();
