@@ -33,6 +33,12 @@ pub trait Choices {
     }
 }
 
+impl<C: Choices> Choices for &mut C {
+    fn word(&mut self) -> u32 {
+        (**self).word()
+    }
+}
+
 /// Choices from a seed.
 #[derive(Clone, Debug)]
 pub struct Seeded(ChaCha8Rng);

@@ -113,7 +113,10 @@ fn change_validity<C: Choices>(world: &mut World<C>) {
 fn put<C: Choices>(world: &mut World<C>, folder: Folder, kept: Kept, what: &str) {
     let now = world.lab.now;
     if let Some(uid) = world.lab.store.put(folder, kept.clone(), true, now) {
-        world.lab.trace.say(|names| format!("somebody puts {what} into {} as uid {}", names.folder(folder), uid.0));
+        world
+            .lab
+            .trace
+            .say(|names| format!("somebody puts {what} into {} as uid {}", names.folder(folder), uid.0));
         if let Kept::Foreign(octets) = kept {
             world.lab.truth.foreign.push((folder, uid, octets));
         }

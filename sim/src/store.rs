@@ -188,20 +188,13 @@ impl Store {
         Some(uid)
     }
 
-    fn remove(
-        &mut self,
-        folder: Folder,
-        validity: u32,
-        messages: &[(Uid, Token)],
-    ) -> Result<Reply, OpError> {
+    fn remove(&mut self, folder: Folder, validity: u32, messages: &[(Uid, Token)]) -> Result<Reply, OpError> {
         let mailbox = self.folders.get_mut(&folder).ok_or(OpError::NoSuchFolder)?;
         if mailbox.validity != validity {
             return Err(OpError::ValidityChanged);
         }
         let mailbox = Arc::make_mut(mailbox);
-        let carries = |stored: &Stored, token: &Token| {
-            matches!(&stored.kept, Kept::Envelope(envelope) if envelope.token == *token)
-        };
+        let carries = |stored: &Stored, token: &Token| matches!(&stored.kept, Kept::Envelope(envelope) if envelope.token == *token);
         let mut removed = Vec::new();
         for (uid, token) in messages {
             if mailbox.messages.get(uid).is_some_and(|stored| carries(stored, token)) {

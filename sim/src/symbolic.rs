@@ -15,7 +15,8 @@
 use blake3::Hasher;
 use bytes::Bytes;
 use sma_core::{
-    AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Side, Timestamp,
+    AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Side,
+    Timestamp,
 };
 
 /// The symbolic instance.
@@ -104,7 +105,13 @@ impl Crypto for Symbolic {
         Ok(Bytes::copy_from_slice(&term("signature", &[&public_of(key), label.as_bytes(), message])))
     }
 
-    fn verify(&self, certificate: &[u8], label: &str, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+    fn verify(
+        &self,
+        certificate: &[u8],
+        label: &str,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
         let public = public_in(certificate)?;
         let right = term("signature", &[&public, label.as_bytes(), message]) == *signature;
         right.then_some(()).ok_or(CryptoError)
@@ -160,7 +167,12 @@ impl Crypto for Symbolic {
         open_under(&term("bundling", &[key.expose()]), sealed)
     }
 
-    fn new_account_key(&self, address: &str, seed: &[u8; 32], now: Timestamp) -> Result<AccountKey, CryptoError> {
+    fn new_account_key(
+        &self,
+        address: &str,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<AccountKey, CryptoError> {
         let unique = term("account", &[seed, address.as_bytes()]);
         let secret = [ACCOUNT_SECRET, &now.0.to_be_bytes(), &unique].concat();
         self.read_account_key(&Secret::new(secret))
@@ -175,7 +187,12 @@ impl Crypto for Symbolic {
         let created = Timestamp(u64::from_be_bytes(created.try_into().map_err(|_| CryptoError)?));
         let public = term("account-public", &[secret.expose()]);
         let fingerprint = Fingerprint::new(&public[..20]).ok_or(CryptoError)?;
-        Ok(AccountKey { secret: secret.clone(), public: Bytes::copy_from_slice(&public), fingerprint, created })
+        Ok(AccountKey {
+            secret: secret.clone(),
+            public: Bytes::copy_from_slice(&public),
+            fingerprint,
+            created,
+        })
     }
 }
 

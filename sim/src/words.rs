@@ -126,7 +126,9 @@ impl Names {
                 };
                 format!("stops pairing with {}: {why}", self.id(*with))
             }
-            Event::Joined { group, by } => format!("joined {}, let in by {}", self.group(*group), self.id(*by)),
+            Event::Joined { group, by } => {
+                format!("joined {}, let in by {}", self.group(*group), self.id(*by))
+            }
             Event::MemberAdded { id, by } => {
                 format!("has a new sibling {}, let in by {}", self.id(*id), self.id(*by))
             }

@@ -1,7 +1,10 @@
 //! A world: machines, a store, people and faults, moved by an event queue in virtual time. Every question is asked of
 //! [`Choices`], so a world is its choices.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use sma_core::{Config, Event, Folder, MuaaId, Op, OpError, OpId, Phase, Reply, Timestamp};
 
@@ -73,8 +76,10 @@ pub struct Outcome {
     pub messages: u64,
     /// Starts after a crash or a silence.
     pub restarts: u64,
-    /// How many devices were paired, the first included.
+    /// How many devices are paired at the end.
     pub paired: usize,
+    /// How many groups there are at the end.
+    pub groups: usize,
     /// How many days went by.
     pub days: u64,
     /// The run in words, if it was traced.
@@ -137,7 +142,8 @@ impl<C: Choices> World<C> {
                 let decade = 3650 * DAY;
                 self.lab.machines[at].clock = self.choices.below(2 * decade) as i64 - decade as i64;
             }
-            let begins = if self.choices.chance(500_000) { self.choices.below(self.setup.days * DAY / 2) } else { 0 };
+            let begins =
+                if self.choices.chance(500_000) { self.choices.below(self.setup.days * DAY / 2) } else { 0 };
             let soon = self.choices.below(10_000);
             self.later(begins + soon, Happening::Starts { at });
         }
@@ -213,6 +219,7 @@ impl<C: Choices> World<C> {
             let lasted = self.lab.now.since(begun);
             quiet.end(&mut self.lab, lasted);
         }
+        self.run_until(self.lab.now + days(CALM_DAYS_MAX), true);
         if self.lab.violation.is_none() {
             check::at_rest(&mut self.lab);
         }
@@ -374,10 +381,12 @@ impl<C: Choices> World<C> {
     /// How it ended.
     #[must_use]
     pub fn outcome(mut self) -> Outcome {
-        let groups: Vec<_> = check::living(&self.lab).filter_map(|machine| machine.muaa.as_ref()).collect();
-        let paired = groups.iter().filter(|muaa| muaa.phase() == Phase::Paired).count();
+        let living: Vec<_> = check::living(&self.lab).filter_map(|machine| machine.muaa.as_ref()).collect();
+        let paired = living.iter().filter(|muaa| muaa.phase() == Phase::Paired).count();
+        let groups: BTreeSet<_> = living.iter().filter_map(|muaa| muaa.group()).collect();
         Outcome {
             paired,
+            groups: groups.len(),
             operations: self.lab.counts.operations,
             appended: self.lab.counts.appended,
             stored: self.lab.store.bytes,

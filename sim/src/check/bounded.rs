@@ -44,9 +44,10 @@ fn by_sender(mailbox: &Mailbox, class: Class) -> BTreeMap<MuaaId, BTreeSet<Token
 pub(super) fn check_at_rest(lab: &Lab) -> Verdict {
     let living: BTreeSet<_> =
         living(lab).filter_map(|machine| machine.muaa.as_ref()?.id()).map(Folder::Inbox).collect();
-    let suspended = lab.machines.iter().any(|machine| {
-        machine.muaa.as_ref().is_some_and(|muaa| muaa.phase() == Phase::Suspended)
-    });
+    let suspended = lab
+        .machines
+        .iter()
+        .any(|machine| machine.muaa.as_ref().is_some_and(|muaa| muaa.phase() == Phase::Suspended));
     let mut announced = BTreeSet::new();
     for (folder, uid, envelope) in lab.store.envelopes() {
         let first = folder == Folder::Announcements

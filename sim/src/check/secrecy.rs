@@ -25,7 +25,10 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
             continue;
         };
         if lab.truth.component(origin.device) != lab.truth.component(own) {
-            return Err(format!("{} holds an account key of a device it was never paired with", machine.name));
+            return Err(format!(
+                "{} holds an account key of a device it was never paired with",
+                machine.name
+            ));
         }
         if origin.barred.contains(&own) {
             return Err(format!("{} holds an account key made after it was removed", machine.name));

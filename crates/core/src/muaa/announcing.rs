@@ -21,7 +21,7 @@ impl<C: Crypto> Muaa<C> {
             None => true,
             Some(announced) => announced.done && announced.at + self.config.heartbeat <= self.now,
         };
-        if ready && due {
+        if ready && due && !self.is_replacing(Folder::Announcements) {
             self.announce();
         }
     }
@@ -50,6 +50,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn announced(&mut self, token: Token) {
         if let Some(announced) = self.state.announced.as_mut().filter(|announced| announced.token == token) {
             announced.done = true;
+            announced.at = self.now;
             self.io.read_soon(Folder::Announcements);
             self.changed();
         }
@@ -96,10 +97,10 @@ impl<C: Crypto> Muaa<C> {
         let id = heard.content.author;
         if id == self.state.id {
             // Somebody else uses this id: before anything was announced another one can still be drawn.
-            if self.state.announced.is_none() {
-                self.draw_another_id();
+            if self.state.announced.is_some() {
+                return Ok(());
             }
-            return Ok(());
+            self.draw_another_id();
         }
         self.meet(id, &heard, date)
     }

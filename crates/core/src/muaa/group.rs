@@ -196,11 +196,13 @@ impl<C: Crypto> Muaa<C> {
         self.state.life = Life::Grouped;
         self.state.looked = None;
         self.take_members_quietly();
+        self.tell(Event::Joined { group, by });
+        // A key that arrives only now is told of as it is taken in.
+        self.tell_current_key(former_view.current);
         let state = Update { ops: Vec::new(), ..update.clone() };
         self.take_in(&state);
-        self.tell(Event::Joined { group, by });
-        self.tell_current_key(former_view.current);
         self.bring_own_keys(&former_view);
+        self.bring_own_settings(update);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
         if let Some(link) = self.state.links.get_mut(&by) {
             link.received = update.number;
@@ -211,6 +213,15 @@ impl<C: Crypto> Muaa<C> {
         }
         self.io.read_again(self.own_inbox());
         self.changed();
+    }
+
+    /// The group is told of every setting that it did not have.
+    fn bring_own_settings(&mut self, update: &Update) {
+        let brought = |(name, register): (&String, &Register)| {
+            (update.settings.get(name) != Some(register)).then(|| Item::Setting(name.clone()))
+        };
+        let items: Vec<_> = self.state.settings.iter().filter_map(brought).collect();
+        items.into_iter().for_each(|item| self.note(item));
     }
 
     fn take_members_quietly(&mut self) {

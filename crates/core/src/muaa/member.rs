@@ -263,8 +263,8 @@ impl<C: Crypto> Muaa<C> {
     /// The newcomer proved itself. Only from here on does anything secret leave, and is anything signed about it.
     fn let_in(&mut self, join: &wire::Join, heard: &Heard, keys: &SessionKeys, transcript: &Hash) -> Verdict {
         let (id, key) = (heard.content.author, heard.content.key);
+        self.end_session(join.session, None);
         if self.view.ended.contains_key(&key) {
-            self.end_session(join.session, None);
             return Verdict::Drop(Ignored::NotAMember);
         }
         if !self.view.members.contains_key(&key) {
@@ -274,7 +274,6 @@ impl<C: Crypto> Muaa<C> {
                 incarnation: heard.content.incarnation,
             };
             if self.append_to_log(&LogBody::Add(introduction)).is_none() {
-                self.end_session(join.session, None);
                 return Verdict::Drop(Ignored::TooMany);
             }
         }
@@ -290,7 +289,7 @@ impl<C: Crypto> Muaa<C> {
         };
         let token = self.say(Folder::Inbox(id), Class::Accept, Kind::Accept, wire::encode(&accept));
         if let Some(session) = self.state.sessions.get_mut(&join.session) {
-            session.wipe(Stage::Accepted(key, token));
+            session.stage = Stage::Accepted(key, token);
         }
         Verdict::Done
     }
@@ -309,7 +308,9 @@ impl<C: Crypto> Muaa<C> {
             .collect();
         for (session, token) in done {
             self.withdraw(Folder::Inbox(id), token);
-            self.end_session(session, None);
+            if let Some(session) = self.state.sessions.get_mut(&session) {
+                session.stage = Stage::Over;
+            }
         }
     }
 

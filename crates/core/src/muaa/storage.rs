@@ -228,12 +228,30 @@ impl<C: Crypto> Muaa<C> {
     fn removable(&self, folder: Folder) -> Vec<(Uid, Token)> {
         let index = self.io.seen.get(&folder).map(|seen| &seen.index);
         let wanted = |token: &Token| self.state.removals.contains(&(folder, *token));
-        index
+        let mut found: Vec<_> = index
             .into_iter()
             .flatten()
             .filter(|(_, token)| wanted(token))
             .map(|(uid, token)| (*uid, *token))
-            .collect()
+            .collect();
+        found.extend(self.duplicates(folder));
+        found
+    }
+
+    /// Further copies of what this device put among the announcements: an append whose outcome was unknown was repeated.
+    fn duplicates(&self, folder: Folder) -> Vec<(Uid, Token)> {
+        let Some(seen) = self.io.seen.get(&folder).filter(|_| folder == Folder::Announcements) else {
+            return Vec::new();
+        };
+        let announced = self.state.announced.as_ref().map(|announced| announced.token);
+        let offers = self.state.sessions.values().filter(|session| session.to.is_none());
+        let own: BTreeSet<_> = offers.map(|session| session.offer).chain(announced).collect();
+        let mut kept = BTreeSet::new();
+        let ours = seen
+            .index
+            .iter()
+            .filter(|(_, token)| own.contains(token) && !self.state.removals.contains(&(folder, **token)));
+        ours.filter(|(_, token)| !kept.insert(**token)).map(|(uid, token)| (*uid, *token)).collect()
     }
 
     /// Something is to be removed whose uid is not known: only reading everything finds it.
@@ -303,7 +321,8 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn removal_tasks(&self) -> Vec<Task> {
-        let folders: BTreeSet<_> = self.state.removals.iter().map(|(folder, _)| *folder).collect();
+        let mut folders: BTreeSet<_> = self.state.removals.iter().map(|(folder, _)| *folder).collect();
+        folders.extend((!self.duplicates(Folder::Announcements).is_empty()).then_some(Folder::Announcements));
         let deletions = self.state.folders_deleted.iter().map(|folder| Task::Delete(*folder));
         let surveys = self.io.doubted.iter().map(|id| Task::Survey(Folder::Inbox(*id)));
         let mut tasks: Vec<_> = deletions.chain(surveys).collect();

@@ -8,7 +8,7 @@ use super::{
     reading::Verdict,
 };
 use crate::{
-    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp,
+    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
     wire::{self, Kind, Protection, SignedOp, Update},
 };
 
@@ -28,7 +28,7 @@ impl<C: Crypto> Muaa<C> {
         self.resolve_doubts();
         let links: Vec<_> = self.state.links.keys().copied().collect();
         for id in links {
-            if !self.wants_to_write(id) {
+            if !self.wants_to_write(id) || self.is_replacing(Folder::Inbox(id)) {
                 self.io.gathering.remove(&id);
                 continue;
             }
@@ -68,6 +68,15 @@ impl<C: Crypto> Muaa<C> {
         let news =
             self.state.journal.range(covered + 1..).next().is_some() || (link.full && link.sent.is_none());
         (news || link.owes || link.ask || (link.lead && link.sent.is_none())) && self.is_written_to(id, link)
+    }
+
+    /// A message that was replaced may still lie there. The next one waits: at most one more than is allowed lies in a folder.
+    pub(super) fn is_replacing(&self, folder: Folder) -> bool {
+        self.state
+            .removals
+            .range((folder, Token::default())..)
+            .next()
+            .is_some_and(|(place, _)| *place == folder)
     }
 
     /// Puts one joined update in the place of what the sibling has not read.

@@ -1,0 +1,213 @@
+//! What the pairing of two devices must never do, each with a test that goes red when it does.
+
+use std::time::Duration;
+
+use sma_core::{Event, Folder, OpId, Output, Phase};
+use sma_sim::{
+    lab::{Fate, Step},
+    stage::{Mishap, Stage},
+    store::Kept,
+};
+
+fn two() -> (Stage, usize, usize) {
+    let mut stage = Stage::new();
+    let member = stage.add(1);
+    stage.settle();
+    let newcomer = stage.add(27);
+    stage.settle();
+    (stage, member, newcomer)
+}
+
+fn holds(stage: &Stage) {
+    assert_eq!(stage.broken(), None);
+}
+
+#[test]
+fn h1_h2_an_inbox_exists_before_its_owner_is_announced() {
+    let (mut stage, ..) = two();
+    let trace = stage.lab.trace.take();
+    for id in [1, 27] {
+        let line = |text: &str| trace.iter().position(|line| line.contains(text)).expect(text);
+        let created = line(&format!("CREATE _Autocrypt_SMA_{id} "));
+        let announced = line(&format!("announcement({id}) "));
+        assert!(created < announced, "{trace:#?}");
+    }
+}
+
+#[test]
+fn h3_request_and_join_are_gone_when_the_newcomer_is_in() {
+    let (mut stage, member, newcomer) = two();
+    let inbox = &stage.lab.store.folders[&Folder::Inbox(stage.id(member).unwrap())];
+    assert_eq!(inbox.messages.len(), 1, "the request waits");
+    assert!(stage.pair(member, newcomer));
+    for (folder, mailbox) in
+        stage.lab.store.folders.iter().filter(|(folder, _)| **folder != Folder::Announcements)
+    {
+        assert!(mailbox.messages.is_empty(), "{} is not empty", folder.name());
+    }
+    holds(&stage);
+}
+
+#[test]
+fn invariant_8_what_a_request_carries_is_durable_before_it_is_asked_for() {
+    let (mut stage, member, newcomer) = two();
+    stage.offer(member, newcomer).unwrap();
+    let mut appended = 0;
+    for turn in 0..200 {
+        let at = [member, newcomer][turn % 2];
+        if turn == 40 {
+            stage.type_code(member, newcomer).unwrap();
+        }
+        while let Some(step) = stage.lab.step(at) {
+            let Step::Asked(id) = step else { continue };
+            let machine = &stage.lab.machines[at];
+            let durable =
+                machine.durable.as_ref().expect("a machine asks for something before it saved anything");
+            if let sma_core::Op::Append { envelope, .. } = &machine.outstanding[&id] {
+                let saved = durable.encode();
+                let token = envelope.token.as_bytes();
+                let found = saved.expose().windows(token.len()).any(|window| window == token);
+                assert!(found, "{} is sent and not saved", envelope.class.name());
+                appended += 1;
+            }
+        }
+        answer_all(&mut stage, at);
+        stage.lab.now = stage.lab.now + Duration::from_secs(1);
+        stage.lab.wake(at);
+    }
+    assert!(stage.are_paired(&[member, newcomer]));
+    assert!(appended >= 5, "offer, join, accept and two updates");
+}
+
+fn answer_all(stage: &mut Stage, at: usize) {
+    let ids: Vec<OpId> = stage.lab.machines[at].outstanding.keys().copied().collect();
+    for id in ids {
+        let (result, changed) = stage.lab.perform(at, id, Fate::Fine);
+        stage.lab.answer(at, id, result);
+        if let Some(folder) = changed {
+            (0..2).for_each(|other| stage.lab.notice(other, folder));
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_there_again_is_not_processed_again() {
+    let (mut stage, member, newcomer) = two();
+    assert!(stage.pair(member, newcomer));
+    let told = stage.told.len();
+    let digest = |stage: &Stage| stage.lab.machines[member].muaa.as_ref().unwrap().digest();
+    let before = digest(&stage);
+    let replayed: Vec<_> = stage.lab.store.remembered.clone();
+    assert!(replayed.len() >= 5, "request, offer, join, accept and updates");
+    for (folder, envelope) in replayed {
+        stage.lab.store.put(folder, Kept::Envelope(envelope), false, stage.lab.now);
+        (0..2).for_each(|at| stage.lab.notice(at, folder));
+    }
+    stage.settle();
+    assert_eq!(stage.told[told..], [], "nothing is told of");
+    assert_eq!(digest(&stage), before);
+    holds(&stage);
+}
+
+#[test]
+fn nobody_is_added_and_no_secret_leaves_before_the_newcomers_mac_was_checked() {
+    let (mut stage, member, newcomer) = two();
+    stage.offer(member, newcomer).unwrap();
+    stage.settle();
+    let shown = stage.lab.machines[member].shown.clone().unwrap();
+    let code = sma_sim::person::other_code(&shown.code);
+    stage.command(newcomer, sma_core::Command::EnterCode { code, from: stage.id(member) }).unwrap();
+    stage.lab.trace.take();
+    stage.settle();
+    let muaa = stage.lab.machines[member].muaa.as_ref().unwrap();
+    assert_eq!((muaa.phase(), muaa.members().len()), (Phase::Alone, 1));
+    assert!(stage.told.iter().any(|(_, event)| matches!(event, Event::CodeBurnt { .. })));
+    let trace = stage.lab.trace.take();
+    assert!(!trace.iter().any(|line| line.contains("accept")), "{trace:#?}");
+}
+
+/// Pairs two devices while one program dies right after its n-th output, for every n until nobody dies any more.
+#[test]
+fn r4_invariant_8_a_crash_after_any_output_of_the_happy_path_ends_in_one_group() {
+    let mut survived = 0;
+    for crash_after in 1.. {
+        let mut stage = Stage::new();
+        stage.crash_after = Some(crash_after);
+        let member = stage.add(1);
+        stage.settle();
+        let newcomer = stage.add(27);
+        assert!(stage.pair(member, newcomer), "after output {crash_after}: {:#?}", stage.lab.trace.take());
+        stage.advance(Duration::from_secs(10 * 86_400));
+        assert_eq!(stage.broken(), None, "after output {crash_after}: {:#?}", stage.lab.trace.take());
+        if stage.outputs < crash_after {
+            break;
+        }
+        survived += 1;
+    }
+    assert!(survived > 60, "only {survived} outputs were tried");
+}
+
+/// The same with a death after each operation was done and before its answer was heard.
+#[test]
+fn r4_invariant_8_a_crash_after_any_operation_of_the_happy_path_ends_in_one_group() {
+    for at in [0, 1] {
+        for nth in 0.. {
+            let mut stage = Stage::new();
+            stage.crash_at_operation = Some((at, nth));
+            let member = stage.add(1);
+            stage.settle();
+            let newcomer = stage.add(27);
+            assert!(stage.pair(member, newcomer), "{at} after {nth}: {:#?}", stage.lab.trace.take());
+            stage.advance(Duration::from_secs(10 * 86_400));
+            assert_eq!(stage.broken(), None, "{at} after {nth}: {:#?}", stage.lab.trace.take());
+            if stage.crash_at_operation.is_some() {
+                assert!(nth > 10, "only {nth} operations were tried");
+                break;
+            }
+        }
+    }
+}
+
+/// The same with each append in turn repeated because its outcome was unknown, done and not done.
+#[test]
+fn an_append_of_unknown_outcome_is_repeated_with_the_same_token() {
+    for (class, at) in
+        [("announcement", 0), ("request", 1), ("offer", 0), ("join", 1), ("accept", 0), ("sync", 1)]
+    {
+        for fate in [Fate::UnknownDone, Fate::UnknownLost] {
+            let mut stage = Stage::new();
+            stage.mishaps.push(Mishap { at, on: format!(" {class}("), fate, crash: false });
+            let member = stage.add(1);
+            stage.settle();
+            let newcomer = stage.add(27);
+            assert!(stage.pair(member, newcomer), "{class} {fate:?}: {:#?}", stage.lab.trace.take());
+            assert!(stage.mishaps.is_empty(), "{class} was never appended");
+            stage.advance(Duration::from_secs(86_400));
+            assert_eq!(stage.broken(), None, "{class} {fate:?}: {:#?}", stage.lab.trace.take());
+            let burnt = stage.told.iter().any(|(_, event)| matches!(event, Event::CodeBurnt { .. }));
+            assert!(!burnt, "{class} {fate:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_outputs() {
+    let run = || {
+        let (mut stage, member, newcomer) = two();
+        assert!(stage.pair(member, newcomer));
+        let saved = |at: usize| stage.lab.machines[at].durable.as_ref().unwrap().encode().expose().to_vec();
+        (saved(member), saved(newcomer), stage.lab.trace.clone().take())
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_late_timeout_and_a_spurious_one_change_nothing() {
+    let (mut stage, member, _) = two();
+    let muaa = stage.lab.machines[member].muaa.as_mut().unwrap();
+    let before = muaa.clone();
+    muaa.handle_timeout(stage.lab.now);
+    muaa.handle_timeout(sma_core::Timestamp(0));
+    assert_eq!(muaa.poll_output(), None::<Output>);
+    assert_eq!(*muaa, before);
+}
