@@ -97,7 +97,7 @@ impl Connection {
         command: &str,
         octets_max: u64,
     ) -> Result<Vec<Untagged>, Failure> {
-        self.session.get_mut().allow(octets_max);
+        self.begin(octets_max);
         let work = async {
             let tag = self.session.run_command(command).await.map_err(|error| error.to_string())?.0;
             let mut answer = Vec::new();
@@ -127,7 +127,7 @@ impl Connection {
         if at_once {
             return self.run(&format!("{head}{{{size}+}}\r\n{message}")).await.map(|_| ());
         }
-        self.session.get_mut().allow(ANSWER_BYTES_MAX);
+        self.begin(ANSWER_BYTES_MAX);
         let work = async {
             let command = self.session.run_command(format!("{head}{{{size}}}")).await;
             let tag = command.map_err(|error| error.to_string())?.0;
@@ -160,8 +160,7 @@ impl Connection {
     /// Waits with IDLE (RFC 2177) until the selected folder has another number of messages; `false` if the time was up
     /// before. Dropped half-way it leaves the connection unusable.
     pub(crate) async fn idle(&mut self, time: Duration) -> Result<bool, Failure> {
-        self.session.get_mut().allow(ANSWER_BYTES_MAX);
-        self.broken = true;
+        self.begin(ANSWER_BYTES_MAX);
         let work = async {
             let tag = self.session.run_command("IDLE").await.map_err(|error| error.to_string())?.0;
             let news = timeout(time, self.await_news(&tag)).await;
@@ -187,7 +186,6 @@ impl Connection {
             timeout(CONNECT_TIME, done).await.unwrap_or_else(|_| Err("the server does not answer".to_owned()))
         };
         let outcome = work.await;
-        self.broken = false;
         self.conclude(outcome)
     }
 
@@ -207,13 +205,18 @@ impl Connection {
         }
     }
 
+    /// From here until [`Connection::conclude`] the connection counts as broken: a caller that is dropped in between leaves it
+    /// out of step.
+    fn begin(&mut self, octets_max: u64) {
+        self.session.get_mut().allow(octets_max);
+        self.broken = true;
+    }
+
     fn conclude<T>(&mut self, outcome: Result<Result<T, Refusal>, String>) -> Result<T, Failure> {
+        self.broken = outcome.is_err();
         match outcome {
             Ok(result) => result.map_err(Failure::Refused),
-            Err(why) => {
-                self.broken = true;
-                Err(Failure::Lost { why })
-            }
+            Err(why) => Err(Failure::Lost { why }),
         }
     }
 }

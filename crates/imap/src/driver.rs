@@ -153,6 +153,7 @@ impl<C: Crypto> Driver<C> {
 
     /// Says farewell to the server.
     pub async fn close(mut self) {
+        self.store.drop_broken();
         if let Some(connection) = &mut self.store.connection {
             watch::log_out(connection).await;
         }

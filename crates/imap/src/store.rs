@@ -78,6 +78,9 @@ impl Store {
         if kept && !changes && result == Err(OpError::NotSent) {
             result = self.attempt(op).await;
         }
+        if result.is_ok() {
+            self.trouble = None;
+        }
         tracing::debug!(target: "sma_imap", op = word(op), outcome = outcome(&result), "store");
         result
     }
