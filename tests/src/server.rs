@@ -34,7 +34,10 @@ pub struct Dovecot {
 pub fn is_there() -> bool {
     let there = Path::new(PROGRAM).exists();
     let left_out = std::env::var("SMA_WITHOUT_SERVERS").is_ok_and(|value| value == "1");
-    assert!(there || left_out, "{PROGRAM} is missing: run tests/run, or set SMA_WITHOUT_SERVERS=1 to leave this test out");
+    assert!(
+        there || left_out,
+        "{PROGRAM} is missing: run tests/run, or set SMA_WITHOUT_SERVERS=1 to leave this test out"
+    );
     there
 }
 
@@ -52,7 +55,8 @@ impl Dovecot {
         // The port may be taken again before Dovecot binds it; then it does not start, and the next one is tried.
         for _ in 0..5 {
             let port = free_port();
-            fs::write(directory.join("dovecot.conf"), configuration(&directory, port, &user)).expect("a configuration");
+            fs::write(directory.join("dovecot.conf"), configuration(&directory, port, &user))
+                .expect("a configuration");
             user.owns(&directory);
             let mut process = user.command(PROGRAM);
             process.arg("-F").arg("-c").arg(directory.join("dovecot.conf"));

@@ -42,7 +42,8 @@ fn event<'a>(answer: &'a Value, name: &str) -> Option<&'a Value> {
 fn account(server: &Dovecot) -> Value {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/independent.py");
     let port = server.port.to_string();
-    let output = Command::new("python3").args([script, &port, LOGIN, PASSWORD]).output().expect("python3 runs");
+    let output =
+        Command::new("python3").args([script, &port, LOGIN, PASSWORD]).output().expect("python3 runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
@@ -58,7 +59,8 @@ fn h1_h2_h3_two_devices_pair_through_a_real_server_and_leave_nothing_behind() {
     assert_eq!(done(&phone, &["sync"])["phase"], "requesting");
 
     let seen = done(&laptop, &["sync"]);
-    let phone_id = event(&seen, "request").expect("the request is seen")["id"].as_str().expect("an id").to_owned();
+    let phone_id =
+        event(&seen, "request").expect("the request is seen")["id"].as_str().expect("an id").to_owned();
     assert_eq!(done(&laptop, &["status"])["requests"], serde_json::json!([phone_id]));
     let offer = done(&laptop, &["pair", "--offer", &phone_id]);
     let code = event(&offer, "code").expect("a code is shown")["code"].as_str().expect("a code").to_owned();
@@ -114,9 +116,8 @@ fn holds_the_archive_and_nothing_else(server: &Dovecot, devices: &[&Device]) {
 }
 
 fn is_private(device: &Device) {
-    let mode = |name: &str| {
-        fs::metadata(device.directory.join(name)).expect("a file").permissions().mode() & 0o777
-    };
+    let mode =
+        |name: &str| fs::metadata(device.directory.join(name)).expect("a file").permissions().mode() & 0o777;
     assert_eq!(mode("state"), 0o600);
     assert_eq!(mode("account.json"), 0o600);
     assert_eq!(mode(""), 0o700);

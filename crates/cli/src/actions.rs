@@ -71,7 +71,9 @@ pub(crate) async fn sync(
     let phase = driver.muaa().phase();
     driver.close().await;
     result?;
-    report.say(format!("This device is {}.", words::phase_words(phase)));
+    // An event may have said so before others.
+    let standing = format!("This device is {}.", words::phase_words(phase));
+    report.say_last(standing);
     match phase {
         Phase::Suspended | Phase::Removed | Phase::Left => {
             let sentence = format!("this device takes no part: {}", advice(phase));

@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output.failure(&failure);
+            output::failure(&failure);
             ExitCode::from(failure.code())
         }
     }

@@ -21,14 +21,21 @@ impl Report {
         self.sentences.push(sentence.into());
     }
 
+    /// Adds a sentence, in place of where it was said before.
+    pub(crate) fn say_last(&mut self, sentence: String) {
+        self.sentences.retain(|said| *said != sentence);
+        self.sentences.push(sentence);
+    }
+
     pub(crate) fn events(&mut self, events: &[Event]) {
-        let list = self.value.entry("events").or_insert_with(|| json!([]));
+        let mut values = Vec::new();
         for event in events {
             let (value, sentence) = words::event(event, sma_imap::now());
-            if let Value::Array(list) = list {
-                list.push(value);
-            }
-            self.sentences.push(sentence);
+            values.push(value);
+            self.say(sentence);
+        }
+        if let Value::Array(list) = self.value.entry("events").or_insert_with(|| json!([])) {
+            list.append(&mut values);
         }
     }
 

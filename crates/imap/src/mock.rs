@@ -95,5 +95,9 @@ fn announced(heard: &Heard) -> usize {
 /// The commands after the login, without tags and literals.
 pub(crate) fn commands(heard: &Heard) -> Vec<String> {
     let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-    heard.iter().skip(2).map(|line| line.split_once(' ').map_or("", |(_, command)| command).to_owned()).collect()
+    heard
+        .iter()
+        .skip(2)
+        .map(|line| line.split_once(' ').map_or("", |(_, command)| command).to_owned())
+        .collect()
 }

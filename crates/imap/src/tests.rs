@@ -29,7 +29,11 @@ fn fetch(after: Option<u32>) -> Op {
 }
 
 /// Performs one operation on a server with a script; gives the outcome and what the server heard.
-async fn outcome(capabilities: &'static str, script: Vec<Step>, op: Op) -> (Result<Reply, OpError>, Vec<String>) {
+async fn outcome(
+    capabilities: &'static str,
+    script: Vec<Step>,
+    op: Op,
+) -> (Result<Reply, OpError>, Vec<String>) {
     let (mut store, heard) = store(capabilities, script).await;
     let result = store.perform(&op).await;
     drop(store);
@@ -39,7 +43,10 @@ async fn outcome(capabilities: &'static str, script: Vec<Step>, op: Op) -> (Resu
 
 #[tokio::test]
 async fn an_untagged_line_before_the_continuation_does_not_lose_the_literal() {
-    let script = vec![Hear("APPEND \"_Autocrypt_SMA_27\" (\\Seen) {", "* 5 EXISTS\r\n+ go on\r\n"), Literal("{tag} OK done\r\n")];
+    let script = vec![
+        Hear("APPEND \"_Autocrypt_SMA_27\" (\\Seen) {", "* 5 EXISTS\r\n+ go on\r\n"),
+        Literal("{tag} OK done\r\n"),
+    ];
     let (result, _) = outcome("", script, append()).await;
     assert_eq!(result, Ok(Reply::Ok));
 }
@@ -53,7 +60,11 @@ async fn trycreate_instead_of_a_continuation_is_a_missing_folder() {
     ];
     let (mut store, heard) = store("", script).await;
     assert_eq!(store.perform(&append()).await, Err(OpError::NoSuchFolder));
-    assert_eq!(store.perform(&Op::ListFolders).await, Ok(Reply::Folders(vec![])), "the connection is in step");
+    assert_eq!(
+        store.perform(&Op::ListFolders).await,
+        Ok(Reply::Folders(vec![])),
+        "the connection is in step"
+    );
     assert_eq!(commands(&heard).len(), 3);
 }
 
@@ -78,7 +89,7 @@ async fn a_connection_lost_after_an_append_leaves_its_outcome_unknown() {
     for script in [
         vec![Hear("APPEND", ""), Close],
         vec![Hear("APPEND", "* BYE shutting down\r\n"), Close],
-        vec![Hear("APPEND", "+ go on\r\n"), Literal("")  , Close],
+        vec![Hear("APPEND", "+ go on\r\n"), Literal(""), Close],
     ] {
         let (result, _) = outcome("", script, append()).await;
         assert_eq!(result, Err(OpError::Unknown));
@@ -104,7 +115,10 @@ async fn a_message_above_the_servers_limit_is_not_sent() {
 async fn a_goodbye_within_a_fetch_is_no_partial_answer() {
     let script = vec![
         Hear("SELECT", SELECTED),
-        Hear("UID FETCH 1:*", "* 1 FETCH (UID 3 RFC822.SIZE 10 INTERNALDATE \" 1-Jan-2026 00:00:00 +0000\" FLAGS ())\r\n{tag} OK\r\n"),
+        Hear(
+            "UID FETCH 1:*",
+            "* 1 FETCH (UID 3 RFC822.SIZE 10 INTERNALDATE \" 1-Jan-2026 00:00:00 +0000\" FLAGS ())\r\n{tag} OK\r\n",
+        ),
         Hear("UID FETCH 3 (UID BODY.PEEK[])", "* 1 FETCH (UID 3 BODY[] {4}\r\nabcd)\r\n* BYE gone\r\n"),
         Close,
     ];
@@ -156,7 +170,9 @@ async fn a_cursor_of_another_validity_or_beyond_the_next_uid_reads_everything() 
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_opened_is_missing_only_if_it_is_not_listed() {
-    for (listed, wanted) in [("", OpError::NoSuchFolder), ("* LIST () \".\" _Autocrypt_SMA_27\r\n", OpError::Denied)] {
+    for (listed, wanted) in
+        [("", OpError::NoSuchFolder), ("* LIST () \".\" _Autocrypt_SMA_27\r\n", OpError::Denied)]
+    {
         let list: &'static str = format!("{listed}{{tag}} OK done\r\n").leak();
         let script = vec![Hear("SELECT", "{tag} NO no\r\n"), Hear("LIST", list)];
         assert_eq!(outcome("", script, fetch(None)).await.0, Err(wanted));
@@ -196,7 +212,11 @@ async fn a_delete_that_is_refused_succeeded_if_the_folder_is_gone() {
 }
 
 fn remove(validity: u32) -> Op {
-    Op::Remove { folder: INBOX, validity, messages: vec![(Uid(3), Token([0xa7; 16])), (Uid(4), Token([0xa7; 16]))] }
+    Op::Remove {
+        folder: INBOX,
+        validity,
+        messages: vec![(Uid(3), Token([0xa7; 16])), (Uid(4), Token([0xa7; 16]))],
+    }
 }
 
 /// Uid 3 carries the token, uid 4 does not.
@@ -231,7 +251,8 @@ async fn nothing_is_removed_from_a_folder_that_was_replaced() {
 async fn r9_without_uidplus_a_foreign_message_marked_as_deleted_keeps_the_folder_from_being_expunged() {
     let foreign = "* 1 FETCH (UID 9 BODY[HEADER.FIELDS (MESSAGE-ID)] {25}\r\nMessage-ID: <x@y.org>\r\n\r\n)\r\n{tag} OK\r\n";
     for (deleted, expunged) in [("", true), ("* 4 FETCH (UID 9 FLAGS (\\Deleted))\r\n", false)] {
-        let flags: &'static str = format!("* 1 FETCH (UID 3 FLAGS (\\Deleted))\r\n{deleted}{{tag}} OK\r\n").leak();
+        let flags: &'static str =
+            format!("* 1 FETCH (UID 3 FLAGS (\\Deleted))\r\n{deleted}{{tag}} OK\r\n").leak();
         let mut script = vec![
             Hear("SELECT", SELECTED),
             Hear("UID FETCH 3,4", ids()),
