@@ -31,7 +31,12 @@ impl Store {
             let pause = poll.saturating_mul(1 << self.failures.min(FAILURES_MAX));
             let time = pause.min(deadline - now);
             if let Some(folder) = self.idle(time).await {
-                return vec![folder];
+                // What is in an inbox is often about an announcement that came just before it.
+                let mut changed = self.look().await;
+                changed.push(folder);
+                changed.sort_unstable();
+                changed.dedup();
+                return changed;
             }
         }
     }
