@@ -4,8 +4,14 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
+
+/// How many devices this process has made.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// Builds the program once and says where it is.
 ///
@@ -48,7 +54,9 @@ impl Device {
     /// A device that was never used, with the account's password in its environment.
     #[must_use]
     pub fn new(name: &str, password: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("sma-device-{}-{name}", std::process::id()));
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let directory = format!("sma-device-{}-{number}-{name}", std::process::id());
+        let directory = std::env::temp_dir().join(directory);
         let _ = fs::remove_dir_all(&directory);
         Self { directory, password: password.to_owned() }
     }

@@ -48,6 +48,15 @@ impl Dovecot {
     /// If it does not start; its log is in the message.
     #[must_use]
     pub fn start() -> Self {
+        Self::with_prefix("")
+    }
+
+    /// As [`Dovecot::start`], with all folders under a prefix such as `INBOX.`, and none beside it.
+    ///
+    /// # Panics
+    /// As [`Dovecot::start`].
+    #[must_use]
+    pub fn with_prefix(prefix: &str) -> Self {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("sma-dovecot-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory for the server");
@@ -147,7 +156,7 @@ impl User {
     }
 }
 
-fn configuration(directory: &Path, port: u16, user: &User) -> String {
+fn configuration(directory: &Path, port: u16, user: &User, prefix: &str) -> String {
     let User { name, group, .. } = user;
     let directory = directory.display();
     format!(
@@ -177,6 +186,8 @@ userdb {{
 }}
 namespace inbox {{
   inbox = yes
+  prefix = {prefix}
+  separator = .
 }}
 service imap-login {{
   chroot =

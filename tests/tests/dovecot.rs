@@ -53,8 +53,19 @@ fn h1_h2_h3_two_devices_pair_through_a_real_server_and_leave_nothing_behind() {
     if !server::is_there() {
         return println!("left out: Dovecot is not installed");
     }
-    let server = Dovecot::start();
-    let (laptop, phone) = (set_up(&server, "laptop"), set_up(&server, "phone"));
+    pair_two_devices(&Dovecot::start(), "");
+}
+
+#[test]
+fn r8_two_devices_pair_where_all_folders_are_under_the_inbox() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    pair_two_devices(&Dovecot::with_prefix("INBOX."), "INBOX.");
+}
+
+fn pair_two_devices(server: &Dovecot, prefix: &str) {
+    let (laptop, phone) = (set_up(server, "laptop"), set_up(server, "phone"));
     assert_eq!(done(&laptop, &["sync"])["phase"], "alone");
     assert_eq!(done(&phone, &["sync"])["phase"], "requesting");
 
@@ -70,7 +81,7 @@ fn h1_h2_h3_two_devices_pair_through_a_real_server_and_leave_nothing_behind() {
     assert_eq!(mistyped.code, 3, "a person has to type it again: {}", mistyped.errors);
     done(&phone, &["pair", "--code", &code]);
     sync_until_paired(&laptop, &phone);
-    holds_the_archive_and_nothing_else(&server, &[&laptop, &phone]);
+    holds_the_archive_and_nothing_else(server, prefix, &[&laptop, &phone]);
     is_private(&laptop);
 }
 
@@ -87,23 +98,25 @@ fn sync_until_paired(one: &Device, other: &Device) {
     assert!(key(one).as_str().is_some_and(|key| key.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----")));
 }
 
-fn holds_the_archive_and_nothing_else(server: &Dovecot, devices: &[&Device]) {
+fn holds_the_archive_and_nothing_else(server: &Dovecot, prefix: &str, devices: &[&Device]) {
     let account = account(server);
     let folders = account["folders"].as_object().expect("folders");
     let id = |device: &&Device| done(device, &["status"])["id"].as_str().expect("an id").to_owned();
     let mut ids: Vec<_> = devices.iter().map(id).collect();
     ids.sort();
-    let mut wanted = vec!["INBOX".to_owned(), "_Autocrypt_SMA".to_owned()];
-    wanted.extend(ids.iter().map(|id| format!("_Autocrypt_SMA_{id}")));
+    let announcements = format!("{prefix}_Autocrypt_SMA");
+    let mut wanted = vec!["INBOX".to_owned(), announcements.clone()];
+    wanted.extend(ids.iter().map(|id| format!("{announcements}_{id}")));
+    wanted.sort();
     let mut names: Vec<_> = folders.keys().cloned().collect();
     names.sort();
     assert_eq!(names, wanted, "two folders of devices, one of announcements");
-    for name in names.iter().filter(|name| *name != "_Autocrypt_SMA") {
+    for name in names.iter().filter(|name| **name != announcements) {
         let messages = folders[name].as_array().expect("messages");
         assert!(messages.is_empty(), "R5, R6: at rest {name} is empty: {messages:?}");
     }
     let mut froms = Vec::new();
-    for message in folders["_Autocrypt_SMA"].as_array().expect("messages") {
+    for message in folders[&announcements].as_array().expect("messages") {
         let marker = message["headers"]["autocrypt-sma"].as_str().expect("R9: the marker");
         let from = marker.strip_prefix("v=1; kind=announcement; from=");
         froms.push(from.expect("an announcement").to_owned());

@@ -128,7 +128,7 @@ mod tests {
     fn an_offer_is_for_anyone_or_for_one() {
         let offer = |words: &[&str]| match Arguments::try_parse_from([&["sma", "pair"], words].concat()) {
             Ok(Arguments { action: Action::Pair(pair), .. }) => pair.offer.map(|offered| offered.0),
-            _ => None,
+            Ok(_) | Err(_) => None,
         };
         assert_eq!(offer(&["--offer"]), Some(None));
         assert_eq!(offer(&["--offer", "27"]), Some(Some(MuaaId(27))));

@@ -35,10 +35,12 @@ impl From<Error> for Failure {
 
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
-        let sentence = match error {
-            InputError::WrongPhase(phase) => format!("{error}: {}", advice(phase)),
-            InputError::WhichOffer => format!("{error}, with --from ID"),
-            _ => error.to_string(),
+        let sentence = if let InputError::WrongPhase(phase) = error {
+            format!("{error}: {}", advice(phase))
+        } else if error == InputError::WhichOffer {
+            format!("{error}, with --from ID")
+        } else {
+            error.to_string()
         };
         match error {
             InputError::WrongPhase(_)
