@@ -64,7 +64,7 @@ impl Dovecot {
         // The port may be taken again before Dovecot binds it; then it does not start, and the next one is tried.
         for _ in 0..5 {
             let port = free_port();
-            fs::write(directory.join("dovecot.conf"), configuration(&directory, port, &user))
+            fs::write(directory.join("dovecot.conf"), configuration(&directory, port, &user, prefix))
                 .expect("a configuration");
             user.owns(&directory);
             let mut process = user.command(PROGRAM);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use sma_core::MuaaId;
 
 const EXIT_CODES: &str = "\
@@ -75,7 +75,7 @@ pub(crate) struct Setup {
 }
 
 #[derive(Args, Debug)]
-#[group(id = "pairing", required = true, multiple = false, args = ["offer", "code", "reject"])]
+#[command(group = ArgGroup::new("step").required(true).args(["offer", "code", "reject"]))]
 pub(crate) struct Pair {
     /// On a device that is set up: make a code for a new device, for that of the given ID alone if one is given
     #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any")]
@@ -135,6 +135,9 @@ mod tests {
         assert_eq!(offer(&["--offer", "x"]), None);
         assert_eq!(offer(&["--offer", "--code", "1"]), None);
         assert_eq!(offer(&[]), None);
+        assert!(Arguments::try_parse_from(["sma", "pair"]).is_err());
+        assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--from", "27"]).is_ok());
+        assert!(Arguments::try_parse_from(["sma", "pair", "--reject", "1", "--from", "27"]).is_err());
     }
 
     #[test]
