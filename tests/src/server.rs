@@ -48,7 +48,16 @@ impl Dovecot {
     /// If it does not start; its log is in the message.
     #[must_use]
     pub fn start() -> Self {
-        Self::with_prefix("")
+        Self::start_with("", "")
+    }
+
+    /// As [`Dovecot::start`], announcing no extension of IMAP4rev1.
+    ///
+    /// # Panics
+    /// As [`Dovecot::start`].
+    #[must_use]
+    pub fn plain() -> Self {
+        Self::start_with("", "imap_capability = IMAP4rev1")
     }
 
     /// As [`Dovecot::start`], with all folders under a prefix such as `INBOX.`, and none beside it.
@@ -57,6 +66,10 @@ impl Dovecot {
     /// As [`Dovecot::start`].
     #[must_use]
     pub fn with_prefix(prefix: &str) -> Self {
+        Self::start_with(prefix, "")
+    }
+
+    fn start_with(prefix: &str, more: &str) -> Self {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("sma-dovecot-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory for the server");
@@ -64,7 +77,7 @@ impl Dovecot {
         // The port may be taken again before Dovecot binds it; then it does not start, and the next one is tried.
         for _ in 0..5 {
             let port = free_port();
-            fs::write(directory.join("dovecot.conf"), configuration(&directory, port, &user, prefix))
+            fs::write(directory.join("dovecot.conf"), configuration(&directory, port, &user, prefix) + more)
                 .expect("a configuration");
             user.owns(&directory);
             let mut process = user.command(PROGRAM);

@@ -57,6 +57,14 @@ fn h1_h2_h3_two_devices_pair_through_a_real_server_and_leave_nothing_behind() {
 }
 
 #[test]
+fn r1_two_devices_pair_with_plain_imap4rev1_alone() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    pair_two_devices(&Dovecot::plain(), "");
+}
+
+#[test]
 fn r8_two_devices_pair_where_all_folders_are_under_the_inbox() {
     if !server::is_there() {
         return println!("left out: Dovecot is not installed");

@@ -84,7 +84,7 @@ pub(crate) struct Pair {
     #[arg(long)]
     pub(crate) code: Option<String>,
     /// With --code: the device that shows it, if several do
-    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code")]
+    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code", conflicts_with_all = ["offer", "reject"])]
     pub(crate) from: Option<MuaaId>,
     /// Do not let this device in
     #[arg(long, value_name = "ID", value_parser = muaa)]
