@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use idna::{AsciiDenyList, domain_to_ascii_cow};
+
 use crate::ADDRESS_BYTES_MAX;
 
 /// A canonical mail address (Level 1, "E-mail Address Canonicalization"): the domain in lower-case ASCII, by IDNA if it
@@ -24,18 +26,19 @@ impl Address {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let carried = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, ';' | '<' | '>');
-        if text.len() > ADDRESS_BYTES_MAX || !text.chars().all(carried) {
+        if text.len() > ADDRESS_BYTES_MAX {
             return None;
         }
         let (local, domain) = text.rsplit_once('@')?;
         let domain = if domain.is_ascii() {
             domain.to_ascii_lowercase()
         } else {
-            idna::domain_to_ascii(domain).ok()?
+            domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::URL).ok()?.into_owned()
         };
         let canonical = format!("{}@{domain}", local.to_lowercase());
-        let whole = !local.is_empty() && !domain.is_empty();
+        // Asked of the result: IDNA maps some letters to blanks and semicolons.
+        let carried = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, ';' | '<' | '>');
+        let whole = !local.is_empty() && !domain.is_empty() && canonical.chars().all(carried);
         (whole && canonical.len() <= ADDRESS_BYTES_MAX).then(|| Self(canonical.into()))
     }
 

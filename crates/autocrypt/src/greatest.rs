@@ -31,7 +31,7 @@ impl<V: Ord + Clone> Greatest<V> {
         &self.entries
     }
 
-    /// Joins one value; whether anything is different now.
+    /// Joins one value; whether it rose.
     pub(crate) fn raise(&mut self, addr: &Address, value: V) -> bool {
         self.raise_unbounded(addr, value) && {
             self.trim();
@@ -39,7 +39,7 @@ impl<V: Ord + Clone> Greatest<V> {
         }
     }
 
-    /// Joins all; the addresses whose value is another one now.
+    /// Joins all; the addresses whose value rose.
     pub(crate) fn join(&mut self, other: &Self) -> BTreeSet<Address> {
         let mut raised: BTreeSet<_> = (other.entries.iter())
             .filter(|(addr, value)| self.raise_unbounded(addr, (*value).clone()))

@@ -67,7 +67,7 @@ impl Peers {
     }
 
     /// Joins what another device knows, all of it or a part. Associative, commutative and idempotent. The addresses
-    /// of which something is different now.
+    /// of which something newer is known than before; one that a full table dropped is not named.
     pub fn join(&mut self, other: &Self) -> BTreeSet<Address> {
         let mut changed = self.headers.join(&other.headers);
         changed.append(&mut self.gossip.join(&other.gossip));
