@@ -57,7 +57,8 @@ impl Peers {
     }
 
     /// Forgets a peer, its keys included, as of `date` or of the newest date known of it, whichever is later. A header of
-    /// a later date brings the peer back. The date that the deletion got; [`Peers::only`] then makes the delta.
+    /// a later date brings the peer back, so `date` should be the store's newest date, not that of a clock that may be
+    /// years ahead. Returns the date that the deletion got.
     pub fn delete(&mut self, addr: &Address, date: Date) -> Date {
         let known = [self.headers.get(addr), self.gossip.get(addr)].into_iter().flatten().map(Entry::date);
         let date = known.chain(self.seen.get(addr).copied()).fold(date, Date::max);

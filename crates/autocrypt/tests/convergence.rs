@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sma_autocrypt::{
-    Address, Date, Draft, Entry, Fact, KEY_BYTES_MAX, Known, LastSeen, Observed, Peers, Preference,
-    Recommendation, Source, Table,
+    Address, Date, Draft, Fact, KEY_BYTES_MAX, Known, LastSeen, Observed, Peers, Preference, Recommendation,
+    Source, Table,
 };
 
 fn address(name: &str) -> Address {
