@@ -190,6 +190,21 @@ fn a_deleted_peer_comes_back_only_by_a_later_header() {
 }
 
 #[test]
+fn a_deletion_outweighs_every_mail_that_the_device_has_seen() {
+    let mut table = table(&[fact("bob", Source::Header, 5, 1)], 9);
+    table.delete(&address("bob"), Date(6));
+    let late = |date| Observed {
+        from: address("bob"),
+        date: Date(date),
+        fact: Some(fact("bob", Source::Header, date, 2)),
+    };
+    assert!(table.observe(&late(9)).is_empty());
+    assert_eq!(table.peer(&address("bob")), None);
+    assert!(!table.observe(&late(10)).is_empty());
+    assert!(table.peer(&address("bob")).is_some());
+}
+
+#[test]
 fn a_deletion_removes_the_key_from_the_octets_of_every_device() {
     let mut one = Peers::new(10);
     one.observe(&fact("bob", Source::Header, 5, 77));
@@ -232,6 +247,9 @@ fn octets_of_another_form_are_refused() {
     assert_eq!(Peers::from_bytes(&octets[..octets.len() - 1], 10).ok(), None);
     let upper: Vec<u8> = octets.iter().map(u8::to_ascii_uppercase).collect();
     assert_eq!(Peers::from_bytes(&upper, 10).ok(), None);
+    let key = octets.windows(4).position(|at| at == [0x43, 1, 1, 1]).unwrap();
+    let without_key = [&octets[..key], &[0x40], &octets[key + 4..]].concat();
+    assert_eq!(Peers::from_bytes(&without_key, 10).ok(), None);
     let mut local = LastSeen::new(10);
     local.saw(&address("a"), Date(3));
     assert_eq!(LastSeen::from_bytes(&local.to_bytes(), 10), Ok(local));
