@@ -15,14 +15,19 @@ use crate::{
 impl<C: Crypto> Muaa<C> {
     /// Announces this MUAA when it has not, or when the announcement is older than a heartbeat.
     pub(super) fn announce_if_due(&mut self) {
-        let ready = self.state.inbox == InboxState::Made
-            && matches!(self.state.life, Life::Discovering | Life::Unpaired | Life::Grouped);
-        let due = match &self.state.announced {
-            None => true,
-            Some(announced) => announced.done && announced.at + self.config.heartbeat <= self.now,
-        };
-        if ready && due && !self.is_replacing(Folder::Announcements) {
+        if self.announcement_due().is_some_and(|due| due <= self.now) {
             self.announce();
+        }
+    }
+
+    /// When the next announcement is due, if one can be made.
+    pub(super) fn announcement_due(&self) -> Option<Timestamp> {
+        let ready = self.state.inbox == InboxState::Made
+            && matches!(self.state.life, Life::Discovering | Life::Unpaired | Life::Grouped)
+            && !self.is_replacing(Folder::Announcements);
+        match &self.state.announced {
+            None => ready.then_some(self.now),
+            Some(announced) => (ready && announced.done).then(|| announced.at + self.config.heartbeat),
         }
     }
 

@@ -22,7 +22,7 @@ const DOUBLINGS: u32 = 5;
 impl<C: Crypto> Muaa<C> {
     pub(super) fn synchronise(&mut self) {
         self.record_digest();
-        if self.state.life != Life::Grouped || self.state.inbox != InboxState::Made {
+        if !self.can_write() {
             return;
         }
         self.resolve_doubts();
@@ -40,8 +40,12 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    fn can_write(&self) -> bool {
+        self.state.life == Life::Grouped && self.state.inbox == InboxState::Made
+    }
+
     pub(super) fn sync_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
-        let active = self.state.life == Life::Grouped;
+        let active = self.can_write();
         let gathering = self.io.gathering.values().map(|at| (*at, "gather"));
         let doubts = self.state.links.values().filter_map(|link| link.doubt.map(|(at, _)| (at, "doubt")));
         let unread = self.state.links.iter().filter_map(|(id, link)| {
