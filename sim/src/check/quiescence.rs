@@ -42,7 +42,8 @@ impl Quiet {
         let allowed = beats * lab.machines.len() as u64;
         let too_many = || {
             let announcements = self.announcements;
-            (announcements > allowed).then(|| format!("{announcements} announcements at rest where {allowed} do"))
+            (announcements > allowed)
+                .then(|| format!("{announcements} announcements at rest where {allowed} do"))
         };
         self.disturbed.clone().or_else(too_many)
     }

@@ -278,9 +278,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let end = self.state.journal_end;
-        let link = Link { acked: end, number: 1, sent: Some((1, end, self.now)), ..Link::default() };
-        self.state.links.insert(id, link);
-        let bundle = self.whole_state(1);
+        let bundle = self.whole_state();
         let seed = self.random.seed();
         let accept = wire::Accept {
             session: join.session,
@@ -288,6 +286,8 @@ impl<C: Crypto> Muaa<C> {
             bundle: self.crypto.seal_bundle(&keys.bundle, &wire::encode(&bundle), &seed),
         };
         let token = self.say(Folder::Inbox(id), Class::Accept, Kind::Accept, wire::encode(&accept));
+        let sent = Some((self.state.sequence, end, self.now));
+        self.state.links.insert(id, Link { acked: end, sent, ..Link::default() });
         if let Some(session) = self.state.sessions.get_mut(&join.session) {
             session.stage = Stage::Accepted(key, token);
         }

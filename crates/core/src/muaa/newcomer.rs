@@ -141,7 +141,7 @@ impl<C: Crypto> Muaa<C> {
             Ok((log, update)) => {
                 self.state.joining = None;
                 self.drop_all_offers();
-                self.enter_group(log, &update, joining.offer.from);
+                self.enter_group(log, &update, (joining.offer.from, heard.content.sequence));
                 Verdict::Done
             }
             Err(why) => Verdict::Ignore(why),
