@@ -194,7 +194,7 @@ mod tests {
         let mut key = with_flags(None);
         let other = account::generate_key("bob@example.org", &[5; 32], Timestamp::default()).unwrap();
         let other = SignedSecretKey::from_bytes(other.secret.expose()).unwrap();
-        key.secret_subkeys = other.secret_subkeys.clone();
+        key.secret_subkeys = other.secret_subkeys;
         assert!(public(&key).is_err(), "the subkey is bound to another");
         assert!(!is_revoked(&key));
     }
