@@ -1,1 +1,109 @@
-//! TODO
+#![doc = include_str!("../README.md")]
+
+mod account;
+mod bundle;
+mod certificate;
+mod device;
+pub mod keys;
+mod packets;
+mod padding;
+mod pake;
+mod seal;
+mod seeded;
+mod sign;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use sma_core::{
+    AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Timestamp,
+};
+
+/// The cryptography of [`sma_core`] with rPGP, SPAKE2, HKDF, HMAC and ChaCha20-Poly1305.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct OpenPgp;
+
+impl Crypto for OpenPgp {
+    fn hash(&self, label: &str, parts: &[&[u8]]) -> Hash {
+        let mut hasher = Sha256::new();
+        for part in std::iter::once(&label.as_bytes()).chain(parts) {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        Hash(hasher.finalize().into())
+    }
+
+    fn new_device_key(&self, seed: &[u8; 32], now: Timestamp) -> Result<DeviceKey, CryptoError> {
+        device::generate_key(seed, now)
+    }
+
+    fn device_fingerprint(&self, certificate: &[u8]) -> Result<Fingerprint, CryptoError> {
+        device::fingerprint(certificate)
+    }
+
+    fn sign(
+        &self,
+        key: &Secret,
+        label: &str,
+        message: &[u8],
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Bytes, CryptoError> {
+        sign::sign(key, label, message, seed, now)
+    }
+
+    fn verify(
+        &self,
+        certificate: &[u8],
+        label: &str,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        sign::verify(certificate, label, message, signature)
+    }
+
+    fn seal(&self, certificate: &[u8], plain: &[u8], seed: &[u8; 32]) -> Result<Bytes, CryptoError> {
+        seal::seal(certificate, plain, seed)
+    }
+
+    fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
+        seal::open(key, sealed)
+    }
+
+    fn pake_share(&self, run: PakeRun<'_>) -> Bytes {
+        pake::share(run)
+    }
+
+    fn pake_finish(&self, run: PakeRun<'_>, theirs: &[u8]) -> Result<Secret, CryptoError> {
+        pake::finish(run, theirs)
+    }
+
+    fn session_keys(&self, shared: &Secret, transcript: &Hash) -> SessionKeys {
+        pake::session_keys(shared, transcript)
+    }
+
+    fn mac(&self, key: &Secret, message: &[u8]) -> [u8; 32] {
+        pake::mac(key, message)
+    }
+
+    /// Under a key that is not of 32 octets, nothing is sealed: the result is empty, and nobody opens it.
+    fn seal_bundle(&self, key: &Secret, plain: &[u8], seed: &[u8; 32]) -> Bytes {
+        bundle::seal(key, plain, seed).unwrap_or_default()
+    }
+
+    fn open_bundle(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
+        bundle::open(key, sealed)
+    }
+
+    fn new_account_key(
+        &self,
+        address: &str,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<AccountKey, CryptoError> {
+        account::generate_key(address, seed, now)
+    }
+
+    fn read_account_key(&self, secret: &Secret) -> Result<AccountKey, CryptoError> {
+        account::read(secret)
+    }
+}

@@ -1,0 +1,164 @@
+//! Account keys at the edge of a program: read from a file, shown, exported under a password.
+
+use pgp::{
+    composed::{ArmorOptions, Deserializable, SignedPublicKey, SignedSecretKey},
+    types::{KeyDetails, Password, S2kParams, SecretParams, StringToKey},
+};
+use sma_core::{Crypto, Secret, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::{
+    OpenPgp,
+    account::{self, SECRET_MAX},
+    certificate, seeded,
+};
+
+/// Why a key was not imported. Nothing is changed by a refused import.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The secret parts are under a password, and none was given: ask for it and try again.
+    #[error("the key is protected: its password is needed")]
+    PasswordNeeded,
+    /// The password does not open the secret parts.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// Not an OpenPGP secret key with an encryption-capable part of its own, or its secret parts are elsewhere.
+    #[error("not a usable OpenPGP secret key")]
+    NotAKey,
+    /// More than 64 KiB unarmored, or a public part above 10 KiB.
+    #[error("the key is too large")]
+    TooLarge,
+    /// More than one key: choose one when exporting.
+    #[error("more than one key")]
+    SeveralKeys,
+    /// The key's owner revoked it.
+    #[error("the key is revoked")]
+    Revoked,
+}
+
+/// Why a key was not exported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ExportError {
+    /// What should be exported is not an account key.
+    #[error("not an account key")]
+    NotAKey,
+    /// An empty password protects nothing.
+    #[error("the password is empty")]
+    EmptyPassword,
+}
+
+/// Takes the armor off, if there is any.
+fn unarmored(key: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    // Armor costs a third, line ends and headers; a binary packet begins with a set bit.
+    if key.len() > 2 * SECRET_MAX {
+        return Err(ImportError::TooLarge);
+    }
+    if key.first().is_some_and(|first| first & 0x80 != 0) {
+        return Ok(Zeroizing::new(key.to_vec()));
+    }
+    let text = std::str::from_utf8(key).map_err(|_| ImportError::NotAKey)?;
+    const BEGIN: &str = "-----BEGIN PGP PRIVATE KEY BLOCK-----";
+    match text.matches(BEGIN).count() {
+        0 => return Err(ImportError::NotAKey),
+        1 => {}
+        _ => return Err(ImportError::SeveralKeys),
+    }
+    let mut octets = Zeroizing::new(Vec::with_capacity(key.len()));
+    let mut armor = pgp::armor::Dearmor::new(key);
+    std::io::Read::read_to_end(&mut armor, &mut octets).map_err(|_| ImportError::NotAKey)?;
+    Ok(octets)
+}
+
+/// Whether the secret parts are elsewhere, as GnuPG writes it for a primary key kept offline or on a card.
+fn is_stub(params: &SecretParams) -> bool {
+    let SecretParams::Encrypted(params) = params else {
+        return false;
+    };
+    match params.string_to_key_params() {
+        S2kParams::Cfb { s2k, .. } | S2kParams::MalleableCfb { s2k, .. } | S2kParams::Aead { s2k, .. } => {
+            matches!(s2k, StringToKey::Private { .. })
+        }
+        S2kParams::Unprotected | S2kParams::LegacyCfb { .. } => false,
+    }
+}
+
+fn unlock(key: &mut SignedSecretKey, password: &Secret) -> Result<(), ImportError> {
+    let password = Password::from(password.expose());
+    key.primary_key.remove_password(&password).map_err(|_| ImportError::WrongPassword)?;
+    for subkey in &mut key.secret_subkeys {
+        subkey.key.remove_password(&password).map_err(|_| ImportError::WrongPassword)?;
+    }
+    Ok(())
+}
+
+/// Reads a transferable secret key, armored or binary, and takes its password off. What it gives can be adopted as an
+/// account key. A key that has ended is taken here: the core has no clock, so ask [`expires`].
+///
+/// # Errors
+/// See [`ImportError`]; [`ImportError::PasswordNeeded`] if the key is protected and `password` is `None`.
+pub fn unprotect(key: &[u8], password: Option<&Secret>) -> Result<Secret, ImportError> {
+    let octets = unarmored(key)?;
+    if octets.len() > SECRET_MAX {
+        return Err(ImportError::TooLarge);
+    }
+    if account::primaries(&octets).map_err(|_| ImportError::NotAKey)? > 1 {
+        return Err(ImportError::SeveralKeys);
+    }
+    let mut key = account::parse(&octets).map_err(|_| ImportError::NotAKey)?;
+    let subkeys = key.secret_subkeys.iter().map(|subkey| subkey.key.secret_params());
+    if std::iter::once(key.primary_key.secret_params()).chain(subkeys).any(is_stub) {
+        return Err(ImportError::NotAKey);
+    }
+    if account::is_protected(&key) {
+        unlock(&mut key, password.ok_or(ImportError::PasswordNeeded)?)?;
+    }
+    if certificate::is_revoked(&key) {
+        return Err(ImportError::Revoked);
+    }
+    let secret = account::write(&key).map_err(|_| ImportError::NotAKey)?;
+    OpenPgp.read_account_key(&secret).map_err(|_| ImportError::NotAKey)?;
+    Ok(secret)
+}
+
+/// When a public key ends, by its own word; `None` if it does not end or cannot be read.
+#[must_use]
+pub fn expires(public: &[u8]) -> Option<Timestamp> {
+    let key = SignedPublicKey::from_bytes(public).ok()?;
+    certificate::expires(&key).map(Timestamp::from_secs)
+}
+
+/// The armored form of a public key, as [`sma_core::AccountKey::public`] holds it; empty if it is none.
+#[must_use]
+pub fn armor_public(public: &[u8]) -> String {
+    let key = SignedPublicKey::from_bytes(public);
+    key.and_then(|key| key.to_armored_string(ArmorOptions::default())).unwrap_or_default()
+}
+
+/// Writes an account key under a password, armored, as GnuPG imports it: for version 4 AES-256 in CFB mode, the password
+/// iterated and salted (RFC 9580 section 3.7). `seed` draws salts and vectors.
+///
+/// # Errors
+/// `secret` is not an account key, or the password is empty.
+pub fn export_protected(
+    secret: &Secret,
+    password: &Secret,
+    seed: &[u8; 32],
+) -> Result<Zeroizing<String>, ExportError> {
+    if password.expose().is_empty() {
+        return Err(ExportError::EmptyPassword);
+    }
+    let mut key = account::parse(secret.expose()).map_err(|_| ExportError::NotAKey)?;
+    if account::is_protected(&key) {
+        return Err(ExportError::NotAKey);
+    }
+    let mut rng = seeded::rng(seed);
+    let version = key.primary_key.version();
+    let mut protection = || S2kParams::new_default(&mut rng, version);
+    let password = Password::from(password.expose());
+    let not_a_key = |_| ExportError::NotAKey;
+    key.primary_key.set_password_with_s2k(&password, protection()).map_err(not_a_key)?;
+    for subkey in &mut key.secret_subkeys {
+        subkey.key.set_password_with_s2k(&password, protection()).map_err(not_a_key)?;
+    }
+    key.to_armored_string(ArmorOptions::default()).map(Zeroizing::new).map_err(not_a_key)
+}

@@ -1,0 +1,55 @@
+//! Packets as they stand on the wire, without a gap (RFC 9580 section 4.2).
+//!
+//! rPGP's parser skips what it does not know and stops silently at a broken header. Here everything counts: the framing is
+//! walked first, and what has one right form is compared with what rPGP writes back.
+
+use pgp::{
+    packet::{PacketHeader, SignatureConfig, SignatureVersion, SubpacketType},
+    ser::Serialize,
+    types::{PacketLength, Tag, Timestamp},
+};
+use sma_core::CryptoError;
+
+/// Maps an error to the one that tells nothing.
+pub(crate) fn refused<E>(_: E) -> CryptoError {
+    CryptoError
+}
+
+/// Splits `octets` into whole packets of a fixed length; partial and indeterminate lengths are refused.
+pub(crate) fn split(mut octets: &[u8]) -> Result<Vec<(PacketHeader, &[u8])>, CryptoError> {
+    let mut packets = Vec::new();
+    while !octets.is_empty() {
+        let header = PacketHeader::try_from_reader(&mut octets).map_err(refused)?;
+        let PacketLength::Fixed(length) = header.packet_length() else {
+            return Err(CryptoError);
+        };
+        let length = usize::try_from(length).map_err(refused)?;
+        let (body, rest) = octets.split_at_checked(length).ok_or(CryptoError)?;
+        packets.push((header, body));
+        octets = rest;
+    }
+    Ok(packets)
+}
+
+/// The packet types of `octets`, in order.
+pub(crate) fn tags(octets: &[u8]) -> Result<Vec<Tag>, CryptoError> {
+    Ok(split(octets)?.into_iter().map(|(header, _)| header.tag()).collect())
+}
+
+/// Refuses `octets` unless they are exactly what `parsed` is written as.
+pub(crate) fn canonical(parsed: &impl Serialize, octets: &[u8]) -> Result<(), CryptoError> {
+    let written = parsed.to_bytes().map_err(refused)?;
+    if written == octets { Ok(()) } else { Err(CryptoError) }
+}
+
+/// Whole seconds as OpenPGP counts them; none after the year 2106.
+pub(crate) fn seconds(now: sma_core::Timestamp) -> Result<Timestamp, CryptoError> {
+    u32::try_from(now.as_secs()).map(Timestamp::from_secs).map_err(refused)
+}
+
+/// Whether a version 6 signature has exactly these hashed subpackets, and nothing unhashed.
+pub(crate) fn has_only(config: &SignatureConfig, subpackets: &[SubpacketType]) -> bool {
+    config.version() == SignatureVersion::V6
+        && config.unhashed_subpackets.is_empty()
+        && config.hashed_subpackets.iter().map(|s| s.typ()).eq(subpackets.iter().copied())
+}

@@ -1,0 +1,27 @@
+//! What the tests share.
+#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use sma_core::{Crypto, DeviceKey, Secret, Timestamp};
+use sma_openpgp::OpenPgp;
+
+/// When the keys of the tests are made.
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+/// A device's key.
+pub(crate) fn device(seed: u8) -> DeviceKey {
+    OpenPgp.new_device_key(&[seed; 32], NOW).unwrap()
+}
+
+pub(crate) fn secret(octets: impl AsRef<[u8]>) -> Secret {
+    Secret::new(octets.as_ref().to_vec())
+}
+
+/// Every form of `octets` with one bit flipped.
+pub(crate) fn flips(octets: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> + '_ {
+    (0..octets.len() * 8).map(|bit| {
+        let mut flipped = octets.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        (bit, flipped)
+    })
+}

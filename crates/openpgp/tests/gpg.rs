@@ -1,0 +1,248 @@
+//! Account keys and mails are exchanged with GnuPG. Fails without `gpg`, unless `SMA_WITHOUT_SERVERS=1` is set.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use common::{NOW, secret};
+use pgp::{
+    composed::{Deserializable, Message, MessageBuilder, SignedPublicKey, SignedSecretKey},
+    crypto::{hash::HashAlgorithm, sym::SymmetricKeyAlgorithm},
+    types::{KeyDetails, Password},
+};
+use rand_chacha_03::{ChaCha20Rng, rand_core::SeedableRng};
+use sma_core::{AccountKey, Crypto, Secret};
+use sma_openpgp::{
+    OpenPgp,
+    keys::{self, ImportError},
+};
+
+const MAIL: &[u8] = b"Content-Type: text/plain\r\n\r\nHello.\r\n";
+
+/// A GnuPG of its own, in its own directory; its agent ends with it.
+struct Gpg {
+    home: PathBuf,
+}
+
+impl Gpg {
+    /// `None` if the person who runs the tests said that there is no GnuPG.
+    fn new(name: &str) -> Option<Self> {
+        if std::env::var_os("SMA_WITHOUT_SERVERS").is_some_and(|value| value == "1") {
+            return None;
+        }
+        let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&home);
+        fs::create_dir_all(&home).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        Some(Self { home })
+    }
+
+    /// What gpg wrote, and what it told on its status lines.
+    fn run(&self, password: &str, arguments: &[&str], input: &[u8]) -> (Vec<u8>, String) {
+        let status = self.home.join("status");
+        let mut child = Command::new("gpg")
+            .env("GNUPGHOME", &self.home)
+            .args(["--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", "--trust-model", "always"])
+            .args(["--passphrase", password, "--status-file"])
+            .arg(&status)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("gpg starts");
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "gpg {arguments:?}: {errors}");
+        (output.stdout, fs::read_to_string(status).unwrap())
+    }
+
+    fn generate(&self, password: &str, kind: &str) {
+        self.run(password, &["--quick-generate-key", "Bob <bob@example.org>", kind, "default", "never"], b"");
+    }
+}
+
+impl Drop for Gpg {
+    fn drop(&mut self) {
+        let _ = Command::new("gpgconf").env("GNUPGHOME", &self.home).args(["--kill", "all"]).status();
+    }
+}
+
+fn account() -> AccountKey {
+    OpenPgp.new_account_key("alice@example.org", &[4; 32], NOW).unwrap()
+}
+
+fn read_secret(key: &Secret) -> SignedSecretKey {
+    SignedSecretKey::from_bytes(key.expose()).unwrap()
+}
+
+/// A mail signed by one account key and encrypted to another, as Autocrypt has it.
+fn encrypted_mail(from: &Secret, to: &[u8]) -> Vec<u8> {
+    let mut rng = ChaCha20Rng::from_seed([9; 32]);
+    let from = read_secret(from);
+    let to = SignedPublicKey::from_bytes(to).unwrap();
+    let mut builder = MessageBuilder::from_bytes("", MAIL).seipd_v1(&mut rng, SymmetricKeyAlgorithm::AES256);
+    builder.sign(&from.primary_key, Password::empty(), HashAlgorithm::Sha256);
+    builder.encrypt_to_key(&mut rng, &to.public_subkeys[0]).unwrap();
+    builder.to_vec(&mut rng).unwrap()
+}
+
+/// Opens a mail with one account key and checks it against another.
+fn decrypted_mail(mail: &[u8], by: &Secret, from: &[u8]) -> Vec<u8> {
+    let from = SignedPublicKey::from_bytes(from).unwrap();
+    let message = Message::from_bytes(mail).unwrap();
+    let message = message.decrypt(&Password::empty(), &read_secret(by)).unwrap();
+    let mut message = if message.is_compressed() { message.decompress().unwrap() } else { message };
+    let content = message.as_data_vec().unwrap();
+    message.verify(&from.primary_key).unwrap();
+    content
+}
+
+#[test]
+fn gpg_reads_an_account_key_and_its_mail() {
+    let Some(gpg) = Gpg::new("gpg-reads") else { return };
+    let key = account();
+    gpg.run("", &["--import"], key.secret.expose());
+    let (listing, _) = gpg.run("", &["--list-secret-keys", "--with-colons"], b"");
+    let listing = String::from_utf8(listing).unwrap();
+    assert!(listing.contains(&key.fingerprint.to_string().to_uppercase()), "{listing}");
+    assert!(listing.contains("<alice@example.org>"), "{listing}");
+
+    let (opened, status) = gpg.run("", &["--decrypt"], &encrypted_mail(&key.secret, &key.public));
+    assert_eq!(opened, MAIL);
+    assert!(status.contains("GOODSIG") && status.contains("DECRYPTION_OKAY"), "{status}");
+}
+
+#[test]
+fn gpg_writes_a_mail_that_an_account_key_opens() {
+    let Some(gpg) = Gpg::new("gpg-writes") else { return };
+    gpg.generate("", "future-default");
+    let key = account();
+    gpg.run("", &["--import"], keys::armor_public(&key.public).as_bytes());
+    let (mail, _) = gpg.run("", &["--encrypt", "--sign", "--recipient", "alice@example.org"], MAIL);
+    let (public, _) = gpg.run("", &["--export", "bob@example.org"], b"");
+    assert_eq!(decrypted_mail(&mail, &key.secret, &public), MAIL);
+}
+
+/// Imports a key that gpg made, with and without armor, and exchanges a mail with it.
+fn import_from(gpg: &Gpg, password: &str, kind: &str) {
+    gpg.generate(password, kind);
+    if kind != "future-default" {
+        let (listing, _) = gpg.run(password, &["--list-keys", "--with-colons"], b"");
+        let listing = String::from_utf8(listing).unwrap();
+        let fingerprint = listing.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+        let fingerprint = fingerprint.trim_end_matches(':');
+        // Without a subkey that encrypts it is no account key.
+        let (alone, _) = gpg.run(password, &["--export-secret-keys"], b"");
+        assert_eq!(keys::unprotect(&alone, Some(&secret(password))), Err(ImportError::NotAKey));
+        gpg.run(password, &["--quick-add-key", fingerprint, kind, "encrypt", "never"], b"");
+    }
+    let given = (!password.is_empty()).then(|| secret(password));
+    let (binary, _) = gpg.run(password, &["--export-secret-keys"], b"");
+    let (armored, _) = gpg.run(password, &["--armor", "--export-secret-keys"], b"");
+    let imported = keys::unprotect(&armored, given.as_ref()).unwrap();
+    assert_eq!(keys::unprotect(&binary, given.as_ref()), Ok(imported.clone()));
+    if given.is_some() {
+        assert_eq!(keys::unprotect(&armored, None), Err(ImportError::PasswordNeeded));
+        assert_eq!(keys::unprotect(&armored, Some(&secret("no"))), Err(ImportError::WrongPassword));
+    }
+    let key = OpenPgp.read_account_key(&imported).unwrap();
+    let public = SignedPublicKey::from_bytes(&key.public[..]).unwrap();
+    public.verify_bindings().unwrap();
+    assert_eq!(public.details.users.len(), 1);
+    assert_eq!(public.fingerprint().as_bytes(), key.fingerprint.as_bytes());
+
+    let (listing, _) = gpg.run(password, &["--list-secret-keys", "--with-colons"], b"");
+    let listing = String::from_utf8(listing).unwrap();
+    assert!(listing.contains(&key.fingerprint.to_string().to_uppercase()), "{listing}");
+    let (opened, status) = gpg.run(password, &["--decrypt"], &encrypted_mail(&imported, &key.public));
+    assert_eq!(opened, MAIL);
+    assert!(status.contains("GOODSIG"), "{status}");
+    let (mail, _) = gpg.run(password, &["--encrypt", "--sign", "--recipient", "bob@example.org"], MAIL);
+    assert_eq!(decrypted_mail(&mail, &imported, &key.public), MAIL);
+}
+
+#[test]
+fn a_curve_key_of_gpg_is_imported() {
+    let Some(gpg) = Gpg::new("gpg-curve") else { return };
+    import_from(&gpg, "", "future-default");
+    let (stub, _) = gpg.run("", &["--export-secret-subkeys"], b"");
+    assert_eq!(keys::unprotect(&stub, Some(&secret("any"))), Err(ImportError::NotAKey), "a stub");
+    assert_eq!(keys::unprotect(&stub, None), Err(ImportError::NotAKey), "a stub");
+}
+
+#[test]
+fn a_protected_curve_key_of_gpg_is_imported() {
+    let Some(gpg) = Gpg::new("gpg-locked") else { return };
+    import_from(&gpg, "correct horse", "future-default");
+}
+
+#[test]
+fn a_protected_rsa_key_of_gpg_is_imported() {
+    let Some(gpg) = Gpg::new("gpg-rsa") else { return };
+    import_from(&gpg, "correct horse", "rsa3072");
+}
+
+#[test]
+fn one_user_id_goes_out_and_no_signature_of_others() {
+    let Some(gpg) = Gpg::new("gpg-signed") else { return };
+    gpg.generate("", "future-default");
+    gpg.run("", &["--quick-generate-key", "Carol <carol@example.org>", "future-default"], b"");
+    gpg.run("", &["--quick-add-uid", "bob@example.org", "Robert <robert@example.org>"], b"");
+    gpg.run("", &["--quick-set-primary-uid", "bob@example.org", "Robert <robert@example.org>"], b"");
+    let (listing, _) = gpg.run("", &["--list-keys", "--with-colons", "bob@example.org"], b"");
+    let listing = String::from_utf8(listing).unwrap();
+    let fingerprint = listing.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+    let fingerprint = fingerprint.trim_end_matches(':');
+    gpg.run("", &["--default-key", "carol@example.org", "--quick-sign-key", fingerprint], b"");
+    let (exported, _) = gpg.run("", &["--export-secret-keys", "bob@example.org"], b"");
+    let whole = SignedSecretKey::from_bytes(&exported[..]).unwrap();
+    assert!(whole.verify_bindings().is_err(), "a signature of Carol's is there");
+
+    let key = OpenPgp.read_account_key(&keys::unprotect(&exported, None).unwrap()).unwrap();
+    let public = SignedPublicKey::from_bytes(&key.public[..]).unwrap();
+    public.verify_bindings().unwrap();
+    let ids: Vec<_> = public.details.users.iter().map(|user| user.id.as_str().unwrap()).collect();
+    assert_eq!(ids, ["Robert <robert@example.org>"]);
+    assert_eq!(public.details.users[0].signatures.len(), 1);
+}
+
+#[test]
+fn a_revoked_key_of_gpg_is_refused_and_several_are() {
+    let Some(gpg) = Gpg::new("gpg-revoked") else { return };
+    gpg.generate("", "future-default");
+    let revocations = fs::read_dir(gpg.home.join("openpgp-revocs.d")).unwrap();
+    let file = revocations.map(|entry| entry.unwrap().path()).next().unwrap();
+    // GnuPG guards its prepared revocation with a colon in front of the armor.
+    let revocation = fs::read_to_string(file).unwrap().replace(":-----BEGIN", "-----BEGIN");
+    gpg.run("", &["--import"], revocation.as_bytes());
+    let (revoked, _) = gpg.run("", &["--export-secret-keys"], b"");
+    assert_eq!(keys::unprotect(&revoked, None), Err(ImportError::Revoked));
+    gpg.run("", &["--import"], account().secret.expose());
+    for armor in ["--armor", "--no-armor"] {
+        let (both, _) = gpg.run("", &[armor, "--export-secret-keys"], b"");
+        assert_eq!(keys::unprotect(&both, None), Err(ImportError::SeveralKeys));
+    }
+}
+
+#[test]
+fn gpg_imports_an_exported_key_with_its_password() {
+    let Some(gpg) = Gpg::new("gpg-export") else { return };
+    let key = account();
+    let exported = keys::export_protected(&key.secret, &secret("correct horse"), &[6; 32]).unwrap();
+    gpg.run("correct horse", &["--import"], exported.as_bytes());
+    let mail = encrypted_mail(&key.secret, &key.public);
+    assert_eq!(gpg.run("correct horse", &["--decrypt"], &mail).0, MAIL);
+    let (again, _) = gpg.run("correct horse", &["--armor", "--export-secret-keys"], b"");
+    let back = keys::unprotect(&again, Some(&secret("correct horse"))).unwrap();
+    assert_eq!(OpenPgp.read_account_key(&back).unwrap().public, key.public);
+}
