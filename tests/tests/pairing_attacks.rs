@@ -8,6 +8,8 @@
 mod flips;
 #[path = "pairing_attacks/kinds.rs"]
 mod kinds;
+#[path = "pairing_attacks/open.rs"]
+mod open;
 #[path = "pairing_attacks/server.rs"]
 mod server;
 
