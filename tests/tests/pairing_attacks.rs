@@ -8,17 +8,17 @@
 mod flips;
 #[path = "pairing_attacks/kinds.rs"]
 mod kinds;
-#[path = "pairing_attacks/open.rs"]
-mod open;
 #[path = "pairing_attacks/server.rs"]
 mod server;
+#[path = "pairing_attacks/strangers.rs"]
+mod strangers;
 
 use sma_core::{Class, Command, Event, Folder, Hash, Ignored, Side, wire};
 use sma_sim::{person::other_code, stage::Stage};
 
 use server::{
     STRANGER, Stranger, alone, burnt, content_of, deliver, holds, inbox, join_taken, members, nobody_is_in,
-    offered, send, shown, still_pairs, take, two,
+    offered, send, shown, still_pairs, take, two, two_unseen,
 };
 
 /// The join with another certificate, signed by that one's owner; everything else as the newcomer said it.
@@ -108,7 +108,7 @@ fn offer_swapped(stage: &mut Stage, stranger: &mut Stranger, newcomer: usize, ow
 #[test]
 fn a1_the_members_certificate_cannot_be_swapped_in_the_offer() {
     for own_share in [false, true] {
-        let (mut stage, member, newcomer) = two();
+        let (mut stage, member, newcomer, show_the_member) = two_unseen();
         let mut stranger = Stranger::new();
         stage.offer(member, newcomer).unwrap();
         alone(&mut stage, member);
@@ -118,6 +118,7 @@ fn a1_the_members_certificate_cannot_be_swapped_in_the_offer() {
         stage.settle();
         assert_eq!(burnt(&stage), [shown(&stage, member)].into());
         nobody_is_in(&stage, member, newcomer);
+        show_the_member(&mut stage);
         still_pairs(&mut stage, member, newcomer);
         holds(&mut stage);
     }
@@ -125,7 +126,7 @@ fn a1_the_members_certificate_cannot_be_swapped_in_the_offer() {
 
 #[test]
 fn an_accept_of_a_stranger_lets_nobody_into_a_group_of_strangers() {
-    let (mut stage, member, newcomer) = two();
+    let (mut stage, member, newcomer, show_the_member) = two_unseen();
     let mut stranger = Stranger::new();
     stage.offer(member, newcomer).unwrap();
     alone(&mut stage, member);
@@ -142,6 +143,7 @@ fn an_accept_of_a_stranger_lets_nobody_into_a_group_of_strangers() {
     assert!(ignored_as(&stage, newcomer, Ignored::Unproven));
     assert!(burnt(&stage).is_empty(), "no join came: no guess was spent");
     nobody_is_in(&stage, member, newcomer);
+    show_the_member(&mut stage);
     still_pairs(&mut stage, member, newcomer);
     holds(&mut stage);
 }

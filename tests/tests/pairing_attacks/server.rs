@@ -141,6 +141,20 @@ pub(crate) fn two() -> (Stage, usize, usize) {
     (stage, member, newcomer)
 }
 
+/// The same, with a server that keeps the member's announcement from the newcomer: any key may claim its id there.
+pub(crate) fn two_unseen() -> (Stage, usize, usize, impl FnOnce(&mut Stage)) {
+    let mut stage = Stage::new();
+    let member = stage.add(1);
+    stage.settle();
+    let (uid, kept) = mailbox(&mut stage, Folder::Announcements).messages.pop_last().unwrap();
+    let newcomer = stage.add(27);
+    stage.settle();
+    let show = move |stage: &mut Stage| {
+        mailbox(stage, Folder::Announcements).messages.insert(uid, kept);
+    };
+    (stage, member, newcomer, show)
+}
+
 pub(crate) fn inbox(stage: &Stage, at: usize) -> Folder {
     Folder::Inbox(stage.id(at).unwrap())
 }

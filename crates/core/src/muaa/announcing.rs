@@ -8,7 +8,7 @@ use super::{
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Content, Crypto, Event, Folder, Ignored, Message, MuaaId, Timestamp, Token,
+    Class, Content, Crypto, Event, Fingerprint, Folder, Ignored, Message, MuaaId, Timestamp, Token,
     wire::{self, Kind},
 };
 
@@ -119,6 +119,11 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
+    /// Whether a device with this key may go by this id: it is not the own one, and no other key was announced under it (A1).
+    pub(super) fn may_be(&self, id: MuaaId, key: &Fingerprint) -> bool {
+        id != self.state.id && self.state.siblings.get(&id).is_none_or(|known| known.fingerprint == *key)
+    }
+
     fn meet(&mut self, id: MuaaId, heard: &Heard, date: Timestamp) -> Result<(), Ignored> {
         let body: wire::Announcement = heard.content.body().ok_or(Ignored::Malformed)?;
         let known = self.state.siblings.get(&id);
@@ -191,10 +196,13 @@ impl<C: Crypto> Muaa<C> {
             }
             self.changed();
         }
+        self.forget_offers(Folder::Announcements, present);
+    }
+
+    /// An offer that does not lie in its folder any more was taken back.
+    pub(super) fn forget_offers(&mut self, folder: Folder, present: &BTreeSet<Token>) {
         let before = self.state.offers.len();
-        self.state
-            .offers
-            .retain(|_, offer| offer.folder != Folder::Announcements || present.contains(&offer.token));
+        self.state.offers.retain(|_, offer| offer.folder != folder || present.contains(&offer.token));
         self.unsaved |= self.state.offers.len() != before;
     }
 }

@@ -250,8 +250,9 @@ impl<C: Crypto> Muaa<C> {
         self.state.burnt.retain(|at| now.since(*at) < LOCK);
         self.state.burnt.push(now);
         self.end_session(join.session, None);
-        if self.io.exists(Folder::Inbox(heard.content.author)) {
-            self.abort(join.session, heard.content.author, heard.content.key, 1);
+        let (id, key) = (heard.content.author, heard.content.key);
+        if self.state.siblings.get(&id).is_some_and(|known| known.fingerprint == key) {
+            self.abort(join.session, id, key, 1);
         }
         self.tell(Event::CodeBurnt { session: join.session });
         if let Some(until) = self.locked_until() {

@@ -521,7 +521,7 @@ impl<C: Crypto> Muaa<C> {
         if folder == Folder::Announcements {
             self.read_announcements(validity, complete, messages);
         } else {
-            self.read_inbox(validity, messages);
+            self.read_inbox(validity, complete, messages);
         }
     }
 

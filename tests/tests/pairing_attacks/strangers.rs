@@ -1,4 +1,4 @@
-//! What a pairing leaves to be desired: each of these fails.
+//! What strangers and a careless server may leave behind, and must not.
 
 use sma_core::{Class, Command, Crypto, Folder, MuaaId, SessionId, Timestamp, wire};
 use sma_sim::stage::Stage;
@@ -11,8 +11,8 @@ use crate::{
     under_another_certificate,
 };
 
-/// The member tells the owner of the swapped certificate that its code was wrong, in the inbox of the id it claimed. The
-/// device whose inbox that is ignores what is meant for another key, and the message stays for ever.
+/// The owner of the swapped certificate is told nothing in the inbox of the id it claimed: the device whose inbox that is could
+/// not know what to do with it.
 #[test]
 fn what_was_written_to_a_swapped_certificate_does_not_stay_in_the_store() {
     let (mut stage, member, newcomer) = two();
@@ -44,7 +44,7 @@ fn what_was_written_to_oneself_does_not_stay_in_the_store() {
     holds(&mut stage);
 }
 
-/// The accept waits until the next listing of the folders, because the member has not heard of the newcomer's.
+/// The member, which has not heard of the newcomer's folder, lists the folders.
 #[test]
 fn an_accept_is_sent_at_once_though_the_newcomers_announcement_never_arrived() {
     let (mut stage, member) = (Stage::new(), 0);
@@ -85,7 +85,7 @@ fn stranger_offers(
     stranger.envelope(Class::Offer, content)
 }
 
-/// A newcomer never forgets an offer that came into its inbox, and takes no more than so many.
+/// A newcomer keeps so many offers, of which the latest count, and forgets those that are not there any more.
 #[test]
 fn offers_of_strangers_do_not_keep_the_devices_apart_when_the_server_behaves_again() {
     let (mut stage, member, newcomer) = two();
@@ -103,8 +103,7 @@ fn offers_of_strangers_do_not_keep_the_devices_apart_when_the_server_behaves_aga
     still_pairs(&mut stage, member, newcomer);
 }
 
-/// The offer that expires last is taken for the one whose code is shown, whoever signed it: each code that a person types
-/// for it is a guess for the stranger, and the member hears of none.
+/// Else each code that a person types would be a guess for the stranger, and the member would hear of none.
 #[test]
 fn a1_an_offer_in_the_name_of_an_announced_device_counts_under_its_announced_key_only() {
     let (mut stage, member, newcomer) = two();
