@@ -63,6 +63,12 @@ impl Machine {
         Timestamp(now.0.saturating_add_signed(self.clock))
     }
 
+    /// The program as it would be after a crash.
+    #[must_use]
+    pub fn as_saved(&self) -> Option<Muaa<Symbolic>> {
+        Muaa::restore(self.config.clone(), Symbolic, self.seed, self.durable.as_ref()?, Timestamp(0)).ok()
+    }
+
     /// When it wants to be woken, in the world's time.
     #[must_use]
     pub fn wakes(&self) -> Option<Timestamp> {

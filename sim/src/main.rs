@@ -54,7 +54,7 @@ struct RunArgs {
     muaas: usize,
     #[command(flatten)]
     common: Common,
-    /// Prints every operation and event of the run first.
+    /// Prints the run's operations and events, instead of saving those of a failing run made calmer.
     #[arg(long)]
     trace: bool,
 }
@@ -131,7 +131,8 @@ fn one(args: &RunArgs) -> ExitCode {
         },
     };
     let took = begun.elapsed();
-    let saved = seed.filter(|_| outcome.violation.is_some()).and_then(|seed| save(seed, setup));
+    let saved =
+        seed.filter(|_| outcome.violation.is_some() && !args.trace).and_then(|seed| save(seed, setup));
     if args.trace && !args.common.json {
         outcome.trace.iter().for_each(|line| println!("{line}"));
     }

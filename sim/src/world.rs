@@ -26,8 +26,10 @@ pub(crate) const DAY: u64 = 24 * HOUR;
 const CALM_DAYS_MAX: u64 = 150;
 /// How long a world at rest is watched.
 const QUIET_DAYS: u64 = 30;
+/// How often the watch over a world at rest is begun anew.
+const RESTS_MAX: u32 = 6;
 /// More happenings within a day than this, for each machine, are no protocol but a storm.
-const HAPPENINGS_MAX: u64 = 50_000;
+const HAPPENINGS_MAX: u64 = 5_000;
 
 /// What a world is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,13 +213,22 @@ impl<C: Choices> World<C> {
         }
     }
 
+    /// What went wrong may be noticed late, so a rest may be disturbed; but then less and less.
     fn watch_rest(&mut self) {
-        self.quiet = Some(Quiet::default());
-        let begun = self.lab.now;
-        self.run_until(begun + days(QUIET_DAYS), false);
-        if let Some(quiet) = self.quiet.take() {
+        for left in (0..RESTS_MAX).rev() {
+            self.quiet = Some(Quiet::default());
+            let begun = self.lab.now;
+            self.run_until(begun + days(QUIET_DAYS), false);
             let lasted = self.lab.now.since(begun);
-            quiet.end(&mut self.lab, lasted);
+            let broken = self.quiet.take().and_then(|quiet| quiet.broken(&self.lab, lasted));
+            match broken {
+                Some(sentence) if left == 0 => self.lab.break_invariant("7 quiescence", sentence),
+                None if self.lab.violation.is_none() => break,
+                Some(_) | None => {}
+            }
+            if self.lab.violation.is_some() {
+                return;
+            }
         }
         self.run_until(self.lab.now + days(CALM_DAYS_MAX), true);
         if self.lab.violation.is_none() {
@@ -358,9 +369,8 @@ impl<C: Choices> World<C> {
             Op::Append { folder, .. } | Op::Remove { folder, .. } => *folder,
             Op::ListFolders | Op::Fetch { .. } | Op::Watch(_) => return,
         };
-        if let Some(mut quiet) = self.quiet {
-            quiet.saw(&mut self.lab, by, op);
-            self.quiet = Some(quiet);
+        if let Some(quiet) = &mut self.quiet {
+            quiet.saw(&self.lab.machines[by].name, op);
         }
         self.spread(folder, Some(by));
         check::after_change(&mut self.lab, folder);

@@ -1,1 +1,31 @@
-//! TODO
+#![doc = include_str!("../README.md")]
+
+mod address;
+mod date;
+mod fact;
+mod greatest;
+mod header;
+mod message;
+mod peers;
+mod recommend;
+mod table;
+mod wire;
+
+pub use address::Address;
+pub use date::Date;
+pub use fact::{Entry, Fact, Known};
+pub use header::{Header, HeaderError, Preference, Source};
+pub use message::{Observed, Untold, read, read_gossip};
+pub use peers::{Peer, Peers};
+pub use recommend::{Advice, Draft, Recommendation, aggregate};
+pub use table::{LastSeen, Table};
+pub use wire::Malformed;
+
+/// The longest address that is kept, in octets (RFC 5321 section 4.5.3.1.3, without the angle brackets).
+pub const ADDRESS_BYTES_MAX: usize = 254;
+
+/// The largest certificate that is kept, in octets.
+pub const KEY_BYTES_MAX: usize = 10 * 1024;
+
+/// The largest header that is read or written, in octets, with its name and folding (Level 1).
+pub const HEADER_BYTES_MAX: usize = 10 * 1024;

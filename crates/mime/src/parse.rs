@@ -115,8 +115,9 @@ fn date(message: &Message<'_>) -> Timestamp {
 fn body(message: &Message<'_>) -> Option<Bytes> {
     let mut ours = message.parts.iter().filter(|part| is_ours(part));
     let part = ours.next().filter(|_| ours.next().is_none())?;
+    // A part that could not be decoded says that it has no encoding.
     let decoded = matches!(part.encoding, Encoding::Base64 | Encoding::QuotedPrintable);
-    (decoded && !part.is_encoding_problem).then(|| Bytes::copy_from_slice(part.contents()))
+    decoded.then(|| Bytes::copy_from_slice(part.contents()))
 }
 
 fn is_ours(part: &MessagePart<'_>) -> bool {

@@ -280,6 +280,11 @@ fn r9_no_part_of_ours_or_two_or_one_not_encoded_is_foreign() {
     assert!(is_foreign(&message.replace("application/autocrypt-sma", "application/octet-stream")));
     assert!(is_foreign(&message.replace("text/plain", "application/autocrypt-sma")));
     assert!(is_foreign(&message.replace("Encoding: base64", "Encoding: 8bit")));
+    let (head, parts) = message.split_once("--sma.").expect("a first part");
+    let (_, ours) = parts.split_once("--sma.").expect("a second part");
+    assert!(is_example(&format!("{head}--sma.{ours}")));
+    let ours = ours.replace("--\r\n", "\r\n");
+    assert!(is_foreign(&format!("{head}--sma.{ours}--sma.{ours}")));
     assert!(is_foreign(&message.replace("Encoding: base64\r\n\r\n", "Encoding: base64\r\n\r\n!%")));
 }
 

@@ -39,7 +39,7 @@ fn user_id(address: &str) -> Result<String, CryptoError> {
 }
 
 /// A version 4 signature's frame, to be filled with subpackets.
-fn signature(
+pub(crate) fn signature(
     typ: SignatureType,
     key: &SecretKey,
     created: Timestamp,

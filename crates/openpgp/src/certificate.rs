@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use pgp::{
     composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey, SignedSecretKey},
-    packet::{PacketHeader, PublicKey, Signature, SignatureType},
+    crypto::public_key::PublicKeyAlgorithm,
+    packet::{PacketHeader, PublicKey, Signature, SignatureType, SubpacketType},
     ser::Serialize,
     types::{EddsaLegacyPublicParams, KeyDetails, PublicParams, SignedUser, Tag},
 };
@@ -63,7 +64,7 @@ fn user(primary: &PublicKey, users: &[SignedUser]) -> Option<SignedUser> {
     first
 }
 
-/// The subkey with its newest binding, and its revocations if there are any.
+/// The subkey with its newest binding; none if it was revoked.
 fn subkey(primary: &PublicKey, subkey: &SignedPublicSubKey) -> Option<SignedPublicSubKey> {
     let own = |s: &Signature| s.verify_subkey_binding(primary, &subkey.key).is_ok();
     let binding = newest(&subkey.signatures, |s| is_type(s, SignatureType::SubkeyBinding) && own(s))?;
@@ -74,8 +75,17 @@ fn subkey(primary: &PublicKey, subkey: &SignedPublicSubKey) -> Option<SignedPubl
     (!revoked).then_some(kept)
 }
 
+/// Whether a signature over a key of this algorithm lets it encrypt; without flags, as in old keys, it may what it can.
+fn lets_encrypt(signature: &Signature, algorithm: PublicKeyAlgorithm) -> bool {
+    let flags = signature.key_flags();
+    let has_flags =
+        signature.config().is_some_and(|c| c.hashed_subpackets().any(|s| s.typ() == SubpacketType::KeyFlags));
+    let is_let = !has_flags || flags.encrypt_comms() || flags.encrypt_storage();
+    is_let && algorithm.can_encrypt()
+}
+
 fn encrypts(subkey: &SignedPublicSubKey) -> bool {
-    subkey.signatures.iter().any(|s| s.key_flags().encrypt_comms() || s.key_flags().encrypt_storage())
+    subkey.signatures.iter().any(|signature| lets_encrypt(signature, subkey.algorithm()))
 }
 
 /// Keeps what Autocrypt needs of a key whose signatures can be checked.
@@ -87,7 +97,7 @@ fn checked(key: &SignedPublicKey) -> Result<SignedPublicKey, CryptoError> {
     let user = user(primary, &key.details.users);
     let subkeys: Vec<_> = key.public_subkeys.iter().filter_map(|s| subkey(primary, s)).collect();
     let itself = direct.iter().chain(user.iter().flat_map(|user| &user.signatures));
-    let primary_encrypts = itself.clone().any(|s| s.key_flags().encrypt_comms());
+    let primary_encrypts = itself.clone().any(|s| lets_encrypt(s, primary.algorithm()));
     // No signature of its own at all: whoever made this certificate does not hold the key.
     let is_bound = itself.count() > 0;
     if !is_bound || !(primary_encrypts || subkeys.iter().any(encrypts)) {
@@ -137,4 +147,55 @@ pub(crate) fn expires(key: &SignedPublicKey) -> Option<u64> {
         key.details.direct_signatures.iter().chain(users).find_map(Signature::key_expiration_time)?;
     let lifetime = u64::from(lifetime.as_secs());
     (lifetime > 0).then(|| u64::from(key.created_at().as_secs()) + lifetime)
+}
+
+#[cfg(test)]
+mod tests {
+    use pgp::{
+        composed::{Deserializable, SignedSecretSubKey},
+        packet::{KeyFlags, Subpacket, SubpacketData},
+        types::Password,
+    };
+    use sma_core::Timestamp;
+
+    use super::*;
+    use crate::account;
+
+    /// An account key whose subkey's binding has these flags.
+    fn with_flags(flags: Option<KeyFlags>) -> SignedSecretKey {
+        let key = account::generate_key("alice@example.org", &[4; 32], Timestamp::default()).unwrap();
+        let mut key = SignedSecretKey::from_bytes(key.secret.expose()).unwrap();
+        let (primary, subkey) = (&key.primary_key, &key.secret_subkeys[0].key);
+        let mut binding =
+            account::signature(SignatureType::SubkeyBinding, primary, primary.created_at()).unwrap();
+        let flags = flags.map(|flags| Subpacket::critical(SubpacketData::KeyFlags(flags)).unwrap());
+        binding.hashed_subpackets.extend(flags);
+        let password = Password::empty();
+        let binding =
+            binding.sign_subkey_binding(primary, primary.public_key(), &password, subkey.public_key());
+        key.secret_subkeys = vec![SignedSecretSubKey::new(subkey.clone(), vec![binding.unwrap()])];
+        key
+    }
+
+    #[test]
+    fn flags_decide_what_encrypts_and_the_algorithm_without_them() {
+        let mut encrypting = KeyFlags::default();
+        encrypting.set_encrypt_comms(true);
+        assert!(public(&with_flags(Some(encrypting))).is_ok());
+        assert!(public(&with_flags(Some(KeyFlags::default()))).is_err());
+        assert!(public(&with_flags(None)).is_ok());
+    }
+
+    #[test]
+    fn a_key_without_signatures_of_its_own_is_refused() {
+        let mut key = with_flags(None);
+        key.details.users.clear();
+        assert!(public(&key).is_err(), "nothing says what the primary is");
+        let mut key = with_flags(None);
+        let other = account::generate_key("bob@example.org", &[5; 32], Timestamp::default()).unwrap();
+        let other = SignedSecretKey::from_bytes(other.secret.expose()).unwrap();
+        key.secret_subkeys = other.secret_subkeys;
+        assert!(public(&key).is_err(), "the subkey is bound to another");
+        assert!(!is_revoked(&key));
+    }
 }

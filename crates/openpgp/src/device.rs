@@ -169,10 +169,18 @@ pub(crate) fn read(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
 }
 
 /// Reads a device certificate and checks its signatures.
-pub(crate) fn check(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
+fn check(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
     let key = read(certificate)?;
     key.verify_bindings().map_err(refused)?;
     Ok(key)
+}
+
+/// The key that encrypts for a device. Of the signatures the binding alone is checked: sealing asks for nothing else.
+pub(crate) fn recipient(certificate: &[u8]) -> Result<PublicSubkey, CryptoError> {
+    let SignedPublicKey { primary_key, mut public_subkeys, .. } = read(certificate)?;
+    let subkey = public_subkeys.pop().ok_or(CryptoError)?;
+    subkey.verify_bindings(&primary_key).map_err(refused)?;
+    Ok(subkey.key)
 }
 
 /// The fingerprint of a certificate of the profile.

@@ -53,8 +53,7 @@ pub(crate) fn seal(certificate: &[u8], plain: &[u8], seed: &[u8; 32]) -> Result<
     if plain.len() > PLAIN_MAX {
         return Err(CryptoError);
     }
-    let certificate = device::check(certificate)?;
-    let recipient = &certificate.public_subkeys.first().ok_or(CryptoError)?.key;
+    let recipient = device::recipient(certificate)?;
     let mut rng = seeded::rng(seed);
     let session = CIPHER.new_session_key(&mut rng);
     let values = recipient.encrypt(&mut rng, session.as_ref(), EskType::V6).map_err(refused)?;

@@ -193,6 +193,30 @@ fn a_protected_rsa_key_of_gpg_is_imported() {
 }
 
 #[test]
+fn one_user_id_goes_out_and_no_signature_of_others() {
+    let Some(gpg) = Gpg::new("gpg-signed") else { return };
+    gpg.generate("", "future-default");
+    gpg.run("", &["--quick-generate-key", "Carol <carol@example.org>", "future-default"], b"");
+    gpg.run("", &["--quick-add-uid", "bob@example.org", "Robert <robert@example.org>"], b"");
+    gpg.run("", &["--quick-set-primary-uid", "bob@example.org", "Robert <robert@example.org>"], b"");
+    let (listing, _) = gpg.run("", &["--list-keys", "--with-colons", "bob@example.org"], b"");
+    let listing = String::from_utf8(listing).unwrap();
+    let fingerprint = listing.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap();
+    let fingerprint = fingerprint.trim_end_matches(':');
+    gpg.run("", &["--default-key", "carol@example.org", "--quick-sign-key", fingerprint], b"");
+    let (exported, _) = gpg.run("", &["--export-secret-keys", "bob@example.org"], b"");
+    let whole = SignedSecretKey::from_bytes(&exported[..]).unwrap();
+    assert!(whole.verify_bindings().is_err(), "a signature of Carol's is there");
+
+    let key = OpenPgp.read_account_key(&keys::unprotect(&exported, None).unwrap()).unwrap();
+    let public = SignedPublicKey::from_bytes(&key.public[..]).unwrap();
+    public.verify_bindings().unwrap();
+    let ids: Vec<_> = public.details.users.iter().map(|user| user.id.as_str().unwrap()).collect();
+    assert_eq!(ids, ["Robert <robert@example.org>"]);
+    assert_eq!(public.details.users[0].signatures.len(), 1);
+}
+
+#[test]
 fn a_revoked_key_of_gpg_is_refused_and_several_are() {
     let Some(gpg) = Gpg::new("gpg-revoked") else { return };
     gpg.generate("", "future-default");

@@ -8,21 +8,26 @@ use super::{
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Content, Crypto, Event, Folder, Ignored, Message, MuaaId, Timestamp, Token,
+    Class, Content, Crypto, Event, Fingerprint, Folder, Ignored, Message, MuaaId, Timestamp, Token,
     wire::{self, Kind},
 };
 
 impl<C: Crypto> Muaa<C> {
     /// Announces this MUAA when it has not, or when the announcement is older than a heartbeat.
     pub(super) fn announce_if_due(&mut self) {
-        let ready = self.state.inbox == InboxState::Made
-            && matches!(self.state.life, Life::Discovering | Life::Unpaired | Life::Grouped);
-        let due = match &self.state.announced {
-            None => true,
-            Some(announced) => announced.done && announced.at + self.config.heartbeat <= self.now,
-        };
-        if ready && due && !self.is_replacing(Folder::Announcements) {
+        if self.announcement_due().is_some_and(|due| due <= self.now) {
             self.announce();
+        }
+    }
+
+    /// When the next announcement is due, if one can be made.
+    pub(super) fn announcement_due(&self) -> Option<Timestamp> {
+        let ready = self.state.inbox == InboxState::Made
+            && matches!(self.state.life, Life::Discovering | Life::Unpaired | Life::Grouped)
+            && !self.is_replacing(Folder::Announcements);
+        match &self.state.announced {
+            None => ready.then_some(self.now),
+            Some(announced) => (ready && announced.done).then(|| announced.at + self.config.heartbeat),
         }
     }
 
@@ -114,6 +119,11 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
+    /// Whether a device with this key may go by this id: it is not the own one, and no other key was announced under it (A1).
+    pub(super) fn may_be(&self, id: MuaaId, key: &Fingerprint) -> bool {
+        id != self.state.id && self.state.siblings.get(&id).is_none_or(|known| known.fingerprint == *key)
+    }
+
     fn meet(&mut self, id: MuaaId, heard: &Heard, date: Timestamp) -> Result<(), Ignored> {
         let body: wire::Announcement = heard.content.body().ok_or(Ignored::Malformed)?;
         let known = self.state.siblings.get(&id);
@@ -186,10 +196,13 @@ impl<C: Crypto> Muaa<C> {
             }
             self.changed();
         }
+        self.forget_offers(Folder::Announcements, present);
+    }
+
+    /// An offer that does not lie in its folder any more was taken back.
+    pub(super) fn forget_offers(&mut self, folder: Folder, present: &BTreeSet<Token>) {
         let before = self.state.offers.len();
-        self.state
-            .offers
-            .retain(|_, offer| offer.folder != Folder::Announcements || present.contains(&offer.token));
+        self.state.offers.retain(|_, offer| offer.folder != folder || present.contains(&offer.token));
         self.unsaved |= self.state.offers.len() != before;
     }
 }

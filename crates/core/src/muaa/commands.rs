@@ -99,10 +99,9 @@ impl<C: Crypto> Muaa<C> {
         let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
         let target = target.ok_or(InputError::NoSuchMuaa(id))?;
         let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
-        let number = self.state.links.get(&id).map_or(0, |link| link.number) + 1;
         let cut = self.last_sequence(&target);
         self.append_to_log(&LogBody::Remove(Removal { target, cut }));
-        self.tell_removed(id, &certificate.unwrap_or_default(), number);
+        self.tell_removed(id, &certificate.unwrap_or_default());
         self.rotate_account_key();
         Ok(())
     }

@@ -139,11 +139,10 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Everything that a new member needs.
-    pub(super) fn whole_state(&self, number: u64) -> Update {
+    pub(super) fn whole_state(&self) -> Update {
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
         Update {
-            number,
             received: 0,
             digest: self.digest().unwrap_or_default(),
             ask: false,
@@ -180,8 +179,8 @@ impl<C: Crypto> Muaa<C> {
         Some(self.crypto.hash("autocrypt-sma-state-v1", &parts))
     }
 
-    /// Becomes a member of another group, with everything that is its own.
-    pub(super) fn enter_group(&mut self, log: Log, update: &Update, by: MuaaId) {
+    /// Becomes a member of another group, with everything that is its own. `update` came from that device under that sequence.
+    pub(super) fn enter_group(&mut self, log: Log, update: &Update, (by, sequence): (MuaaId, u64)) {
         let former = self.state.group.take();
         let former_view = std::mem::take(&mut self.view);
         let links: Vec<_> = self.state.links.keys().copied().collect();
@@ -205,7 +204,7 @@ impl<C: Crypto> Muaa<C> {
         self.bring_own_settings(update);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
         if let Some(link) = self.state.links.get_mut(&by) {
-            link.received = update.number;
+            link.received = sequence;
             link.owes = true;
         }
         if let Some(former) = former.filter(|former| former.log.group() != group) {

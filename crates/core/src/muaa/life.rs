@@ -28,10 +28,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     pub(super) fn life_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
-        let ended = matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended);
-        let waits = ended || self.is_replacing(Folder::Announcements);
-        let announced = self.state.announced.as_ref().filter(|announced| announced.done && !waits);
-        let heartbeat = announced.map(|announced| (announced.at + self.config.heartbeat, "heartbeat"));
+        let heartbeat = self.announcement_due().map(|due| (due, "heartbeat"));
         let looked = self.state.looked.filter(|at| *at > self.now).map(|at| (at, "second look"));
         heartbeat.into_iter().chain(looked)
     }

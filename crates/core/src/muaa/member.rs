@@ -250,8 +250,9 @@ impl<C: Crypto> Muaa<C> {
         self.state.burnt.retain(|at| now.since(*at) < LOCK);
         self.state.burnt.push(now);
         self.end_session(join.session, None);
-        if self.io.exists(Folder::Inbox(heard.content.author)) {
-            self.abort(join.session, heard.content.author, heard.content.key, 1);
+        let (id, key) = (heard.content.author, heard.content.key);
+        if self.state.siblings.get(&id).is_some_and(|known| known.fingerprint == key) {
+            self.abort(join.session, id, key, 1);
         }
         self.tell(Event::CodeBurnt { session: join.session });
         if let Some(until) = self.locked_until() {
@@ -278,9 +279,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let end = self.state.journal_end;
-        let link = Link { acked: end, number: 1, sent: Some((1, end, self.now)), ..Link::default() };
-        self.state.links.insert(id, link);
-        let bundle = self.whole_state(1);
+        let bundle = self.whole_state();
         let seed = self.random.seed();
         let accept = wire::Accept {
             session: join.session,
@@ -288,6 +287,8 @@ impl<C: Crypto> Muaa<C> {
             bundle: self.crypto.seal_bundle(&keys.bundle, &wire::encode(&bundle), &seed),
         };
         let token = self.say(Folder::Inbox(id), Class::Accept, Kind::Accept, wire::encode(&accept));
+        let sent = Some((self.state.sequence, end, self.now));
+        self.state.links.insert(id, Link { acked: end, sent, ..Link::default() });
         if let Some(session) = self.state.sessions.get_mut(&join.session) {
             session.stage = Stage::Accepted(key, token);
         }

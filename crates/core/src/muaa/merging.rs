@@ -61,7 +61,7 @@ impl<C: Crypto> Muaa<C> {
         let merges = former.log.entries().filter(|(_, entry)| {
             entry.key == key && matches!(entry.body, LogBody::Merge(into) if Some(into) == own)
         });
-        let whole = self.whole_state(link.number);
+        let whole = self.whole_state();
         let ops = merges.map(|(_, entry)| entry.signed.clone()).collect();
         let update = Update { ops, merged: Some(whole.ops), ..whole };
         (Some(former.log.group()), update)
@@ -77,22 +77,31 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Drop(Ignored::NotAMember);
         }
         if update.merged.is_some() {
-            self.unite(content.author, &content.key, update, true);
+            self.unite(content, update, true);
         }
+        self.answer_leader(content);
         Verdict::Done
     }
 
+    /// Who leads here has led: an answer in this group's name says so.
+    fn answer_leader(&mut self, said: &Content) {
+        let member = self.view.members.get(&said.key).is_some_and(|member| member.id == said.author);
+        let Some(link) = self.state.links.get_mut(&said.author).filter(|_| member) else { return };
+        link.received = link.received.max(said.sequence);
+        link.owes = true;
+        link.stop_leading();
+        self.changed();
+    }
+
     /// A member of the own group says that the group goes on in another.
-    pub(super) fn follow(&mut self, from: MuaaId, update: &Update) {
-        if let Some(key) = self.view.by_id(from).map(|(key, _)| *key) {
-            self.unite(from, &key, update, false);
-        }
+    pub(super) fn follow(&mut self, content: &Content, update: &Update) {
+        self.unite(content, update, false);
     }
 
     /// Of two groups to go on in, that of the lower genesis hash is joined if both have been left for the other.
-    fn unite(&mut self, from: MuaaId, author: &crate::Fingerprint, update: &Update, left_already: bool) {
+    fn unite(&mut self, said: &Content, update: &Update, left_already: bool) {
         let target = update.ops.iter().filter_map(SignedOp::content).find_map(|content| {
-            let merges = content.key == *author && content.kind() == crate::wire::Kind::Merge;
+            let merges = content.key == said.key && content.kind() == crate::wire::Kind::Merge;
             merges.then(|| content.body::<crate::state::Merge>().map(|merge| merge.into)).flatten()
         });
         let (Some(target), Some(ops)) = (target, &update.merged) else { return };
@@ -113,7 +122,7 @@ impl<C: Crypto> Muaa<C> {
             let previous = log.heads().get(&self.state.device.fingerprint).map(|(_, hash)| *hash);
             self.lead(&Group { log, previous }, &view);
         } else {
-            self.enter_group(log, update, from);
+            self.enter_group(log, update, (said.author, said.sequence));
         }
     }
 }

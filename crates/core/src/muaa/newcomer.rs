@@ -26,6 +26,9 @@ impl<C: Crypto> Muaa<C> {
         if own || offer.to.is_some_and(|to| to != self.state.id) {
             return Verdict::Keep;
         }
+        if !self.may_be(heard.content.author, &heard.content.key) {
+            return Verdict::Ignore(Ignored::Unproven);
+        }
         let member = self.view.members.contains_key(&heard.content.key);
         let same = self.state.group.as_ref().is_some_and(|own| own.log.group() == group);
         if member || same {
@@ -39,7 +42,9 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Keep;
         }
         if self.state.offers.len() >= self.config.offers_max {
-            return Verdict::Ignore(Ignored::TooMany);
+            // The latest is the one that a person is looking at.
+            let oldest = self.state.offers.iter().min_by_key(|(_, offer)| offer.arrived).map(|(id, _)| *id);
+            oldest.into_iter().for_each(|session| self.drop_offer(session));
         }
         let from = heard.content.author;
         let seen = SeenOffer {
@@ -67,6 +72,7 @@ impl<C: Crypto> Muaa<C> {
             .offers
             .iter()
             .filter(|(_, offer)| from.is_none_or(|from| from == offer.from))
+            .filter(|(_, offer)| self.may_be(offer.from, &offer.fingerprint))
             .collect();
         // Of one member the latest offer is the one whose code is shown.
         fitting.sort_by_key(|(_, offer)| std::cmp::Reverse((offer.expires, offer.arrived)));
@@ -141,7 +147,7 @@ impl<C: Crypto> Muaa<C> {
             Ok((log, update)) => {
                 self.state.joining = None;
                 self.drop_all_offers();
-                self.enter_group(log, &update, joining.offer.from);
+                self.enter_group(log, &update, (joining.offer.from, heard.content.sequence));
                 Verdict::Done
             }
             Err(why) => Verdict::Ignore(why),

@@ -184,39 +184,46 @@ pub(crate) struct Link {
     /// The journal up to here was acknowledged.
     #[n(0)]
     pub(crate) acked: u64,
-    /// The last update's number.
+    /// The update that waits for an acknowledgement: its sequence, the journal it covers, when it was sent.
     #[n(1)]
-    pub(crate) number: u64,
-    /// The update that waits for an acknowledgement: its number, the journal it covers, when it was sent.
-    #[n(2)]
     pub(crate) sent: Option<(u64, u64, Timestamp)>,
     /// Messages that may still lie in its inbox.
-    #[n(3)]
+    #[n(2)]
     pub(crate) waiting: Vec<(u64, Token)>,
-    /// The highest number taken in from it.
-    #[n(4)]
+    /// The highest sequence of its updates that was taken in.
+    #[n(3)]
     pub(crate) received: u64,
     /// An acknowledgement is owed.
-    #[n(5)]
+    #[n(4)]
     pub(crate) owes: bool,
     /// Everything is to be told, not only the journal.
-    #[n(6)]
+    #[n(5)]
     pub(crate) full: bool,
     /// It is to be asked for what is missing here.
-    #[n(7)]
+    #[n(6)]
     pub(crate) ask: bool,
     /// When its digest, which was not ours, is looked at again, and the digest.
-    #[n(8)]
+    #[n(7)]
     pub(crate) doubt: Option<(Timestamp, Hash)>,
     /// How often it was asked in vain.
-    #[n(9)]
+    #[n(8)]
     pub(crate) asked: u32,
     /// The own folder of it was found missing.
-    #[n(10)]
+    #[n(9)]
     pub(crate) folder_gone: bool,
     /// The group that it is to be told its group goes on in, by the operations of the own group's log.
-    #[n(11)]
+    #[n(10)]
     pub(crate) lead: bool,
+}
+
+impl Link {
+    /// It speaks in this group, so it needs not be led here; what was said in another group's name it may not have taken in.
+    pub(crate) fn stop_leading(&mut self) {
+        if std::mem::take(&mut self.lead) {
+            self.sent = None;
+            self.full = true;
+        }
+    }
 }
 
 /// The member's side of a pairing.

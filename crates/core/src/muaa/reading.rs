@@ -27,8 +27,15 @@ pub(super) enum Verdict {
 }
 
 impl<C: Crypto> Muaa<C> {
-    pub(super) fn read_inbox(&mut self, validity: u32, messages: Vec<Message>) {
+    pub(super) fn read_inbox(&mut self, validity: u32, complete: bool, messages: Vec<Message>) {
         let folder = self.own_inbox();
+        if complete {
+            let token = |message: &Message| match &message.content {
+                Content::Envelope(envelope) => Some(envelope.token),
+                Content::Foreign | Content::TooLarge(_) => None,
+            };
+            self.forget_offers(folder, &messages.iter().filter_map(token).collect());
+        }
         for message in messages {
             if matches!(self.state.life, Life::Removed | Life::Left) {
                 return;

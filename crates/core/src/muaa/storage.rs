@@ -15,6 +15,8 @@ use crate::{
     Output, Reply, Timestamp, Token, Uid,
 };
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// What an operation is for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Task {
@@ -81,6 +83,8 @@ pub(super) struct Io {
     pub(super) fresh: BTreeSet<Token>,
     watching: Option<Vec<Folder>>,
     pub(super) next_poll: Timestamp,
+    /// When everything is read from the beginning again.
+    next_full: Timestamp,
     /// The creation of the own folder that is under way is the first that was ever tried under this id.
     pub(super) first_try: bool,
     /// The second look was begun.
@@ -152,6 +156,11 @@ impl<C: Crypto> Muaa<C> {
         self.io.list_due = true;
         self.io.due.extend([Folder::Announcements, self.own_inbox()]);
         self.io.next_poll = self.now + self.config.poll_interval;
+        if self.io.next_full <= self.now {
+            // What a cursor can miss, as a folder that was made again under its old validity, is found by reading everything.
+            self.io.next_full = self.now + DAY;
+            self.io.seen.clear();
+        }
         let (now, kept) = (self.now, self.config.retry_max);
         self.io.trouble.retain(|_, (_, until)| *until + kept > now);
     }
@@ -512,7 +521,7 @@ impl<C: Crypto> Muaa<C> {
         if folder == Folder::Announcements {
             self.read_announcements(validity, complete, messages);
         } else {
-            self.read_inbox(validity, messages);
+            self.read_inbox(validity, complete, messages);
         }
     }
 

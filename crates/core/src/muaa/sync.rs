@@ -8,8 +8,8 @@ use super::{
     reading::Verdict,
 };
 use crate::{
-    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
-    wire::{self, Kind, Protection, SignedOp, Update},
+    Class, Crypto, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
+    wire::{self, Content, Kind, Protection, SignedOp, Update},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -22,7 +22,7 @@ const DOUBLINGS: u32 = 5;
 impl<C: Crypto> Muaa<C> {
     pub(super) fn synchronise(&mut self) {
         self.record_digest();
-        if self.state.life != Life::Grouped || self.state.inbox != InboxState::Made {
+        if !self.can_write() {
             return;
         }
         self.resolve_doubts();
@@ -40,8 +40,12 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    fn can_write(&self) -> bool {
+        self.state.life == Life::Grouped && self.state.inbox == InboxState::Made
+    }
+
     pub(super) fn sync_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
-        let active = self.state.life == Life::Grouped;
+        let active = self.can_write();
         let gathering = self.io.gathering.values().map(|at| (*at, "gather"));
         let doubts = self.state.links.values().filter_map(|link| link.doubt.map(|(at, _)| (at, "doubt")));
         let unread = self.state.links.iter().filter_map(|(id, link)| {
@@ -84,18 +88,18 @@ impl<C: Crypto> Muaa<C> {
         let Some(mut link) = self.state.links.get(&id).cloned() else { return };
         let Some((_, member)) = self.view.by_id(id) else { return };
         let certificate = member.certificate.clone();
-        link.number += 1;
         let update = self.update_for(&link);
         let (group, update) = self.in_the_name_of(&link, id, update);
-        if update.has_news() {
-            link.sent = Some((link.number, self.state.journal_end, self.now));
-        }
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
+        let sequence = self.state.sequence;
+        if update.has_news() {
+            link.sent = Some((sequence, self.state.journal_end, self.now));
+        }
         let token = self.post(Folder::Inbox(id), Class::Sync, body);
         for (_, old) in std::mem::take(&mut link.waiting) {
             self.withdraw(Folder::Inbox(id), old);
         }
-        link.waiting.push((link.number, token));
+        link.waiting.push((sequence, token));
         link.owes = false;
         link.ask = false;
         self.state.links.insert(id, link);
@@ -115,7 +119,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn update_for(&self, link: &Link) -> Update {
-        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(link.number) };
+        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state() };
         if link.full {
             return update;
         }
@@ -172,28 +176,40 @@ impl<C: Crypto> Muaa<C> {
         if !op.is_by(&self.crypto, &member.certificate) {
             return Verdict::Ignore(Ignored::Unproven);
         }
-        self.on_update(content.author, &content.key, &update);
+        self.on_update(&content, &update);
         Verdict::Done
     }
 
-    fn on_update(&mut self, from: MuaaId, key: &Fingerprint, update: &Update) {
+    fn on_update(&mut self, content: &Content, update: &Update) {
+        let (from, key, sequence) = (content.author, &content.key, content.sequence);
         let known = self.state.links.get(&from).map_or(0, |link| link.received);
-        if update.number <= known {
+        if sequence <= known {
+            // It would not say it again if it had heard the answer.
+            if let Some(link) = self.state.links.get_mut(&from).filter(|_| update.has_news()) {
+                link.owes = true;
+                self.changed();
+            }
             return;
         }
         self.take_in(update);
         self.newcomer_is_heard(from, key);
         let ours = self.digest().unwrap_or_default();
         let Some(mut link) = self.state.links.remove(&from) else { return };
-        link.received = update.number;
-        if link.sent.is_some_and(|(number, _, _)| number <= update.received) {
+        link.received = sequence;
+        link.stop_leading();
+        if link.sent.is_some_and(|(sequence, _, _)| sequence <= update.received) {
             link.acked = link.sent.map_or(link.acked, |(_, end, _)| end);
             link.sent = None;
             link.full = false;
-            link.lead = false;
             link.asked = 0;
         }
-        link.waiting.retain(|(number, _)| *number > update.received);
+        let (read, waiting): (Vec<_>, _) =
+            link.waiting.into_iter().partition(|(sequence, _)| *sequence <= update.received);
+        link.waiting = waiting;
+        for (_, token) in read {
+            // It may still wait to be appended again, because the outcome was unknown.
+            self.state.posts.remove(&token);
+        }
         link.owes |= update.has_news();
         link.full |= update.ask && update.digest != ours;
         self.compare(&mut link, update.digest, ours);
@@ -201,7 +217,7 @@ impl<C: Crypto> Muaa<C> {
         self.forget_told();
         self.changed();
         if update.merged.is_some() {
-            self.follow(from, update);
+            self.follow(content, update);
         }
     }
 
@@ -323,13 +339,13 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// A member that was forced out is told so, and gets nothing else.
-    pub(super) fn tell_removed(&mut self, id: MuaaId, certificate: &[u8], number: u64) {
+    pub(super) fn tell_removed(&mut self, id: MuaaId, certificate: &[u8]) {
         let group = self.state.group.as_ref().map(|group| group.log.group());
         let update = Update {
             keys: Vec::new(),
             settings: Default::default(),
             digest: Hash::default(),
-            ..self.whole_state(number)
+            ..self.whole_state()
         };
         if let Some(body) = self.seal_update(certificate, group, &update) {
             self.post(Folder::Inbox(id), Class::Sync, body);

@@ -4,7 +4,7 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{Account, Crypto, Fingerprint, Hash, MuaaId, Phase, Secret, SessionId, Sibling};
+use crate::{Account, Crypto, Fingerprint, Hash, MuaaId, Phase, Secret, SessionId, Sibling, Token};
 
 /// An offer that has arrived and that a code may be typed for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -106,6 +106,12 @@ impl<C: Crypto> Muaa<C> {
             session: *session,
         };
         self.state.offers.iter().map(view).collect()
+    }
+
+    /// Whether a message of the own inbox was taken in: it may be removed, and is not taken in again.
+    #[must_use]
+    pub fn has_processed(&self, token: &Token) -> bool {
+        self.state.processed.contains_key(token)
     }
 
     /// The account's keys.

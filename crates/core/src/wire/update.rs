@@ -20,29 +20,26 @@ pub struct KeyMaterial {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Update {
-    /// Counts the author's updates to this recipient.
+    /// The highest sequence of the recipient's updates that the author has taken in.
     #[n(0)]
-    pub number: u64,
-    /// The highest number that the author has taken in from the recipient.
-    #[n(1)]
     pub received: u64,
     /// The digest of the author's whole state.
-    #[n(2)]
+    #[n(1)]
     pub digest: Hash,
     /// The recipient is asked to send what the author lacks.
-    #[n(3)]
+    #[n(2)]
     pub ask: bool,
     /// Log operations of the group.
-    #[n(4)]
+    #[n(3)]
     pub ops: Vec<SignedOp>,
     /// Secret keys of the account.
-    #[n(5)]
+    #[n(4)]
     pub keys: Vec<KeyMaterial>,
     /// Settings by name.
-    #[n(6)]
+    #[n(5)]
     pub settings: BTreeMap<String, Register>,
     /// The log of the group in which the author's group goes on.
-    #[n(7)]
+    #[n(6)]
     pub merged: Option<Vec<SignedOp>>,
 }
 

@@ -1,0 +1,121 @@
+//! What was observed, and which of two observations counts.
+
+use std::cmp::Ordering;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::{Address, Date, Preference, Source};
+
+/// One observed key of a peer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Fact {
+    /// The peer.
+    pub addr: Address,
+    /// From which header.
+    pub source: Source,
+    /// What it said.
+    pub entry: Known,
+}
+
+/// The key of a peer, as one mail told it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Known {
+    /// The effective date of the mail.
+    pub date: Date,
+    /// The certificate, opaque.
+    pub key: Bytes,
+    /// The peer's preference.
+    pub preference: Preference,
+    /// SHA-256 of the mail's `Message-ID` without its angle brackets, of nothing if it has none: for people who ask where
+    /// a key came from.
+    pub message: [u8; 32],
+    /// The number of the device that read the mail.
+    pub reporter: u64,
+}
+
+impl Known {
+    /// SHA-256 of the key's octets followed by one octet, 1 for `mutual` and 0 otherwise. Decides between facts of the
+    /// same date, because no order of arrival is the same on two devices.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let preference = match self.preference {
+            Preference::NoPreference => [0],
+            Preference::Mutual => [1],
+        };
+        Sha256::new().chain_update(&self.key).chain_update(preference).finalize().into()
+    }
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [a, b, c, ..] = self.digest();
+        write!(f, "{:?} {:?} {a:02x}{b:02x}{c:02x}… by {}", self.date, self.preference, self.reporter)
+    }
+}
+
+impl Ord for Known {
+    /// By effective date, then by digest; what remains only says where the same key was seen.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_digest = || {
+            let same = self.key == other.key && self.preference == other.preference;
+            if same { Ordering::Equal } else { self.digest().cmp(&other.digest()) }
+        };
+        (self.date.cmp(&other.date))
+            .then_with(by_digest)
+            .then_with(|| (self.message, self.reporter).cmp(&(other.message, other.reporter)))
+    }
+}
+
+impl PartialOrd for Known {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What is kept for a peer and a source: its greatest entry.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Entry {
+    /// A key.
+    Known(Known),
+    /// Somebody deleted the peer: nothing of this date or before counts.
+    Deleted(Date),
+}
+
+impl Entry {
+    /// The date by which it outweighs older entries.
+    #[must_use]
+    pub const fn date(&self) -> Date {
+        match self {
+            Self::Known(known) => known.date,
+            Self::Deleted(date) => *date,
+        }
+    }
+
+    /// The key, if there is one.
+    #[must_use]
+    pub const fn known(&self) -> Option<&Known> {
+        match self {
+            Self::Known(known) => Some(known),
+            Self::Deleted(_) => None,
+        }
+    }
+}
+
+impl Ord for Entry {
+    /// By date; of the same date a deletion is greater.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.date().cmp(&other.date()).then_with(|| match (self, other) {
+            (Self::Known(one), Self::Known(two)) => one.cmp(two),
+            (Self::Known(_), Self::Deleted(_)) => Ordering::Less,
+            (Self::Deleted(_), Self::Known(_)) => Ordering::Greater,
+            (Self::Deleted(_), Self::Deleted(_)) => Ordering::Equal,
+        })
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

@@ -1,0 +1,79 @@
+//! A bounded map that keeps the greatest value of each peer: the semilattice under everything that is shared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Address;
+
+/// For each address the greatest value that was joined; of all addresses only the `max` greatest, by (value, address).
+///
+/// Values only rise and one total order decides both questions, so an entry that was dropped for others can never be what
+/// a later join would need: joining stays associative, commutative and idempotent with the bound in force.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Greatest<V> {
+    max: usize,
+    entries: BTreeMap<Address, V>,
+}
+
+impl<V: Ord + Clone> Greatest<V> {
+    pub(crate) const fn new(max: usize) -> Self {
+        Self { max, entries: BTreeMap::new() }
+    }
+
+    pub(crate) const fn max(&self) -> usize {
+        self.max
+    }
+
+    pub(crate) fn get(&self, addr: &Address) -> Option<&V> {
+        self.entries.get(addr)
+    }
+
+    pub(crate) const fn entries(&self) -> &BTreeMap<Address, V> {
+        &self.entries
+    }
+
+    /// Joins one value; whether it rose.
+    pub(crate) fn raise(&mut self, addr: &Address, value: V) -> bool {
+        self.raise_unbounded(addr, value) && {
+            self.trim();
+            self.entries.contains_key(addr)
+        }
+    }
+
+    /// Joins all; the addresses whose value rose.
+    pub(crate) fn join(&mut self, other: &Self) -> BTreeSet<Address> {
+        let mut raised: BTreeSet<_> = (other.entries.iter())
+            .filter(|(addr, value)| self.raise_unbounded(addr, (*value).clone()))
+            .map(|(addr, _)| addr.clone())
+            .collect();
+        self.trim();
+        raised.retain(|addr| self.entries.contains_key(addr));
+        raised
+    }
+
+    /// The values of these addresses alone.
+    pub(crate) fn only(&self, addresses: &BTreeSet<Address>) -> Self {
+        let kept = addresses.iter().filter_map(|addr| Some((addr.clone(), self.entries.get(addr)?.clone())));
+        Self { max: self.max, entries: kept.collect() }
+    }
+
+    fn raise_unbounded(&mut self, addr: &Address, value: V) -> bool {
+        let greater = self.entries.get(addr).is_none_or(|known| *known < value);
+        if greater {
+            self.entries.insert(addr.clone(), value);
+        }
+        greater
+    }
+
+    fn trim(&mut self) {
+        let surplus = self.entries.len().saturating_sub(self.max);
+        if surplus == 0 {
+            return;
+        }
+        let mut ranked: Vec<_> = self.entries.iter().map(|(addr, value)| (value, addr)).collect();
+        ranked.sort_unstable();
+        let dropped: Vec<Address> = ranked.into_iter().take(surplus).map(|(_, addr)| addr.clone()).collect();
+        for addr in &dropped {
+            self.entries.remove(addr);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Runs `vectors/*.json`; their README describes the format.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use sma_autocrypt::{
+    Address, Date, Draft, Header, Known, Preference, Recommendation, Source, Table, read, read_gossip,
+};
+
+const PEERS_MAX: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vector {
+    name: String,
+    own_prefer_encrypt: String,
+    any_order: bool,
+    steps: Vec<Step>,
+    ignored: usize,
+    peers: BTreeMap<String, ExpectedPeer>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Step {
+    Mail {
+        mail: Vec<String>,
+        received: u64,
+        #[serde(default)]
+        payload: Vec<String>,
+    },
+    Delete {
+        delete: String,
+        date: u64,
+    },
+}
+
+#[derive(Deserialize, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+struct ExpectedPeer {
+    header: Option<ExpectedKey>,
+    gossip: Option<ExpectedKey>,
+    last_seen: Option<u64>,
+    recommendation: String,
+    reply: String,
+    key: Option<String>,
+}
+
+#[derive(Deserialize, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+struct ExpectedKey {
+    date: u64,
+    key: String,
+    prefer_encrypt: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderVector {
+    source: String,
+    value: String,
+    valid: Option<ExpectedHeader>,
+    error: Option<String>,
+}
+
+#[derive(Deserialize, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+struct ExpectedHeader {
+    addr: String,
+    prefer_encrypt: String,
+    key: String,
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).expect("an address")
+}
+
+const fn preference_name(preference: Preference) -> &'static str {
+    match preference {
+        Preference::NoPreference => "nopreference",
+        Preference::Mutual => "mutual",
+    }
+}
+
+const fn recommendation_name(recommendation: Recommendation) -> &'static str {
+    match recommendation {
+        Recommendation::Disable => "disable",
+        Recommendation::Discourage => "discourage",
+        Recommendation::Available => "available",
+        Recommendation::Encrypt => "encrypt",
+    }
+}
+
+/// Does a step on one device and lets the others hear of it; the number of mails that were ignored.
+fn take(devices: &mut [Table], at: usize, step: &Step) -> usize {
+    let mut deltas = Vec::new();
+    let mut ignored = 0;
+    match step {
+        Step::Mail { mail, received, payload } => {
+            let octets = |lines: &[String]| (lines.join("\r\n") + "\r\n\r\n").into_bytes();
+            let (mail, received, reporter) = (octets(mail), Date(*received), at as u64);
+            match read(&mail, received, reporter) {
+                Ok(observed) => deltas.push(devices[at].observe(&observed)),
+                Err(_) => ignored += 1,
+            }
+            if !payload.is_empty() {
+                let facts = read_gossip(&mail, &octets(payload), received, reporter).expect("gossip");
+                deltas.push(devices[at].gossip(&facts));
+            }
+        }
+        Step::Delete { delete, date } => deltas.push(devices[at].delete(&address(delete), Date(*date))),
+    }
+    // Each delta reaches every device, and so does each answer, until nobody has anything to say.
+    while let Some(delta) = deltas.pop() {
+        let answers = devices.iter_mut().map(|device| device.join(&delta));
+        deltas.extend(answers.filter(|answer| !answer.is_empty()).collect::<Vec<_>>());
+    }
+    ignored
+}
+
+fn found(table: &Table, addr: &str, own: Preference) -> ExpectedPeer {
+    let addr = address(addr);
+    let peer = table.peer(&addr);
+    let key = |known: Option<&Known>| {
+        known.map(|known| ExpectedKey {
+            date: known.date.0,
+            key: STANDARD.encode(&known.key),
+            prefer_encrypt: preference_name(known.preference).to_owned(),
+        })
+    };
+    let to = |reply_to_encrypted| table.recommend([&addr], Draft { own, reply_to_encrypted }, |_| true);
+    ExpectedPeer {
+        header: key(peer.and_then(|peer| peer.header)),
+        gossip: key(peer.and_then(|peer| peer.gossip)),
+        last_seen: peer.filter(|peer| peer.header.is_some()).map(|peer| peer.last_seen.0),
+        recommendation: recommendation_name(to(false).recommendation).to_owned(),
+        reply: recommendation_name(to(true).recommendation).to_owned(),
+        key: to(false).keys.get(&addr).map(|key| STANDARD.encode(key)),
+    }
+}
+
+fn orders(steps: &[Step]) -> Vec<Vec<Step>> {
+    if steps.is_empty() {
+        return vec![Vec::new()];
+    }
+    let first = |at: usize| {
+        let mut rest = steps.to_vec();
+        let step = rest.remove(at);
+        orders(&rest).into_iter().map(move |rest| [std::slice::from_ref(&step), &rest[..]].concat())
+    };
+    (0..steps.len()).flat_map(first).collect()
+}
+
+/// One device, in every order that the vector allows; and two that read the steps in turn.
+fn run(vector: &Vector) {
+    let own =
+        if vector.own_prefer_encrypt == "mutual" { Preference::Mutual } else { Preference::NoPreference };
+    let orders = if vector.any_order { orders(&vector.steps) } else { vec![vector.steps.clone()] };
+    for steps in orders {
+        for number in [1, 2] {
+            let mut devices = vec![Table::new(PEERS_MAX); number];
+            let ignored: usize =
+                steps.iter().enumerate().map(|(at, step)| take(&mut devices, at % number, step)).sum();
+            assert_eq!(ignored, vector.ignored, "{}", vector.name);
+            for (device, (addr, expected)) in
+                devices.iter().flat_map(|d| vector.peers.iter().map(move |p| (d, p)))
+            {
+                let mut found = found(device, addr, own);
+                if number > 1 {
+                    // Its exact value is each device's own; what follows from it is not.
+                    found.last_seen = expected.last_seen;
+                }
+                assert_eq!(&found, expected, "{}: {addr}", vector.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn vectors_of_level_1_hold() {
+    let vectors: Vec<Vector> = serde_json::from_str(include_str!("../vectors/level1.json")).unwrap();
+    assert!(vectors.len() >= 20);
+    vectors.iter().for_each(run);
+}
+
+#[test]
+fn vectors_of_convergence_hold() {
+    let vectors: Vec<Vector> = serde_json::from_str(include_str!("../vectors/convergence.json")).unwrap();
+    assert!(vectors.len() >= 9);
+    vectors.iter().for_each(run);
+}
+
+#[test]
+fn vectors_of_headers_hold() {
+    let vectors: Vec<HeaderVector> = serde_json::from_str(include_str!("../vectors/headers.json")).unwrap();
+    assert!(vectors.len() >= 15);
+    for vector in vectors {
+        let source =
+            [Source::Header, Source::Gossip].into_iter().find(|s| s.name() == vector.source).unwrap();
+        let parsed = Header::parse(source, &vector.value);
+        let valid = parsed.as_ref().ok().map(|header| ExpectedHeader {
+            addr: header.addr.to_string(),
+            prefer_encrypt: preference_name(header.preference).to_owned(),
+            key: STANDARD.encode(&header.key),
+        });
+        assert_eq!(valid, vector.valid, "{}", vector.value);
+        assert_eq!(parsed.err().map(|error| format!("{error:?}")), vector.error, "{}", vector.value);
+    }
+}
