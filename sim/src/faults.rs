@@ -30,7 +30,8 @@ pub struct Faults {
     pub late: u32,
     /// A machine's clock is off by up to ten years.
     pub clock: u32,
-    /// Two machines begin with the same id.
+    /// Two machines begin with the same id. Never together with a lost answer or a crash: who does not know whether its CREATE
+    /// was done takes the folder for its own, which two random ids of 64 bits let it.
     pub same_id: u32,
     /// In a day: a machine is switched off, for hours, weeks or more than a year.
     pub silence: u32,
@@ -104,6 +105,12 @@ impl Faults {
             setting: rate(300_000),
             dates_jump: rate(10_000),
         }
+        .without_ambiguity()
+    }
+
+    fn without_ambiguity(self) -> Self {
+        let certain = self.crash == 0 && self.unknown_done == 0 && self.unknown_lost == 0 && self.silence == 0;
+        Self { same_id: if certain { self.same_id } else { 0 }, ..self }
     }
 
     /// The mixture of a run.

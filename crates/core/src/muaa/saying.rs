@@ -77,7 +77,7 @@ impl<C: Crypto> Muaa<C> {
         let post = Post { folder, class, body, date: self.now.hour(), order, sender: self.state.id };
         self.state.posts.insert(token, post);
         self.io.fresh.insert(token);
-        if !self.io.exists(folder) {
+        if folder != Folder::Announcements && !self.io.exists(folder) {
             self.list_soon();
         }
         self.changed();
