@@ -161,6 +161,8 @@ impl<C: Crypto> Muaa<C> {
         self.state.siblings.insert(id, known);
         self.changed();
         if old.is_none() {
+            // Its request may have been read before it was known.
+            self.io.read_again(self.own_inbox());
             if !self.io.exists(Folder::Inbox(id)) {
                 self.list_soon();
             }

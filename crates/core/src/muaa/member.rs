@@ -164,6 +164,9 @@ impl<C: Crypto> Muaa<C> {
         if self.view.members.contains_key(&heard.content.key) {
             return Verdict::Done;
         }
+        if self.view.ended.contains_key(&heard.content.key) {
+            return Verdict::Drop(Ignored::NotAMember);
+        }
         let waiting = self.state.siblings.values().filter(|known| known.request.is_some()).count();
         let full = waiting >= self.config.requests_max;
         let Some(known) = self.state.siblings.get_mut(&id) else { return Verdict::Ignore(Ignored::Unproven) };

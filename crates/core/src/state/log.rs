@@ -223,7 +223,7 @@ impl Log {
             .map(|op| (op.hash(crypto), op))
             .filter(|(hash, _)| !self.entries.contains_key(hash))
             .filter_map(|(hash, op)| Some((hash, op, op.content()?)))
-            .filter(|(_, _, content)| content.group == Some(self.group))
+            .filter(|(_, _, content)| content.group == Some(self.group) && content.kind() != Kind::Genesis)
             .collect();
         loop {
             let before = taken.len();
