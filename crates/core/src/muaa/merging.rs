@@ -71,7 +71,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
         let max = self.config.log_max;
         let former = content.group.and_then(|group| self.state.formers.get_mut(&group));
-        let Some(former) = former else { return Verdict::Ignore(Ignored::Stale) };
+        let Some(former) = former else { return self.on_unknown_group(op, content, update) };
         former.log.join(&self.crypto, &update.ops, max);
         let view = Membership::of(&former.log);
         self.changed();
@@ -90,6 +90,18 @@ impl<C: Crypto> Muaa<C> {
             None => self.lead_one(&content.key, member),
         }
         Verdict::Done
+    }
+
+    /// From a member of the own group it is what was to be told to somebody who is led here, and this device is here already.
+    fn on_unknown_group(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
+        let member = self.view.members.get(&content.key).filter(|member| member.id == content.author);
+        if !member.is_some_and(|member| op.is_by(&self.crypto, &member.certificate)) {
+            return Verdict::Ignore(Ignored::Stale);
+        }
+        if merge_target(content, update) == self.state.group.as_ref().map(|group| group.log.group()) {
+            self.answer_leader(content);
+        }
+        Verdict::Drop(Ignored::Stale)
     }
 
     /// Who leads here has led: an answer in this group's name says so.
