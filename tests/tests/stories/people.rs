@@ -1,7 +1,7 @@
 //! What people do in a story.
 
 use datadriven::TestCase;
-use sma_core::{Command, Muaa, MuaaId};
+use sma_core::{Command, Muaa};
 use sma_sim::{lab::Machine, person, symbolic::Symbolic};
 
 use super::{Story, complaint, numbers, taken, word};

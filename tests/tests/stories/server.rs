@@ -29,7 +29,7 @@ impl Story {
         Ok(String::new())
     }
 
-    /// `inject _Autocrypt_SMA_27 foreign`: `foreign`, `huge`, `garbage`, or `replay` of the last message there was.
+    /// `inject _Autocrypt_SMA_27 foreign`: `foreign`, `huge` or `garbage`.
     pub(super) fn inject(&mut self, case: &mut TestCase) -> Result<String, String> {
         let name = word(case, |w| w.starts_with('_'))?;
         let folder = Folder::parse(&name).ok_or("no folder of the archive")?;
@@ -58,13 +58,16 @@ impl Story {
         Ok(format!("uid {}", uid.0))
     }
 
-    /// `replay announcement(2)`: the first such message there ever was lies in its folder again; `all` of them with `replay
-    /// all`. With `into=` it is another folder, with `as=` another sender stands in its header.
+    /// `replay announcement of=2`: the first such message there ever was lies in its folder again; all that ever were with
+    /// `replay all`. With `into=` it is another folder, with `as=` another sender stands in its header.
     pub(super) fn replay(&mut self, case: &mut TestCase) -> Result<String, String> {
         let into = taken(case, "into").map(|name| Folder::parse(&name).ok_or("no folder of the archive"));
         let into = into.transpose()?;
         let sender = taken(case, "as").map(|id| id.parse().map_err(|_| "no id")).transpose()?.map(MuaaId);
-        let what = word(case, |_| true)?;
+        let what = match taken(case, "of") {
+            Some(id) => format!("{}({id})", word(case, |_| true)?),
+            None => word(case, |w| w == "all")?,
+        };
         let lying: Vec<_> =
             self.stage.lab.store.envelopes().map(|(place, _, envelope)| (place, envelope.clone())).collect();
         let mut known = self.stage.lab.store.remembered.clone();
@@ -167,15 +170,15 @@ impl Story {
         Ok(String::new())
     }
 
-    /// `dates +400d`: what the server's clock is off.
+    /// `dates ahead=400d`: what the server's clock is off.
     pub(super) fn dates(&mut self, case: &mut TestCase) -> Result<String, String> {
-        self.stage.lab.store.clock_offset = milliseconds(&word(case, |w| w.ends_with('d'))?)?;
+        self.stage.lab.store.clock_offset = offset(case)?;
         Ok(String::new())
     }
 
-    /// `clock 1 +3650d`: what a device's clock is off.
+    /// `clock 1 behind=3650d`: what a device's clock is off.
     pub(super) fn clock(&mut self, case: &mut TestCase) -> Result<String, String> {
-        let offset = milliseconds(&word(case, |w| w.starts_with(['+', '-']))?)?;
+        let offset = offset(case)?;
         let at = self.who(case)?;
         self.stage.lab.machines[at].clock = offset;
         self.stage.lab.wake(at);
@@ -183,7 +186,15 @@ impl Story {
     }
 }
 
+fn offset(case: &mut TestCase) -> Result<i64, String> {
+    match (taken(case, "ahead"), taken(case, "behind")) {
+        (Some(time), None) => milliseconds(&time),
+        (None, Some(time)) => Ok(-milliseconds(&time)?),
+        _ => Err("ahead or behind?".to_owned()),
+    }
+}
+
 pub(super) fn folder(case: &mut TestCase) -> Result<Folder, String> {
     let name = word(case, |w| w.starts_with('_'))?;
-    Ok(Folder::parse(&name).ok_or("no folder of the archive")?)
+    Folder::parse(&name).ok_or_else(|| "no folder of the archive".to_owned())
 }
