@@ -67,10 +67,10 @@ impl Story {
         let events_only = case.take_flag("quiet").map_err(|error| error.to_string())?;
         case.expect_empty().map_err(|error| error.to_string())?;
         let mut lines = self.stage.lab.trace.take();
-        lines.retain(|line| !events_only || !line.contains(" -> "));
         if let Some(violation) = &self.stage.lab.violation {
             return Err(format!("{}: {}\n{}", violation.invariant, violation.sentence, lines.join("\n")));
         }
+        lines.retain(|line| !events_only || !line.contains(" -> "));
         lines.extend(answer.lines().map(str::to_owned));
         Ok(if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" })
     }

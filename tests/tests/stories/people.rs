@@ -4,12 +4,18 @@ use datadriven::TestCase;
 use sma_core::{Command, Muaa};
 use sma_sim::{lab::Machine, person, symbolic::Symbolic};
 
-use super::{Story, complaint, numbers, taken, word};
+use super::{Story, complaint, numbers, server::offset, taken, word};
 
 impl Story {
     pub(super) fn muaa(&mut self, case: &mut TestCase) -> Result<String, String> {
         let id = word(case, |w| w.parse::<u64>().is_ok())?.parse().map_err(|_| "no id")?;
         let at = self.stage.add(id);
+        let clock = offset(case)?;
+        if clock != 0 {
+            self.stage.lab.stop(at);
+            self.stage.lab.machines[at].clock = clock;
+            self.stage.lab.start(at);
+        }
         if let Some(name) = taken(case, "called") {
             self.stage.lab.machines[at].name = name;
         }

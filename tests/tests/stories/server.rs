@@ -1,7 +1,7 @@
 //! What the server, and whoever has the account's password, does in a story.
 
 use datadriven::TestCase;
-use sma_core::{Class, Envelope, Folder, MuaaId, OpError, Token, Uid};
+use sma_core::{Class, Envelope, Folder, MuaaId, Op, OpError, Token, Uid};
 use sma_sim::{
     lab::Fate,
     stage::Mishap,
@@ -133,19 +133,14 @@ impl Story {
             self.stage.lab.store.remembered = now.remembered;
         } else {
             let name = taken(case, "merge").ok_or("save, load or merge?")?;
-            let other: &Store = self.saved.get(&name).ok_or("nothing was saved")?;
+            let other: Store = self.saved.get(&name).ok_or("nothing was saved")?.clone();
+            for folder in other.folders.keys().filter(|folder| !now.folders.contains_key(folder)) {
+                let made = self.stage.lab.store.apply(&Op::CreateFolder(*folder), self.stage.lab.now);
+                made.map_err(|error| error.to_string())?;
+            }
             let there: Vec<_> = now.all().map(|(folder, _, stored)| (folder, stored.kept.clone())).collect();
-            let missing: Vec<_> = other
-                .all()
-                .map(|(folder, _, stored)| (folder, stored.kept.clone()))
-                .filter(|one| !there.contains(one))
-                .collect();
-            for (folder, kept) in missing {
-                if !self.stage.lab.store.folders.contains_key(&folder) {
-                    let made =
-                        self.stage.lab.store.apply(&sma_core::Op::CreateFolder(folder), self.stage.lab.now);
-                    made.map_err(|error| error.to_string())?;
-                }
+            let then = other.all().map(|(folder, _, stored)| (folder, stored.kept.clone()));
+            for (folder, kept) in then.filter(|one| !there.contains(one)) {
                 self.stage.lab.store.put(folder, kept, false, self.stage.lab.now);
             }
         }
@@ -186,11 +181,12 @@ impl Story {
     }
 }
 
-fn offset(case: &mut TestCase) -> Result<i64, String> {
+pub(super) fn offset(case: &mut TestCase) -> Result<i64, String> {
     match (taken(case, "ahead"), taken(case, "behind")) {
         (Some(time), None) => milliseconds(&time),
         (None, Some(time)) => Ok(-milliseconds(&time)?),
-        _ => Err("ahead or behind?".to_owned()),
+        (None, None) => Ok(0),
+        (Some(_), Some(_)) => Err("ahead or behind?".to_owned()),
     }
 }
 
