@@ -64,6 +64,12 @@ impl<C: Crypto> Muaa<C> {
                 self.require(&[Phase::Suspended])?;
                 self.state.life = Life::Grouped;
                 self.state.inbox = InboxState::Tried;
+                // What was seen missing while the person was asked is made anew.
+                self.io.missing_inbox = false;
+                // Announced again, it is heard at once by those who took it for gone.
+                if let Some(old) = self.state.announced.take() {
+                    self.withdraw(Folder::Announcements, old.token);
+                }
                 self.changed();
                 self.look();
                 Ok(())

@@ -22,8 +22,9 @@ impl<C: Crypto> Muaa<C> {
         for key in present.difference(&known) {
             let Some(member) = self.view.members.get(key).cloned() else { continue };
             if *key != self.state.device.fingerprint {
-                let end = self.state.journal_end;
-                self.state.links.entry(member.id).or_insert(Link { acked: end, ..Link::default() });
+                // What is on its way to others is not in what it was let in with.
+                let told = self.state.journal.keys().next().map_or(self.state.journal_end, |first| first - 1);
+                self.state.links.entry(member.id).or_insert(Link { acked: told, ..Link::default() });
                 self.tell(Event::MemberAdded { id: member.id, by: member.added_by });
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
