@@ -59,9 +59,8 @@ impl Membership {
         let ids = ids_of(&entries);
         let cuts = Cuts::of(&entries, &ids);
         let reached = reach(&entries, |entry| cuts.admits(entry));
-        let counts = |entry: &&&Entry| {
-            is_genesis(entry) || (reached.contains(&entry.key) && cuts.admits(entry))
-        };
+        let counts =
+            |entry: &&&Entry| is_genesis(entry) || (reached.contains(&entry.key) && cuts.admits(entry));
         let counting: Vec<_> = entries.iter().filter(counts).copied().collect();
         let mut found = Self { equivocators: cuts.equivocators.keys().copied().collect(), ..Self::default() };
         found.find_members(&counting, &cuts, &ids);
@@ -210,9 +209,8 @@ impl Cuts {
     }
 
     fn admits(&self, entry: &Entry) -> bool {
-        let upto = |cuts: &BTreeMap<Fingerprint, u64>| {
-            cuts.get(&entry.key).is_none_or(|cut| entry.sequence <= *cut)
-        };
+        let upto =
+            |cuts: &BTreeMap<Fingerprint, u64>| cuts.get(&entry.key).is_none_or(|cut| entry.sequence <= *cut);
         let honest = self.equivocators.get(&entry.key).is_none_or(|point| entry.sequence < *point);
         let moves = matches!(entry.body, LogBody::Move(_));
         upto(&self.removed) && upto(&self.left) && (moves || (upto(&self.moved) && honest))
