@@ -1,6 +1,8 @@
 //! Who is a member: the evaluation of a group's log (`docs/protocol.md` section 8), explored exhaustively in the small, and
 //! the laws of everything that is joined.
 
+#![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
+
 #[path = "membership/exhaustive.rs"]
 mod exhaustive;
 #[path = "membership/laws.rs"]

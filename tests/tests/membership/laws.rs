@@ -253,7 +253,7 @@ fn every_snapshot_of_a_life_with_pairing_removal_and_leaving_reads_back_as_it_wa
     };
     let mut turns = |stage: &mut Stage| {
         for _ in 0..200 {
-            let moved = (0..stage.lab.machines.len()).fold(false, |moved, at| stage.turn_of(at) || moved);
+            let moved = (0..stage.lab.machines.len()).fold(false, |moved, at| moved | stage.turn_of(at));
             check(stage);
             if !moved {
                 break;

@@ -151,7 +151,7 @@ fn nobody_founds_a_group_in_the_name_of_another_or_of_a_key_that_is_not_its_own(
     for place in [
         Place { group: Some(Hash([1; 32])), ..place.clone() },
         Place { previous: Some(Hash([1; 32])), ..place.clone() },
-        Place { seen: Some([(key(0), (1, Hash([1; 32])))].into()), ..place.clone() },
+        Place { seen: Some([(key(0), (1, Hash([1; 32])))].into()), ..place },
     ] {
         assert_eq!(Log::found(&CRYPTO, &sign(0, Act::Genesis, place)), None);
     }
