@@ -11,7 +11,7 @@ use std::{
 };
 
 use sma_core::{
-    Gone,
+    Gone, Hash,
     state::{Log, Membership},
     wire::SignedOp,
 };
@@ -51,6 +51,7 @@ struct Exploration<'a> {
     beginning: &'a [SignedOp],
     said: Vec<Said>,
     ops: Vec<SignedOp>,
+    hashes: Vec<Hash>,
     /// Of each subset of `ops`, by the bits of its number.
     subsets: Vec<(Log, Membership)>,
     shared: &'a Shared,
@@ -131,7 +132,15 @@ impl Exploration<'_> {
         let view = Membership::of(&log);
         assert_eq!(members(&view), BTreeSet::from([0, 1, 2]));
         let subsets = vec![(log, view)];
-        Exploration { scope, beginning, said: Vec::new(), ops: Vec::new(), subsets, shared }
+        Exploration {
+            scope,
+            beginning,
+            said: Vec::new(),
+            ops: Vec::new(),
+            hashes: Vec::new(),
+            subsets,
+            shared,
+        }
     }
 
     /// Everything that any device with a key of some introduction could say next, knowing any part of what was said.
@@ -209,10 +218,11 @@ impl Exploration<'_> {
             self.said.pop();
             return;
         }
+        self.hashes.push(op.hash(&CRYPTO));
         self.ops.push(op);
         for part in before..2 * before {
             let mut log = self.subsets[part - before].0.clone();
-            log.join(&CRYPTO, &self.ops_of(part), MAX);
+            log.join(&CRYPTO, &self.not_in(&log, part), MAX);
             let view = Membership::of(&log);
             self.subsets.push((log, view));
             self.check(part);
@@ -221,6 +231,7 @@ impl Exploration<'_> {
         self.subsets.truncate(before);
         self.said.pop();
         self.ops.pop();
+        self.hashes.pop();
     }
 
     /// Whether the same operations were looked at in another order.
@@ -230,13 +241,10 @@ impl Exploration<'_> {
         !self.scope.all && !self.shared.visited.lock().unwrap().insert(said)
     }
 
-    fn ops_of(&self, part: usize) -> Vec<SignedOp> {
-        self.ops
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| part & (1 << at) != 0)
-            .map(|(_, op)| op.clone())
-            .collect()
+    /// What a subset has beyond a log: the new operation, and what came before its author's introduction.
+    fn not_in(&self, log: &Log, part: usize) -> Vec<SignedOp> {
+        let lacks = |at: &usize| part & (1 << at) != 0 && log.get(&self.hashes[*at]).is_none();
+        (0..self.ops.len()).filter(lacks).map(|at| self.ops[at].clone()).collect()
     }
 
     fn check(&self, part: usize) {

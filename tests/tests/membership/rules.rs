@@ -47,6 +47,16 @@ fn whom_a_removed_device_adds_beyond_its_cut_is_no_member_and_whom_it_added_befo
 }
 
 #[test]
+fn a_removed_device_that_another_member_lets_in_at_the_same_time_is_out() {
+    let mut story = Story::of(3);
+    story.at_once(&[(0, Act::Remove(3, 0)), (2, Act::Add(3))]);
+    assert_eq!(story.members(), set([0, 1, 2]));
+    let mut story = Story::of(2);
+    story.at_once(&[(0, Act::Add(3)), (2, Act::Remove(3, 0))]);
+    assert_eq!(story.members(), set([0, 1, 2]), "nor does it help that the addition was not known");
+}
+
+#[test]
 fn of_several_removals_the_smallest_cut_counts() {
     let mut story = Story::of(2);
     story.say(1, Act::Add(3)).say(1, Act::Add(4)).say(1, Act::Add(5));
@@ -248,6 +258,8 @@ fn the_genesis_is_never_void() {
     let view = story.view();
     assert_eq!(view.equivocators, [key(0)].into());
     assert_eq!(members(&view), set([0]), "the founder said all else behind that number");
+    story.say(0, Act::Move(3));
+    assert_eq!(story.members(), set([3]), "and goes on as another");
     let mut story = Story::of(2);
     story.say(1, Act::Remove(0, 0));
     assert_eq!(story.members(), set([]), "whom it let in is beyond the cut");
