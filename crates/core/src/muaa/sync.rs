@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::{
     Muaa,
     persistent::{InboxState, Item, Life, Link},
@@ -9,6 +11,7 @@ use super::{
 };
 use crate::{
     Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
+    state::Membership,
     wire::{self, Content, Kind, Protection, SignedOp, Update},
 };
 
@@ -111,7 +114,7 @@ impl<C: Crypto> Muaa<C> {
         certificate: &[u8],
         group: Option<Hash>,
         update: &Update,
-    ) -> Option<bytes::Bytes> {
+    ) -> Option<Bytes> {
         let op = self.sign(Kind::Update, group, wire::encode(update));
         let plain = crate::Secret::new(wire::encode(&op));
         let seed = self.random.seed();
@@ -167,8 +170,7 @@ impl<C: Crypto> Muaa<C> {
         if content.group != own {
             return self.on_foreign_update(&op, &content, &update);
         }
-        let member = self.view.members.get(&content.key).filter(|member| member.id == content.author);
-        let Some(member) = member else {
+        let Some(certificate) = self.member_certificate(&content, &update) else {
             let ended = self.view.ended.contains_key(&content.key);
             // It may be a member whose introduction is still on its way: the message stays.
             return if ended {
@@ -177,11 +179,25 @@ impl<C: Crypto> Muaa<C> {
                 Verdict::Ignore(Ignored::NotAMember)
             };
         };
-        if !op.is_by(&self.crypto, &member.certificate) {
+        if !op.is_by(&self.crypto, &certificate) {
             return Verdict::Ignore(Ignored::Unproven);
         }
         self.on_update(&content, &update);
         Verdict::Done
+    }
+
+    /// The author's certificate, if it is a member as far as is known, or by what the update itself brings: whoever let it in
+    /// may be gone before saying so.
+    fn member_certificate(&self, content: &Content, update: &Update) -> Option<Bytes> {
+        let by = |view: &Membership| {
+            let member = view.members.get(&content.key).filter(|member| member.id == content.author);
+            member.map(|member| member.certificate.clone())
+        };
+        by(&self.view).or_else(|| {
+            let mut log = self.state.group.as_ref()?.log.clone();
+            let news = log.join(&self.crypto, &update.ops, self.config.log_max);
+            if news.is_empty() { None } else { by(&Membership::of(&log)) }
+        })
     }
 
     fn on_update(&mut self, content: &Content, update: &Update) {
