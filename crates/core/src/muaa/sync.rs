@@ -93,7 +93,11 @@ impl<C: Crypto> Muaa<C> {
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
         let sequence = self.state.sequence;
         if update.has_news() {
-            link.sent = Some((sequence, self.state.journal_end, self.now));
+            // The earliest update that covers as much is the one to wait for: if two devices write at the same time again and
+            // again, none of them ever hears of its latest.
+            let end = self.state.journal_end;
+            let since = link.sent.filter(|(_, covered, _)| *covered == end);
+            link.sent = Some((since.map_or(sequence, |(first, ..)| first), end, self.now));
         }
         let token = self.post(Folder::Inbox(id), Class::Sync, body);
         for (_, old) in std::mem::take(&mut link.waiting) {
@@ -165,19 +169,29 @@ impl<C: Crypto> Muaa<C> {
         }
         let member = self.view.members.get(&content.key).filter(|member| member.id == content.author);
         let Some(member) = member else {
-            let ended = self.view.ended.contains_key(&content.key);
             // It may be a member whose introduction is still on its way: the message stays.
-            return if ended {
-                Verdict::Drop(Ignored::NotAMember)
-            } else {
-                Verdict::Ignore(Ignored::NotAMember)
-            };
+            if !self.view.ended.contains_key(&content.key) {
+                return Verdict::Ignore(Ignored::NotAMember);
+            }
+            self.take_last_words(&op, &content, update);
+            return Verdict::Drop(Ignored::NotAMember);
         };
         if !op.is_by(&self.crypto, &member.certificate) {
             return Verdict::Ignore(Ignored::Unproven);
         }
         self.on_update(&content, &update);
         Verdict::Done
+    }
+
+    /// Of a device that ended nothing counts but its operations: what it did before is void or not by the rules of the log, on
+    /// all devices alike, whoever was heard first. So two that remove each other both hear of it.
+    fn take_last_words(&mut self, op: &SignedOp, content: &Content, update: Update) {
+        let group = self.state.group.as_ref();
+        let certificate = group.and_then(|group| group.log.certificate(&content.key, content.author));
+        if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
+            let words = Update { keys: Vec::new(), settings: Default::default(), merged: None, ..update };
+            self.take_in(&words);
+        }
     }
 
     fn on_update(&mut self, content: &Content, update: &Update) {
@@ -211,7 +225,10 @@ impl<C: Crypto> Muaa<C> {
             self.state.posts.remove(&token);
         }
         link.owes |= update.has_news();
-        link.full |= update.ask && update.digest != ours;
+        if update.ask && update.digest != ours {
+            link.sent = None;
+            link.full = true;
+        }
         self.compare(&mut link, update.digest, ours);
         self.state.links.insert(from, link);
         self.forget_told();
@@ -241,7 +258,10 @@ impl<C: Crypto> Muaa<C> {
         let behind = self.state.digests.iter().any(|(digest, _)| *digest == theirs);
         if let Some(link) = self.state.links.get_mut(&id).filter(|link| link.doubt.is_none()) {
             link.doubt = Some((at, theirs));
-            link.full |= behind;
+            if behind {
+                link.sent = None;
+                link.full = true;
+            }
             self.changed();
         }
     }
@@ -256,6 +276,7 @@ impl<C: Crypto> Muaa<C> {
                 changed = true;
                 if !ours.iter().any(|(digest, _)| *digest == theirs) {
                     link.ask = true;
+                    link.sent = None;
                     link.full = true;
                     link.asked += 1;
                 }
