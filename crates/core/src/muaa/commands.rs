@@ -107,7 +107,7 @@ impl<C: Crypto> Muaa<C> {
         let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
         let cut = self.last_sequence(&target);
         self.append_to_log(&LogBody::Remove(Removal { target, cut }));
-        self.tell_removed(id, &certificate.unwrap_or_default());
+        self.tell_removed(id, target, &certificate.unwrap_or_default());
         self.rotate_account_key();
         Ok(())
     }

@@ -139,8 +139,8 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Everything that a new member needs.
-    pub(super) fn whole_state(&self) -> Update {
+    /// Everything that a new member needs, for the device with this key.
+    pub(super) fn whole_state(&self, to: Fingerprint) -> Update {
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
         Update {
@@ -156,6 +156,7 @@ impl<C: Crypto> Muaa<C> {
                 .map(|(name, register)| (name.clone(), register.clone()))
                 .collect(),
             merged: None,
+            to,
         }
     }
 

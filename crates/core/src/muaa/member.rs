@@ -293,7 +293,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let end = self.state.journal_end;
-        let bundle = self.whole_state();
+        let bundle = self.whole_state(key);
         let seed = self.random.seed();
         let accept = wire::Accept {
             session: join.session,

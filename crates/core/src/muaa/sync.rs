@@ -86,9 +86,9 @@ impl<C: Crypto> Muaa<C> {
     /// Puts one joined update in the place of what the sibling has not read.
     fn write_to(&mut self, id: MuaaId) {
         let Some(mut link) = self.state.links.get(&id).cloned() else { return };
-        let Some((_, member)) = self.view.by_id(id) else { return };
-        let certificate = member.certificate.clone();
-        let update = self.update_for(&link);
+        let Some((key, member)) = self.view.by_id(id) else { return };
+        let (key, certificate) = (*key, member.certificate.clone());
+        let update = self.update_for(&link, key);
         let (group, update) = self.in_the_name_of(&link, id, update);
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
         let sequence = self.state.sequence;
@@ -122,8 +122,8 @@ impl<C: Crypto> Muaa<C> {
         self.crypto.seal(certificate, plain.expose(), &seed).ok()
     }
 
-    fn update_for(&self, link: &Link) -> Update {
-        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state() };
+    fn update_for(&self, link: &Link, to: Fingerprint) -> Update {
+        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(to) };
         if link.full {
             return update;
         }
@@ -160,6 +160,10 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Ignore(Ignored::Unproven);
         }
         let Some(update) = content.body::<Update>() else { return Verdict::Ignore(Ignored::Malformed) };
+        // Another one's update, sealed anew for this device, is none.
+        if update.to != self.state.device.fingerprint {
+            return Verdict::Ignore(Ignored::Unproven);
+        }
         let own = self.state.group.as_ref().map(|group| group.log.group());
         if content.group.is_none() || own.is_none() {
             return Verdict::Ignore(Ignored::Stale);
@@ -363,18 +367,18 @@ impl<C: Crypto> Muaa<C> {
     /// in the place of the last time.
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
         if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && self.is_foremost() {
-            self.tell_removed(id, certificate);
+            self.tell_removed(id, *key, certificate);
         }
     }
 
     /// A member that was forced out is told so, and gets nothing else.
-    pub(super) fn tell_removed(&mut self, id: MuaaId, certificate: &[u8]) {
+    pub(super) fn tell_removed(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
         let group = self.state.group.as_ref().map(|group| group.log.group());
         let update = Update {
             keys: Vec::new(),
             settings: Default::default(),
             digest: Hash::default(),
-            ..self.whole_state()
+            ..self.whole_state(key)
         };
         if let Some(body) = self.seal_update(certificate, group, &update) {
             let token = self.post(Folder::Inbox(id), Class::Sync, body);
