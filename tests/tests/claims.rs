@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sma_core::{Event, Folder, OpId, Output, Phase};
+use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, OpId, Output, Phase, Token};
 use sma_sim::{
     lab::{Fate, Step},
     stage::{Mishap, Stage},
@@ -116,7 +116,7 @@ fn nobody_is_added_and_no_secret_leaves_before_the_newcomers_mac_was_checked() {
     stage.settle();
     let shown = stage.lab.machines[member].shown.clone().unwrap();
     let code = sma_sim::person::other_code(&shown.code);
-    stage.command(newcomer, sma_core::Command::EnterCode { code, from: stage.id(member) }).unwrap();
+    stage.command(newcomer, Command::EnterCode { code, from: stage.id(member) }).unwrap();
     stage.lab.trace.take();
     stage.settle();
     let muaa = stage.lab.machines[member].muaa.as_ref().unwrap();
@@ -210,4 +210,40 @@ fn a_late_timeout_and_a_spurious_one_change_nothing() {
     muaa.handle_timeout(sma_core::Timestamp(0));
     assert_eq!(muaa.poll_output(), None::<Output>);
     assert_eq!(*muaa, before);
+}
+
+#[test]
+fn a13_ten_thousand_messages_of_a_stranger_leave_a_device_as_large_as_before() {
+    let (mut stage, member, newcomer) = two();
+    stage.lab.trace.on = false;
+    assert!(stage.pair(member, newcomer));
+    let day = Duration::from_secs(86_400);
+    stage.advance(day);
+    let size = |stage: &Stage| stage.lab.machines[member].durable.as_ref().unwrap().encode().expose().len();
+    let before = size(&stage);
+    let classes =
+        [Class::Announcement, Class::Request, Class::Offer, Class::Join, Class::Accept, Class::Sync];
+    for folder in [Folder::Announcements, Folder::Inbox(stage.id(member).unwrap())] {
+        for n in 0..10_000_u64 {
+            let envelope = Envelope {
+                sender: MuaaId(1000 + n),
+                token: Token(u128::from(n).to_be_bytes()),
+                class: classes[n as usize % classes.len()],
+                date: stage.lab.now.hour(),
+                body: n.to_be_bytes().to_vec().into(),
+            };
+            stage.lab.store.put(folder, Kept::Envelope(envelope), true, stage.lab.now).unwrap();
+        }
+        stage.lab.store.put(folder, Kept::Huge(100 << 20), true, stage.lab.now).unwrap();
+    }
+    stage.advance(2 * day);
+    assert!(size(&stage) < before + 1000, "{} octets were {before}", size(&stage));
+    let ignored = |(at, event): &&(usize, Event)| *at == member && matches!(event, Event::Ignored { .. });
+    let told = stage.told.iter().filter(ignored).count();
+    assert!((1..=4096).contains(&told), "{told} events");
+    stage.command(member, Command::Rename { name: "desk".to_owned() }).unwrap();
+    stage.advance(day);
+    let siblings = stage.lab.machines[newcomer].muaa.as_ref().unwrap().siblings();
+    assert!(siblings.iter().any(|sibling| sibling.name.as_deref() == Some("desk")));
+    holds(&stage);
 }

@@ -321,7 +321,8 @@ impl<C: Crypto> Muaa<C> {
         self.state.sessions.clear();
         self.state.offers.clear();
         if life_is_removed(&self.state.life) {
-            self.state.posts.clear();
+            // Whom it removed itself hears of it all the same: both are out, whoever was heard first.
+            self.state.posts.retain(|_, post| post.class == Class::Sync);
         }
         if let Some(Announced { token, .. }) = self.state.announced.take() {
             self.withdraw(Folder::Announcements, token);

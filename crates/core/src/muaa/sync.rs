@@ -96,7 +96,11 @@ impl<C: Crypto> Muaa<C> {
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
         let sequence = self.state.sequence;
         if update.has_news() {
-            link.sent = Some((sequence, self.state.journal_end, self.now));
+            // The earliest update that covers as much is the one to wait for: if two devices write at the same time again and
+            // again, none of them ever hears of its latest.
+            let end = self.state.journal_end;
+            let since = link.sent.filter(|(_, covered, _)| *covered == end);
+            link.sent = Some((since.map_or(sequence, |(first, ..)| first), end, self.now));
         }
         let token = self.post(Folder::Inbox(id), Class::Sync, body);
         for (_, old) in std::mem::take(&mut link.waiting) {
@@ -171,13 +175,12 @@ impl<C: Crypto> Muaa<C> {
             return self.on_foreign_update(&op, &content, &update);
         }
         let Some(certificate) = self.member_certificate(&content, &update) else {
-            let ended = self.view.ended.contains_key(&content.key);
             // It may be a member whose introduction is still on its way: the message stays.
-            return if ended {
-                Verdict::Drop(Ignored::NotAMember)
-            } else {
-                Verdict::Ignore(Ignored::NotAMember)
-            };
+            if !self.view.ended.contains_key(&content.key) {
+                return Verdict::Ignore(Ignored::NotAMember);
+            }
+            self.take_last_words(&op, &content, update);
+            return Verdict::Drop(Ignored::NotAMember);
         };
         if !op.is_by(&self.crypto, &certificate) {
             return Verdict::Ignore(Ignored::Unproven);
@@ -198,6 +201,17 @@ impl<C: Crypto> Muaa<C> {
             let news = log.join(&self.crypto, &update.ops, self.config.log_max);
             if news.is_empty() { None } else { by(&Membership::of(&log)) }
         })
+    }
+
+    /// Of a device that ended nothing counts but its operations: what it did before is void or not by the rules of the log, on
+    /// all devices alike, whoever was heard first. So two that remove each other both hear of it.
+    fn take_last_words(&mut self, op: &SignedOp, content: &Content, update: Update) {
+        let group = self.state.group.as_ref();
+        let certificate = group.and_then(|group| group.log.certificate(&content.key, content.author));
+        if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
+            let words = Update { keys: Vec::new(), settings: Default::default(), merged: None, ..update };
+            self.take_in(&words);
+        }
     }
 
     fn on_update(&mut self, content: &Content, update: &Update) {
@@ -231,7 +245,10 @@ impl<C: Crypto> Muaa<C> {
             self.state.posts.remove(&token);
         }
         link.owes |= update.has_news();
-        link.full |= update.ask && update.digest != ours;
+        if update.ask && update.digest != ours {
+            link.sent = None;
+            link.full = true;
+        }
         self.compare(&mut link, update.digest, ours);
         self.state.links.insert(from, link);
         self.forget_told();
@@ -261,7 +278,10 @@ impl<C: Crypto> Muaa<C> {
         let behind = self.state.digests.iter().any(|(digest, _)| *digest == theirs);
         if let Some(link) = self.state.links.get_mut(&id).filter(|link| link.doubt.is_none()) {
             link.doubt = Some((at, theirs));
-            link.full |= behind;
+            if behind {
+                link.sent = None;
+                link.full = true;
+            }
             self.changed();
         }
     }
@@ -276,6 +296,7 @@ impl<C: Crypto> Muaa<C> {
                 changed = true;
                 if !ours.iter().any(|(digest, _)| *digest == theirs) {
                     link.ask = true;
+                    link.sent = None;
                     link.full = true;
                     link.asked += 1;
                 }
