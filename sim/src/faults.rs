@@ -109,7 +109,8 @@ impl Faults {
     }
 
     fn without_ambiguity(self) -> Self {
-        let certain = self.crash == 0 && self.unknown_done == 0 && self.unknown_lost == 0 && self.silence == 0;
+        let certain =
+            self.crash == 0 && self.unknown_done == 0 && self.unknown_lost == 0 && self.silence == 0;
         Self { same_id: if certain { self.same_id } else { 0 }, ..self }
     }
 

@@ -284,6 +284,22 @@ impl Lab {
         }
     }
 
+    /// Writes down where each machine stands.
+    pub fn say_states(&mut self) {
+        for machine in &self.machines {
+            let name = &machine.name;
+            let Some(muaa) = &machine.muaa else {
+                self.trace.say(|_| format!("{name}: off"));
+                continue;
+            };
+            self.trace.say(|names| {
+                let group = muaa.group().map(|group| names.group(group)).unwrap_or_default();
+                let members: Vec<_> = muaa.members().into_iter().map(|id| names.id(id)).collect();
+                format!("{name}: {}, {group} of {}", muaa.phase().name(), members.join(" "))
+            });
+        }
+    }
+
     /// Records the first broken invariant.
     pub fn break_invariant(&mut self, invariant: &'static str, sentence: String) {
         if self.violation.is_none() {

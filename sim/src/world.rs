@@ -391,6 +391,7 @@ impl<C: Choices> World<C> {
     /// How it ended.
     #[must_use]
     pub fn outcome(mut self) -> Outcome {
+        self.lab.say_states();
         let living: Vec<_> = check::living(&self.lab).filter_map(|machine| machine.muaa.as_ref()).collect();
         let paired = living.iter().filter(|muaa| muaa.phase() == Phase::Paired).count();
         let groups: BTreeSet<_> = living.iter().filter_map(|muaa| muaa.group()).collect();

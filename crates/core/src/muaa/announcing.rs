@@ -172,6 +172,7 @@ impl<C: Crypto> Muaa<C> {
         }
         if alive {
             self.sibling_is_alive(id);
+            self.tell_ended(id, &heard.content.key, &body.certificate);
         }
         Ok(())
     }

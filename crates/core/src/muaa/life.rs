@@ -127,6 +127,25 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
+    /// The own key was let in and out again before this device heard of it, and does not come back: it takes another key and
+    /// another id, and begins anew. Nothing is lost, since it never had anything of the group.
+    pub(super) fn start_over(&mut self) {
+        if self.state.inbox != InboxState::Drawn {
+            let own = self.own_inbox();
+            self.state.folders_deleted.insert(own);
+        }
+        if let Some(Announced { token, .. }) = self.state.announced.take() {
+            self.withdraw(Folder::Announcements, token);
+        }
+        self.state.device =
+            self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
+        self.state.incarnation = self.random.number();
+        self.state.requested.clear();
+        self.state.posts.clear();
+        self.state.life = Life::Discovering;
+        self.draw_another_id();
+    }
+
     fn discover(&mut self) {
         let announced = self.state.announced.as_ref().is_some_and(|announced| announced.done);
         if !announced || !self.io.read.contains(&Folder::Announcements) {

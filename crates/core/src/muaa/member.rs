@@ -21,6 +21,13 @@ const BURNT_MAX: usize = 3;
 /// The time within which burnt codes are counted, and the longest life of an offer.
 const LOCK: Duration = Duration::from_secs(3600);
 
+/// Why a session was given up, as it stands in an abort.
+pub(super) mod reason {
+    pub(in crate::muaa) const WRONG_CODE: u8 = 1;
+    pub(in crate::muaa) const OVER: u8 = 2;
+    pub(in crate::muaa) const KEY_ENDED: u8 = 3;
+}
+
 /// What both sides of a pairing must see alike: T of `docs/protocol.md` section 7.
 pub(super) struct Transcript<'a> {
     pub(super) address: &'a str,
@@ -104,7 +111,7 @@ impl<C: Crypto> Muaa<C> {
         if !open {
             return Err(InputError::NoSuchSession);
         }
-        self.end_session(session, Some(2));
+        self.end_session(session, Some(reason::OVER));
         Ok(())
     }
 
@@ -140,7 +147,7 @@ impl<C: Crypto> Muaa<C> {
         let over: Vec<_> =
             self.state.sessions.iter().filter(|(_, session)| open(session)).map(|(id, _)| *id).collect();
         for session in over {
-            self.end_session(session, Some(2));
+            self.end_session(session, Some(reason::OVER));
             self.tell(Event::OfferExpired { session });
         }
         let kept = self.config.offers_max * 4;
@@ -255,7 +262,7 @@ impl<C: Crypto> Muaa<C> {
         self.end_session(join.session, None);
         let (id, key) = (heard.content.author, heard.content.key);
         if self.state.siblings.get(&id).is_some_and(|known| known.fingerprint == key) {
-            self.abort(join.session, id, key, 1);
+            self.abort(join.session, id, key, reason::WRONG_CODE);
         }
         self.tell(Event::CodeBurnt { session: join.session });
         if let Some(until) = self.locked_until() {
@@ -269,6 +276,7 @@ impl<C: Crypto> Muaa<C> {
         let (id, key) = (heard.content.author, heard.content.key);
         self.end_session(join.session, None);
         if self.view.ended.contains_key(&key) {
+            self.abort(join.session, id, key, reason::KEY_ENDED);
             return Verdict::Drop(Ignored::NotAMember);
         }
         if !self.view.members.contains_key(&key) {

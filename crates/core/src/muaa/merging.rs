@@ -6,9 +6,9 @@ use super::{
     reading::Verdict,
 };
 use crate::{
-    Crypto, Hash, Ignored, MuaaId,
-    state::{Introduction, Log, LogBody, Membership},
-    wire::{Content, SignedOp, Update},
+    Crypto, Fingerprint, Hash, Ignored, MuaaId,
+    state::{Introduction, Log, LogBody, Member, Membership, Merge},
+    wire::{Content, Kind, SignedOp, Update},
 };
 
 /// How many groups that were left are remembered.
@@ -22,25 +22,10 @@ impl<C: Crypto> Muaa<C> {
         let (kind, body) = LogBody::Merge(into).write();
         let op = self.sign_content(kind, Some(log.group()), body, former.previous, Some(log.heads()));
         log.join(&self.crypto, &[op], self.config.log_max);
-        let mut others = Vec::new();
         let own = self.state.device.fingerprint;
         for (key, member) in &view.members {
-            if *key == own || self.view.ended.contains_key(key) {
-                continue;
-            }
-            others.push(member.id);
-            if !self.view.members.contains_key(key) {
-                let introduction = Introduction {
-                    id: member.id,
-                    certificate: member.certificate.clone(),
-                    incarnation: member.incarnation,
-                };
-                self.append_to_log(&LogBody::Add(introduction));
-            }
-        }
-        for id in &others {
-            if let Some(link) = self.state.links.get_mut(id) {
-                link.lead = true;
+            if *key != own && !self.view.ended.contains_key(key) {
+                self.lead_one(key, member);
             }
         }
         let group = log.group();
@@ -48,6 +33,21 @@ impl<C: Crypto> Muaa<C> {
             self.state.formers.insert(group, Former { log, into });
         }
         self.changed();
+    }
+
+    fn lead_one(&mut self, key: &Fingerprint, member: &Member) {
+        if !self.view.members.contains_key(key) {
+            let introduction = Introduction {
+                id: member.id,
+                certificate: member.certificate.clone(),
+                incarnation: member.incarnation,
+            };
+            self.append_to_log(&LogBody::Add(introduction));
+        }
+        if let Some(link) = self.state.links.get_mut(&member.id) {
+            link.lead = true;
+            self.changed();
+        }
     }
 
     /// What is said to a member that is to be led here is said in the name of the group it is still in.
@@ -69,17 +69,26 @@ impl<C: Crypto> Muaa<C> {
 
     /// An update in the name of a group that this device has left, or does not know.
     pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
-        let former = content.group.and_then(|group| self.state.formers.get(&group));
+        let max = self.config.log_max;
+        let former = content.group.and_then(|group| self.state.formers.get_mut(&group));
         let Some(former) = former else { return Verdict::Ignore(Ignored::Stale) };
+        former.log.join(&self.crypto, &update.ops, max);
         let view = Membership::of(&former.log);
-        let member = view.members.get(&content.key).filter(|member| member.id == content.author);
-        if !member.is_some_and(|member| op.is_by(&self.crypto, &member.certificate)) {
+        self.changed();
+        let Some(member) = view.members.get(&content.key).filter(|member| member.id == content.author) else {
+            return Verdict::Drop(Ignored::NotAMember);
+        };
+        if !op.is_by(&self.crypto, &member.certificate) {
             return Verdict::Drop(Ignored::NotAMember);
         }
-        if update.merged.is_some() {
-            self.unite(content, update, true);
+        let own = self.state.group.as_ref().map(|group| group.log.group());
+        match merge_target(content, update) {
+            Some(target) if Some(target) == own => self.answer_leader(content),
+            Some(target) => self.unite(content, update, target, true),
+            // It does not know yet that its group goes on here.
+            None if self.view.ended.contains_key(&content.key) => {}
+            None => self.lead_one(&content.key, member),
         }
-        self.answer_leader(content);
         Verdict::Done
     }
 
@@ -95,16 +104,14 @@ impl<C: Crypto> Muaa<C> {
 
     /// A member of the own group says that the group goes on in another.
     pub(super) fn follow(&mut self, content: &Content, update: &Update) {
-        self.unite(content, update, false);
+        if let Some(target) = merge_target(content, update) {
+            self.unite(content, update, target, false);
+        }
     }
 
     /// Of two groups to go on in, that of the lower genesis hash is joined if both have been left for the other.
-    fn unite(&mut self, said: &Content, update: &Update, left_already: bool) {
-        let target = update.ops.iter().filter_map(SignedOp::content).find_map(|content| {
-            let merges = content.key == said.key && content.kind() == crate::wire::Kind::Merge;
-            merges.then(|| content.body::<crate::state::Merge>().map(|merge| merge.into)).flatten()
-        });
-        let (Some(target), Some(ops)) = (target, &update.merged) else { return };
+    fn unite(&mut self, said: &Content, update: &Update, target: Hash, left_already: bool) {
+        let Some(ops) = &update.merged else { return };
         let Some(own) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
         let max = self.config.log_max;
         let Some(mut log) = Log::from_ops(&self.crypto, target, ops, max).filter(|_| target != own) else {
@@ -125,4 +132,13 @@ impl<C: Crypto> Muaa<C> {
             self.enter_group(log, update, (said.author, said.sequence));
         }
     }
+}
+
+/// The group in which the author's group goes on, by a merge that the author itself signed.
+fn merge_target(said: &Content, update: &Update) -> Option<Hash> {
+    update.merged.as_ref()?;
+    update.ops.iter().filter_map(SignedOp::content).find_map(|content| {
+        let merges = content.key == said.key && content.kind() == Kind::Merge;
+        merges.then(|| content.body::<Merge>().map(|merge| merge.into)).flatten()
+    })
 }

@@ -4,7 +4,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Muaa,
-    member::Transcript,
+    member::{Transcript, reason},
     persistent::{Joining, Life, SeenOffer},
     reading::{Heard, Verdict},
 };
@@ -231,8 +231,12 @@ impl<C: Crypto> Muaa<C> {
             self.withdraw_join();
         }
         self.drop_offer(abort.session);
-        let why = if joined && abort.reason == 1 { Ended::WrongCode } else { Ended::Aborted };
+        let why =
+            if joined && abort.reason == reason::WRONG_CODE { Ended::WrongCode } else { Ended::Aborted };
         self.tell(Event::PairingEnded { with: from, why });
+        if joined && abort.reason == reason::KEY_ENDED && self.state.group.is_none() {
+            self.start_over();
+        }
         Verdict::Done
     }
 }

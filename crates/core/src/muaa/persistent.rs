@@ -388,6 +388,9 @@ pub(crate) struct Durable {
     pub(crate) folders_deleted: BTreeSet<Folder>,
     #[n(31)]
     pub(crate) server_now: Timestamp,
+    /// What was last written to devices that are members no more.
+    #[n(32)]
+    pub(crate) farewells: BTreeMap<MuaaId, Token>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -435,6 +438,7 @@ impl Durable {
             looked: None,
             folders_deleted: BTreeSet::new(),
             server_now: Timestamp(0),
+            farewells: BTreeMap::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     reading::Verdict,
 };
 use crate::{
-    Class, Crypto, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
+    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
     wire::{self, Content, Kind, Protection, SignedOp, Update},
 };
 
@@ -338,6 +338,14 @@ impl<C: Crypto> Muaa<C> {
         self.compare_announced(id, digest);
     }
 
+    /// A device that is a member no more announces itself: it may not have heard. It is told again with each announcement,
+    /// in the place of the last time.
+    pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
+        if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && self.is_foremost() {
+            self.tell_removed(id, certificate);
+        }
+    }
+
     /// A member that was forced out is told so, and gets nothing else.
     pub(super) fn tell_removed(&mut self, id: MuaaId, certificate: &[u8]) {
         let group = self.state.group.as_ref().map(|group| group.log.group());
@@ -348,7 +356,10 @@ impl<C: Crypto> Muaa<C> {
             ..self.whole_state()
         };
         if let Some(body) = self.seal_update(certificate, group, &update) {
-            self.post(Folder::Inbox(id), Class::Sync, body);
+            let token = self.post(Folder::Inbox(id), Class::Sync, body);
+            if let Some(old) = self.state.farewells.insert(id, token) {
+                self.withdraw(Folder::Inbox(id), old);
+            }
         }
     }
 }

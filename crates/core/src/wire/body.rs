@@ -109,7 +109,7 @@ pub struct Abort {
     /// The fingerprint of the device it is for, so that it cannot be sent on to another.
     #[n(1)]
     pub to: Fingerprint,
-    /// 1: the code was wrong, 2: the offer ended.
+    /// 1: the code was wrong, 2: the offer ended, 3: the device's key was a member's before and does not come back.
     #[n(2)]
     pub reason: u8,
     /// The device certificate that signed it.
