@@ -290,16 +290,24 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let end = self.state.journal_end;
-        let bundle = self.whole_state();
+        let part = self.whole_part();
         let seed = self.random.seed();
         let accept = wire::Accept {
             session: join.session,
             mac: Hash(self.crypto.mac(&keys.member, transcript.as_bytes())),
-            bundle: self.crypto.seal_bundle(&keys.bundle, &wire::encode(&bundle), &seed),
+            bundle: self.crypto.seal_bundle(&keys.bundle, &wire::encode(&part.update), &seed),
         };
         let token = self.say(Folder::Inbox(id), Class::Accept, Kind::Accept, wire::encode(&accept));
         let sent = Some((self.state.sequence, end, self.now));
-        self.state.links.insert(id, Link { acked: end, sent, ..Link::default() });
+        let link = Link {
+            acked: end,
+            sent,
+            backlog: Some(String::new()),
+            backlog_left: part.backlog,
+            sent_full: true,
+            ..Link::default()
+        };
+        self.state.links.insert(id, link);
         if let Some(session) = self.state.sessions.get_mut(&join.session) {
             session.stage = Stage::Accepted(key, token);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Encode, bytes::ByteVec};
 
 use super::SignedOp;
 use crate::{Hash, Secret, state::Register};
@@ -41,6 +41,9 @@ pub struct Update {
     /// The log of the group in which the author's group goes on.
     #[n(6)]
     pub merged: Option<Vec<SignedOp>>,
+    /// A part of what is known of peers, as `sma_autocrypt::Peers::to_bytes` writes it.
+    #[n(7)]
+    pub peers: Option<ByteVec>,
 }
 
 impl Update {
@@ -52,5 +55,6 @@ impl Update {
             || !self.keys.is_empty()
             || !self.settings.is_empty()
             || self.merged.is_some()
+            || self.peers.is_some()
     }
 }
