@@ -233,6 +233,9 @@ impl Lab {
     /// Does an operation of a machine that died after sending it; whether it succeeded.
     pub fn perform_for_the_dead(&mut self, at: usize, op: &Op) -> bool {
         let done = self.store.apply(op, self.now);
+        if let Op::Append { envelope, .. } = op {
+            self.truth.late.insert(envelope.token);
+        }
         let (result, uid) = match done {
             Ok((reply, uid)) => (Ok(reply), uid),
             Err(error) => (Err(error), None),

@@ -107,7 +107,7 @@ fn main() -> ExitCode {
 }
 
 /// Worlds in a sweep of some twenty seconds on two cores.
-const DEFAULT_SEEDS: u64 = 3000;
+const DEFAULT_SEEDS: u64 = 1500;
 
 fn setup(muaas: usize, common: &Common) -> Setup {
     let faults = match common.faults {

@@ -40,7 +40,9 @@ fn waiting(lab: &Lab, folder: Folder, tokens: &BTreeSet<Token>) -> usize {
         }),
         Folder::Announcements => None,
     };
-    let taken = |token: &&Token| owner.as_ref().is_some_and(|muaa| muaa.has_processed(token));
+    let taken = |token: &&Token| {
+        lab.truth.late.contains(token) || owner.as_ref().is_some_and(|muaa| muaa.has_processed(token))
+    };
     tokens.iter().filter(|token| !taken(token)).count()
 }
 

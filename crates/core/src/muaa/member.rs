@@ -107,12 +107,15 @@ impl<C: Crypto> Muaa<C> {
     }
 
     pub(super) fn cancel(&mut self, session: SessionId) -> Result<(), InputError> {
-        let open = self.state.sessions.get(&session).is_some_and(|session| session.stage == Stage::Open);
-        if !open {
+        if !self.has_open_offer(&session) {
             return Err(InputError::NoSuchSession);
         }
         self.end_session(session, Some(reason::OVER));
         Ok(())
+    }
+
+    pub(super) fn has_open_offer(&self, session: &SessionId) -> bool {
+        self.state.sessions.get(session).is_some_and(|session| session.stage == Stage::Open)
     }
 
     /// When codes may be shown again, if they may not now.

@@ -69,20 +69,28 @@ impl<C: Crypto> Muaa<C> {
 
     /// An update in the name of a group that this device has left, or does not know.
     pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
+        let own = self.state.group.as_ref().map(|group| group.log.group());
+        let target = merge_target(content, update);
+        let here = self.view.members.get(&content.key).filter(|member| member.id == content.author);
+        let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
+        if here && target == own {
+            self.answer_leader(content);
+            return Verdict::Done;
+        }
         let max = self.config.log_max;
         let former = content.group.and_then(|group| self.state.formers.get_mut(&group));
-        let Some(former) = former else { return Verdict::Ignore(Ignored::Stale) };
+        let Some(former) = former else {
+            // Of a member it was meant for somebody else, or for an earlier time.
+            return if here { Verdict::Drop(Ignored::Stale) } else { Verdict::Ignore(Ignored::Stale) };
+        };
         former.log.join(&self.crypto, &update.ops, max);
         let view = Membership::of(&former.log);
         self.changed();
-        let Some(member) = view.members.get(&content.key).filter(|member| member.id == content.author) else {
+        let member = view.members.get(&content.key).filter(|member| member.id == content.author);
+        let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
             return Verdict::Drop(Ignored::NotAMember);
         };
-        if !op.is_by(&self.crypto, &member.certificate) {
-            return Verdict::Drop(Ignored::NotAMember);
-        }
-        let own = self.state.group.as_ref().map(|group| group.log.group());
-        match merge_target(content, update) {
+        match target {
             Some(target) if Some(target) == own => self.answer_leader(content),
             Some(target) => self.unite(content, update, target, true),
             // It does not know yet that its group goes on here.

@@ -23,6 +23,10 @@ impl<C: Crypto> Muaa<C> {
         };
         let Some(group) = heard.content.group else { return Verdict::Ignore(Ignored::Malformed) };
         let own = heard.content.key == self.state.device.fingerprint;
+        if own && heard.folder == Folder::Announcements && !self.has_open_offer(&offer.session) {
+            // It was appended after it had been taken back.
+            self.discard(heard.folder, heard.token);
+        }
         if own || offer.to.is_some_and(|to| to != self.state.id) {
             return Verdict::Keep;
         }
@@ -140,8 +144,12 @@ impl<C: Crypto> Muaa<C> {
         };
         let joining = self.state.joining.as_ref().filter(|(session, _)| *session == accept.session);
         let Some((_, joining)) = joining.cloned() else {
-            let member = self.view.members.contains_key(&heard.content.key);
-            return if member { Verdict::Done } else { Verdict::Ignore(Ignored::Stale) };
+            // Of a pairing that came to nothing, by a device that is or was in the group.
+            let group = self.state.group.as_ref();
+            let certificate =
+                group.and_then(|group| group.log.certificate(&heard.content.key, heard.content.author));
+            let known = certificate.is_some_and(|certificate| self.check(heard, &certificate));
+            return if known { Verdict::Done } else { Verdict::Ignore(Ignored::Stale) };
         };
         match self.open_accept(&accept, &joining, heard) {
             Ok((log, update)) => {
