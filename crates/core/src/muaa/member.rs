@@ -310,7 +310,11 @@ impl<C: Crypto> Muaa<C> {
             sent_full: true,
             ..Link::default()
         };
-        self.state.links.insert(id, link);
+        let former = self.state.links.insert(id, link);
+        for (_, old) in former.into_iter().flat_map(|former| former.waiting) {
+            // The accept brings all of it.
+            self.withdraw(Folder::Inbox(id), old);
+        }
         if let Some(session) = self.state.sessions.get_mut(&join.session) {
             session.stage = Stage::Accepted(key, token);
         }
