@@ -196,12 +196,12 @@ fn receive_mail<C: Choices>(world: &mut World<C>) {
             0 => Command::DeletePeer { address: format!("{peer}@example.org"), date: received },
             1 => {
                 let about = PEERS[world.choices.below(PEERS.len() as u64) as usize];
-                let mail = Mail { from: peer, date: date(world, received), received, key: None };
+                let mail = Mail { from: peer.to_owned(), date: date(world, received), received, key: None };
                 mail.decrypted(about, &key(world))
             }
             kind => {
                 let key = (kind > 4).then(|| key(world));
-                Mail { from: peer, date: date(world, received), received, key }.read()
+                Mail { from: peer.to_owned(), date: date(world, received), received, key }.read()
             }
         };
         world.lab.trace.say(|_| format!("{} reads a mail of {peer}, or forgets him", at + 1));

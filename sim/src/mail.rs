@@ -32,9 +32,9 @@ pub fn address(name: &str) -> Option<Address> {
 
 /// A mail and when the store received it.
 #[derive(Clone, Debug)]
-pub struct Mail<'a> {
+pub struct Mail {
     /// Who wrote it.
-    pub from: &'a str,
+    pub from: String,
     /// What it gives as its date.
     pub date: Timestamp,
     /// The store's date.
@@ -43,9 +43,9 @@ pub struct Mail<'a> {
     pub key: Option<Key>,
 }
 
-impl Mail<'_> {
+impl Mail {
     fn octets(&self, to: &str) -> Bytes {
-        let from = self.from;
+        let from = &self.from;
         let seconds = i64::try_from(self.date.as_secs()).unwrap_or(i64::MAX);
         let date = DateTime::from_timestamp(seconds).to_rfc822();
         let header = self.key.as_ref().map(|key| key.header(from, Source::Header)).unwrap_or_default();
