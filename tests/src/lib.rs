@@ -1,4 +1,5 @@
-//! What tests of the whole need: real servers and the program.
+//! What tests of the whole need: real servers and the program. The example of the README is one of the tests.
+#![doc = include_str!("../../README.md")]
 
 pub mod program;
 pub mod server;

@@ -8,7 +8,7 @@ use sma_openpgp::OpenPgp;
 
 use crate::{
     account::Settings,
-    args::{Pair, Setup},
+    args::{Device, Pair, Setup},
     failure::{Failure, advice},
     output::Output,
     report::Report,
@@ -125,22 +125,56 @@ pub(crate) async fn pair(
     result
 }
 
-async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> Result<(), Failure> {
+/// A change to a device; the store is looked at before and after.
+pub(crate) async fn device(
+    directory: &Path,
+    password_command: Option<&str>,
+    device: Device,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (command, then) = match device {
+        Device::Remove { id } => {
+            (Command::Remove { id }, "The device was removed, and the account has a new key.")
+        }
+        Device::Leave => (Command::Leave, "This device has left. Its state may be deleted."),
+        Device::Return => (Command::Return, "This device is back."),
+        Device::StartApart => (Command::StartApart, "This device has begun with keys of its own."),
+        Device::Rename { name } => (Command::Rename { name }, "This device has a new name."),
+    };
+    let mut driver = open(directory, password_command)?;
+    let result = change(&mut driver, command, then, report).await;
+    report.standing(driver.muaa());
+    driver.close().await;
+    result
+}
+
+async fn change(
+    driver: &mut Driver<OpenPgp>,
+    command: Command,
+    then: &str,
+    report: &mut Report,
+) -> Result<(), Failure> {
     settle(driver, LIMIT, report).await?;
+    driver.command(command)?;
+    settle(driver, LIMIT, report).await?;
+    if !then.is_empty() {
+        report.say(then.to_owned());
+    }
+    Ok(())
+}
+
+async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> Result<(), Failure> {
     let (command, then) = if let Some(offered) = pair.offer {
-        (Command::Offer { to: offered.0 }, None)
+        (Command::Offer { to: offered.0 }, "")
     } else if let Some(code) = pair.code {
         let then = "The code was used. Now run sma sync on the device that showed it, then here, until this one is paired.";
-        (Command::EnterCode { code, from: pair.from }, Some(then))
+        (Command::EnterCode { code, from: pair.from }, then)
     } else if let Some(id) = pair.reject {
-        (Command::Reject { id }, Some("The device was turned away."))
+        (Command::Reject { id }, "The device was turned away.")
     } else {
         return Ok(());
     };
-    driver.command(command)?;
-    settle(driver, LIMIT, report).await?;
-    then.into_iter().for_each(|sentence| report.say(sentence));
-    Ok(())
+    change(driver, command, then, report).await
 }
 
 fn open(directory: &Path, password_command: Option<&str>) -> Result<Driver<OpenPgp>, Failure> {

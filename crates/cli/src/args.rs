@@ -53,9 +53,33 @@ pub(crate) enum Action {
     Status,
     /// Let a new device in, join as a new device, or turn one away
     Pair(Pair),
+    /// The devices of the account: remove one, or change this one
+    #[command(subcommand)]
+    Device(Device),
     /// The account's keys
     #[command(subcommand)]
     Keys(Keys),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Device {
+    /// Force a device out for good; the others get a new account key
+    Remove {
+        /// The device, as sma status shows it
+        #[arg(value_parser = muaa)]
+        id: MuaaId,
+    },
+    /// Take this device out for good; it keeps the account's keys
+    Leave,
+    /// Make this device's folder again after somebody deleted it
+    Return,
+    /// Do not pair: begin with keys of this device's own although other devices are there
+    StartApart,
+    /// Call this device something else
+    Rename {
+        /// The new name
+        name: String,
+    },
 }
 
 #[derive(Args, Debug)]

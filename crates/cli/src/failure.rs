@@ -66,10 +66,13 @@ pub(crate) fn advice(phase: Phase) -> &'static str {
         Phase::Discovering => "run sma sync first",
         Phase::Alone => "it is a group of its own; a new device gets in with sma pair --offer here",
         Phase::Unpaired | Phase::Requesting => {
-            "make a code with sma pair --offer on a device that is paired, and type it here with sma pair --code"
+            "make a code with sma pair --offer on a device that is paired, and type it here with sma pair --code; if there is none, \
+             begin with sma device start-apart"
         }
         Phase::Paired => "it is paired already",
-        Phase::Suspended => "its folder was deleted on the server",
+        Phase::Suspended => {
+            "its folder was deleted on the server: bring it back with sma device return, or end it with sma device leave"
+        }
         Phase::Removed => "another device removed it for good; use a new --state directory to begin anew",
         Phase::Left => "it left for good; use a new --state directory to begin anew",
     }

@@ -60,6 +60,9 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
         }
         Action::Status => status::status(&directory, report),
         Action::Pair(pair) => actions::pair(&directory, password_command.as_deref(), pair, report).await,
+        Action::Device(device) => {
+            actions::device(&directory, password_command.as_deref(), device, report).await
+        }
         Action::Keys(Keys::Export { public: _ }) => status::export_public(&directory, report),
     }
 }
