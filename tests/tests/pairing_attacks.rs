@@ -8,6 +8,8 @@
 mod flips;
 #[path = "pairing_attacks/kinds.rs"]
 mod kinds;
+#[path = "pairing_attacks/resealed.rs"]
+mod resealed;
 #[path = "pairing_attacks/server.rs"]
 mod server;
 #[path = "pairing_attacks/strangers.rs"]

@@ -39,14 +39,14 @@ fn mail(stage: &Stage, from: String, days_ago: u64, key: Option<Key>) -> Mail {
 }
 
 fn key(octet: u8, len: usize) -> Key {
-    Key { octets: vec![octet; len].into(), mutual: octet % 2 == 0 }
+    Key { octets: vec![octet; len].into(), mutual: octet.is_multiple_of(2) }
 }
 
 /// Has a device read a mail of each of so many people.
 fn read_many(stage: &mut Stage, at: usize, people: usize) {
     for person in 0..people {
         let read = mail(stage, format!("person{person}"), 1, Some(key(1, 400))).read();
-        stage.command(at, read).unwrap();
+        stage.command(at, read).expect("the device reads it");
     }
 }
 
@@ -83,11 +83,14 @@ fn take(stage: &mut Stage, step: &Step) {
     let person = format!("person{}", step.person);
     let octets = step.key.map(|octet| key(octet, 100));
     let command = match step.kind {
-        0 => Command::DeletePeer { address: address(&person).unwrap().to_string(), date: stage.lab.now },
+        0 => Command::DeletePeer {
+            address: address(&person).expect("an address").to_string(),
+            date: stage.lab.now,
+        },
         1 => mail(stage, "dave".to_owned(), step.days_ago, None).decrypted(&person, &key(7, 100)),
         _ => mail(stage, person, step.days_ago, octets).read(),
     };
-    stage.command(step.at, command).unwrap();
+    stage.command(step.at, command).expect("the device takes it");
     if step.then_settle {
         stage.settle();
     }

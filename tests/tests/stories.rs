@@ -1,9 +1,18 @@
 //! The stories in `transcripts/`: each line says what people do and what goes wrong, and below it stands all that the devices
-//! do. `REWRITE=1` writes them anew; rewrite only what you can explain.
+//! do. `REWRITE=1` writes them anew; rewrite only what you can explain. `STORY=name`
+//! plays one alone.
 
-use std::time::Duration;
+#[path = "stories/people.rs"]
+mod people;
+#[path = "stories/server.rs"]
+mod server;
+#[path = "stories/show.rs"]
+mod show;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use datadriven::TestCase;
+<<<<<<< HEAD
 use sma_core::{Class, Command, Envelope, Folder, MuaaId, Op, OpError, Timestamp, Token};
 use sma_sim::{
     lab::Fate,
@@ -12,11 +21,16 @@ use sma_sim::{
     stage::{Mishap, Stage},
     store::Kept,
 };
+=======
+use sma_core::Op;
+use sma_sim::{stage::Stage, store::Store};
+>>>>>>> main
 
 #[test]
 fn every_story_goes_as_it_is_written() {
-    datadriven::walk("transcripts", |file| {
-        let mut story = Story { stage: Stage::new(), said: 0 };
+    let which = std::env::var("STORY").map(|name| format!("/{name}.txt")).unwrap_or_default();
+    datadriven::walk(&format!("transcripts{which}"), |file| {
+        let mut story = Story { stage: Stage::new(), said: 0, saved: BTreeMap::new() };
         let name = file.filename.clone();
         file.run(|case| {
             story.play(case).unwrap_or_else(|why| panic!("{name}: {} cannot be: {why}", case.directive))
@@ -27,111 +41,104 @@ fn every_story_goes_as_it_is_written() {
 struct Story {
     stage: Stage,
     said: u64,
+    saved: BTreeMap<String, Store>,
 }
 
 impl Story {
     fn play(&mut self, case: &mut TestCase) -> Result<String, String> {
         let answer = match case.directive.as_str() {
             "muaa" => self.muaa(case)?,
+            "paired" => self.paired(case)?,
+            "pair" => self.pair(case)?,
             "do" => self.wish(case)?,
             "settle" => {
                 self.stage.settle();
                 String::new()
             }
-            "advance" => {
-                self.stage.advance(duration(&word(case, |w| w.ends_with(['s', 'm', 'h', 'd']))?)?);
-                String::new()
-            }
-            "crash" => {
-                let at = self.who(case)?;
-                self.stage.crash(at);
-                String::new()
-            }
-            "restart" => {
-                let at = self.who(case)?;
-                self.stage.lab.start(at);
-                String::new()
-            }
-            "cut" => {
-                let at = self.who(case)?;
-                self.stage.cut.insert(at);
-                String::new()
-            }
-            "heal" => {
-                let at = self.who(case)?;
-                self.stage.cut.remove(&at);
-                String::new()
-            }
+            "advance" => self.advance(case)?,
+            "crash" | "restart" | "off" | "on" | "cut" | "heal" => self.power(case)?,
             "fail" => self.fail(case)?,
             "inject" => self.inject(case)?,
-            "rm-folder" => {
-                let name = word(case, |w| w.starts_with('_'))?;
-                self.stage.delete_folder(Folder::parse(&name).ok_or("no folder of the archive")?);
-                String::new()
-            }
-            "mk-folder" => {
-                let name = word(case, |w| w.starts_with('_'))?;
-                let folder = Folder::parse(&name).ok_or("no folder of the archive")?;
-                let made = self.stage.lab.store.apply(&Op::CreateFolder(folder), self.stage.lab.now);
-                made.map(|_| String::new()).map_err(|error| error.to_string())?
-            }
-            "renumber" => {
-                let name = word(case, |w| w.starts_with('_'))?;
-                let folder = Folder::parse(&name).ok_or("no folder of the archive")?;
-                self.stage.lab.truth.forget_foreign(folder);
-                self.stage.lab.store.change_validity(folder);
-                String::new()
-            }
-            "quota" => {
-                self.stage.lab.store.quota = word(case, |w| w.parse::<u64>().is_ok())?.parse().unwrap_or(0);
-                String::new()
-            }
+            "replay" => self.replay(case)?,
+            "drop" => self.lose(case)?,
+            "rm-folder" | "mk-folder" | "renumber" => self.folder(case)?,
+            "quota" => self.quota(case)?,
+            "body-max" => self.body_max(case)?,
+            "personality" => self.personality(case)?,
+            "server" => self.server(case)?,
+            "dates" => self.dates(case)?,
+            "clock" => self.clock(case)?,
             "store" => self.store(),
             "state" => self.state(),
+<<<<<<< HEAD
             "recommend" => self.recommend(&word(case, |_| true)?)?,
+=======
+            "settings" => self.settings(),
+            "comparison" => self.comparison(),
+>>>>>>> main
             "check" => self.stage.broken().unwrap_or_else(|| "every invariant holds".to_owned()),
             other => return Err(format!("no story knows the word {other}")),
         };
+        let events_only = case.take_flag("quiet").map_err(|error| error.to_string())?;
         case.expect_empty().map_err(|error| error.to_string())?;
         let mut lines = self.stage.lab.trace.take();
         if let Some(violation) = &self.stage.lab.violation {
             return Err(format!("{}: {}\n{}", violation.invariant, violation.sentence, lines.join("\n")));
         }
+        lines.retain(|line| !events_only || !line.contains(" -> "));
         lines.extend(answer.lines().map(str::to_owned));
         Ok(if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" })
     }
 
-    fn muaa(&mut self, case: &mut TestCase) -> Result<String, String> {
-        let id = word(case, |w| w.parse::<u64>().is_ok())?.parse().map_err(|_| "no id")?;
-        let at = self.stage.add(id);
-        if let Some(name) = taken(case, "called") {
-            self.stage.lab.machines[at].name = name;
+    /// `advance 3d`: time passes; with `quiet`, which goes with every word, only what devices tell is shown.
+    fn advance(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let time =
+            word(case, |w| w.ends_with(['s', 'm', 'h', 'd']) && w.starts_with(|c: char| c.is_ascii_digit()))?;
+        self.stage.advance(Duration::from_millis(milliseconds(&time)?.unsigned_abs()));
+        Ok(String::new())
+    }
+
+    /// Programs end and begin, all of them or one, and lose and get back their connections.
+    fn power(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let all = case.take_flag("all").map_err(|error| error.to_string())?;
+        let those = if all { (0..self.stage.lab.machines.len()).collect() } else { vec![self.who(case)?] };
+        for at in those {
+            match case.directive.as_str() {
+                "crash" => self.stage.crash(at),
+                "off" => self.stage.lab.stop(at),
+                "restart" | "on" => self.stage.lab.start(at),
+                "cut" => {
+                    self.stage.cut.insert(at);
+                }
+                _ => {
+                    self.stage.cut.remove(&at);
+                }
+            }
         }
         Ok(String::new())
     }
 
-    /// `do 27 offer to=1`: the answer is the complaint, if there is one.
-    fn wish(&mut self, case: &mut TestCase) -> Result<String, String> {
-        let at = self.who(case)?;
-        let other = |story: &Self, case: &mut TestCase, key: &str| match taken(case, key) {
-            Some(name) => story.named(&name).map(Some),
-            None => Ok(None),
+    /// A person deletes or makes a folder; a server gives it another validity.
+    fn folder(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let all = case.take_flag("all").map_err(|error| error.to_string())?;
+        let folders = if all {
+            self.stage.lab.store.folders.keys().copied().collect()
+        } else {
+            vec![server::folder(case)?]
         };
-        let verb = word(case, |_| true)?;
-        let to = other(self, case, "to")?;
-        let of = other(self, case, "of")?;
-        let id = |story: &Self, at: Option<usize>| at.and_then(|at| story.stage.id(at));
-        let command = match verb.as_str() {
-            "poll" => Command::Poll,
-            "offer" => Command::Offer { to: id(self, to) },
-            "code" => return Ok(complaint(self.stage.type_code(of.ok_or("of whom?")?, at))),
-            "wrong-code" | "mistyped-code" => {
-                let of = of.ok_or("of whom?")?;
-                let shown = self.stage.lab.machines[of].shown.clone().ok_or("no code is shown")?;
-                let other = person::other_code(&shown.code);
-                let code = if verb == "wrong-code" { other } else { swap_last(&shown.code) };
-                Command::EnterCode { code, from: id(self, Some(of)) }
+        for folder in folders {
+            match case.directive.as_str() {
+                "rm-folder" => self.stage.delete_folder(folder),
+                "mk-folder" => {
+                    let made = self.stage.lab.store.apply(&Op::CreateFolder(folder), self.stage.lab.now);
+                    made.map_err(|error| error.to_string())?;
+                }
+                _ => {
+                    self.stage.lab.truth.forget_foreign(folder);
+                    self.stage.lab.store.change_validity(folder);
+                }
             }
+<<<<<<< HEAD
             "reject" => Command::Reject { id: id(self, of).ok_or("whom?")? },
             "remove" => {
                 let target = of.and_then(|of| self.stage.lab.machines[of].muaa.as_ref());
@@ -205,80 +212,10 @@ impl Story {
         };
         let crash = case.take_flag("crash").map_err(|error| error.to_string())?;
         self.stage.mishaps.push(Mishap { at, on, fate, crash });
+=======
+        }
+>>>>>>> main
         Ok(String::new())
-    }
-
-    /// `inject _Autocrypt_SMA_27 foreign`: `foreign`, `huge`, `garbage`, or `replay` of the last message there was.
-    fn inject(&mut self, case: &mut TestCase) -> Result<String, String> {
-        let name = word(case, |w| w.starts_with('_'))?;
-        let folder = Folder::parse(&name).ok_or("no folder of the archive")?;
-        let what = word(case, |_| true)?;
-        self.said += 1;
-        let kept = match what.as_str() {
-            "foreign" => Kept::Foreign(b"a mail that a filter filed here"[..].into()),
-            "huge" => Kept::Huge(100 << 20),
-            "garbage" => Kept::Envelope(Envelope {
-                sender: MuaaId(666),
-                token: Token([self.said as u8; 16]),
-                class: Class::Request,
-                date: self.stage.lab.now.hour(),
-                body: b"garbage"[..].into(),
-            }),
-            other => return Err(format!("nobody injects {other}")),
-        };
-        let uid = self.stage.lab.store.put(folder, kept.clone(), true, self.stage.lab.now);
-        let uid = uid.ok_or("there is no such folder")?;
-        if let Kept::Foreign(octets) = kept {
-            self.stage.lab.truth.foreign.push((folder, uid, octets));
-        }
-        for at in 0..self.stage.lab.machines.len() {
-            self.stage.lab.notice(at, folder);
-        }
-        Ok(format!("uid {}", uid.0))
-    }
-
-    fn store(&mut self) -> String {
-        let mut lines = Vec::new();
-        for (folder, mailbox) in self.stage.lab.store.folders.clone() {
-            let names = &mut self.stage.lab.trace.names;
-            let messages: Vec<_> = mailbox
-                .messages
-                .iter()
-                .map(|(uid, stored)| match &stored.kept {
-                    Kept::Envelope(envelope) => format!("uid {} {}", uid.0, names.envelope(envelope)),
-                    Kept::Foreign(_) => format!("uid {} foreign", uid.0),
-                    Kept::Huge(_) => format!("uid {} too large", uid.0),
-                })
-                .collect();
-            let content = if messages.is_empty() { "empty".to_owned() } else { messages.join(", ") };
-            lines.push(format!("{}: {content}", names.folder(folder)));
-        }
-        lines.join("\n")
-    }
-
-    fn state(&mut self) -> String {
-        let mut lines = Vec::new();
-        let mut account_keys = Vec::new();
-        for machine in &self.stage.lab.machines {
-            let Some(muaa) = &machine.muaa else {
-                lines.push(format!("{}: off", machine.name));
-                continue;
-            };
-            let names = &mut self.stage.lab.trace.names;
-            let mut line = format!("{}: {}", machine.name, muaa.phase().name());
-            if let Some(group) = muaa.group() {
-                let members: Vec<_> = muaa.members().into_iter().map(|id| names.id(id)).collect();
-                line += &format!(", {} of {}", names.group(group), members.join(" "));
-            }
-            let account = muaa.account();
-            if let Some(current) = account.current {
-                let at = account_keys.iter().position(|key| *key == current).unwrap_or(account_keys.len());
-                account_keys.extend((at == account_keys.len()).then_some(current));
-                line += &format!(", account key {} of {}", at + 1, account.keys.len());
-            }
-            lines.push(line);
-        }
-        lines.join("\n")
     }
 
     fn who(&self, case: &mut TestCase) -> Result<usize, String> {
@@ -316,27 +253,25 @@ fn taken(case: &mut TestCase, key: &str) -> Option<String> {
     case.args.remove(key).and_then(|values| values.into_iter().next())
 }
 
-/// The last two digits exchanged: what the check digit is there for. Equal ones are counted up instead.
-fn swap_last(code: &str) -> String {
-    let mut digits: Vec<char> = code.chars().filter(char::is_ascii_digit).collect();
-    let last = digits.len() - 1;
-    if digits[last] == digits[last - 1] {
-        digits[last] = char::from_digit((digits[last].to_digit(10).unwrap_or(0) + 1) % 10, 10).unwrap_or('0');
-    } else {
-        digits.swap(last, last - 1);
-    }
-    digits.into_iter().collect()
+/// The numbers among the words, in order of size.
+#[allow(clippy::disallowed_methods, reason = "what the map gives is sorted")]
+fn numbers(case: &mut TestCase) -> Vec<u64> {
+    let mut numbers: Vec<u64> = case.args.keys().filter_map(|key| key.parse().ok()).collect();
+    case.args.retain(|key, _| key.parse::<u64>().is_err());
+    numbers.sort_unstable();
+    numbers
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.len() - 1);
+/// `3650d`, `10m`.
+fn milliseconds(text: &str) -> Result<i64, String> {
+    let no_time = || format!("{text} is no time");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(no_time)?;
     let seconds = match unit {
         "s" => 1,
         "m" => 60,
         "h" => 3600,
         "d" => 86_400,
-        _ => return Err(format!("{text} is no time")),
+        _ => return Err(no_time()),
     };
-    let number: u64 = number.parse().map_err(|_| format!("{text} is no time"))?;
-    Ok(Duration::from_secs(number * seconds))
+    Ok(number.parse::<i64>().map_err(|_| no_time())? * seconds * 1000)
 }

@@ -87,7 +87,7 @@ pub(crate) struct Setup {
     /// The account's mail address
     #[arg(long)]
     pub(crate) address: String,
-    /// The mail server: imaps://login@host[:port]; imap:// only to this machine
+    /// The mail server: `imaps://login@host[:port]`; imap:// only to this machine
     #[arg(long, value_name = "URL")]
     pub(crate) imap: String,
     /// What to call this device; your other devices show it

@@ -70,6 +70,12 @@ impl<C: Crypto> Muaa<C> {
                 self.require(&[Phase::Suspended])?;
                 self.state.life = Life::Grouped;
                 self.state.inbox = InboxState::Tried;
+                // What was seen missing while the person was asked is made anew.
+                self.io.missing_inbox = false;
+                // Announced again, it is heard at once by those who took it for gone.
+                if let Some(old) = self.state.announced.take() {
+                    self.withdraw(Folder::Announcements, old.token);
+                }
                 self.changed();
                 self.look();
                 Ok(())
@@ -107,7 +113,7 @@ impl<C: Crypto> Muaa<C> {
         let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
         let cut = self.last_sequence(&target);
         self.append_to_log(&LogBody::Remove(Removal { target, cut }));
-        self.tell_removed(id, &certificate.unwrap_or_default());
+        self.tell_removed(id, target, &certificate.unwrap_or_default());
         self.rotate_account_key();
         Ok(())
     }

@@ -22,8 +22,9 @@ impl<C: Crypto> Muaa<C> {
         for key in present.difference(&known) {
             let Some(member) = self.view.members.get(key).cloned() else { continue };
             if *key != self.state.device.fingerprint {
-                let end = self.state.journal_end;
-                self.state.links.entry(member.id).or_insert(Link { acked: end, ..Link::default() });
+                // What is on its way to others is not in what it was let in with.
+                let told = self.state.journal.keys().next().map_or(self.state.journal_end, |first| first - 1);
+                self.state.links.entry(member.id).or_insert(Link { acked: told, ..Link::default() });
                 self.tell(Event::MemberAdded { id: member.id, by: member.added_by });
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
@@ -139,8 +140,13 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+<<<<<<< HEAD
     /// Everything that a new member needs but the peers, of which an update may hold only a part.
     pub(super) fn whole_state(&self) -> Update {
+=======
+    /// Everything that a new member needs, for the device with this key.
+    pub(super) fn whole_state(&self, to: Fingerprint) -> Update {
+>>>>>>> main
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
         Update {
@@ -156,7 +162,11 @@ impl<C: Crypto> Muaa<C> {
                 .map(|(name, register)| (name.clone(), register.clone()))
                 .collect(),
             merged: None,
+<<<<<<< HEAD
             peers: None,
+=======
+            to,
+>>>>>>> main
         }
     }
 

@@ -292,9 +292,15 @@ impl<C: Crypto> Muaa<C> {
         if self.io.exists(folder) && self.state.folders_deleted.insert(folder) {
             self.changed();
         }
-        self.discard(Folder::Announcements, known.token);
+        // A member stays known when its announcement is gone: only one that lies there is taken away.
+        let seen = self.io.seen.get(&Folder::Announcements);
+        if seen.is_some_and(|seen| seen.index.values().any(|token| *token == known.token)) {
+            self.discard(Folder::Announcements, known.token);
+        }
         if !member {
-            self.state.siblings.remove(&id);
+            let request = self.state.siblings.remove(&id).and_then(|known| known.request);
+            request.into_iter().for_each(|token| self.finish(self.own_inbox(), token));
+            self.changed();
         }
     }
 

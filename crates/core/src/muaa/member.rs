@@ -293,7 +293,11 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let end = self.state.journal_end;
+<<<<<<< HEAD
         let part = self.whole_part();
+=======
+        let bundle = self.whole_state(key);
+>>>>>>> main
         let seed = self.random.seed();
         let accept = wire::Accept {
             session: join.session,

@@ -61,7 +61,7 @@ impl<C: Crypto> Muaa<C> {
         let merges = former.log.entries().filter(|(_, entry)| {
             entry.key == key && matches!(entry.body, LogBody::Merge(into) if Some(into) == own)
         });
-        let whole = self.whole_state();
+        let whole = self.whole_state(update.to);
         let ops = merges.map(|(_, entry)| entry.signed.clone()).collect();
         let update = Update { ops, merged: Some(whole.ops), peers: update.peers, ..whole };
         (Some(former.log.group()), update)

@@ -175,6 +175,9 @@ impl<C: Crypto> Muaa<C> {
         let opened =
             self.crypto.open_bundle(&joining.bundle_key, &accept.bundle).map_err(|_| Ignored::Unproven)?;
         let update: Update = wire::decode(opened.expose()).ok_or(Ignored::Malformed)?;
+        if update.to != self.state.device.fingerprint {
+            return Err(Ignored::Unproven);
+        }
         let log = Log::from_ops(&self.crypto, joining.offer.group, &update.ops, self.config.log_max)
             .ok_or(Ignored::Malformed)?;
         let view = Membership::of(&log);

@@ -186,7 +186,8 @@ impl Log {
         let content = genesis.content()?;
         let group = genesis.hash(crypto);
         let LogBody::Genesis(founder) = LogBody::read(&content)? else { return None };
-        let fits = content.group.is_none() && founder.id == content.author && content.previous.is_none();
+        let first = content.group.is_none() && content.previous.is_none() && content.seen.is_none();
+        let fits = first && founder.id == content.author;
         if !fits || !genesis.is_by(crypto, &founder.certificate) {
             return None;
         }

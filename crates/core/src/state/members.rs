@@ -2,15 +2,19 @@
 //!
 //! In one pass, each step of which only reads what the steps before it found:
 //! 1. *Potential* devices are those that a chain of introductions reaches from the genesis, void or not.
-//! 2. A removal by a potential device counts, even if its author was removed at the same time: mutual and cyclic removals
-//!    take all out. It does not count if its author had seen its own removal. The smallest cut counts.
+//! 2. A removal by a potential device counts, always: also if its author was removed, and whatever it knew. So nothing that
+//!    arrives later undoes one, and mutual and cyclic removals take all out. The smallest cut counts.
 //! 3. An expiry counts unless its target signed something behind the cut.
 //! 4. Operations behind their author's cut are void; so are those behind two different ones under the same number
-//!    (equivocation) and those behind the author's own leave or move. Only a move is not stopped by the last three.
-//! 5. Members are what a chain of introductions that are not void reaches, without those that ended. The keys and ids of
-//!    ended devices never come back.
+//!    (equivocation), those behind the author's own leave, and those behind its own move. A move is not stopped by an
+//!    equivocation, nor by another move.
+//! 5. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
+//!    void. The keys and ids of ended devices never come back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use bytes::Bytes;
 
@@ -52,11 +56,23 @@ impl Membership {
     #[must_use]
     pub fn of(log: &Log) -> Self {
         let entries: Vec<_> = log.entries().map(|(_, entry)| entry).collect();
-        let cuts = Cuts::of(&entries);
-        let mut found = Self { equivocators: cuts.equivocators.keys().copied().collect(), ..Self::default() };
+        let ids = ids_of(&entries);
+        let cuts = Cuts::of(&entries, &ids);
         let reached = reach(&entries, |entry| cuts.admits(entry));
-        let ended_ids: BTreeSet<_> = cuts.ended.values().map(|(id, _)| *id).collect();
-        for entry in reach_entries(&entries, &reached, |entry| cuts.admits(entry)) {
+        let counts =
+            |entry: &&&Entry| is_genesis(entry) || (reached.contains(&entry.key) && cuts.admits(entry));
+        let counting: Vec<_> = entries.iter().filter(counts).copied().collect();
+        let mut found = Self { equivocators: cuts.equivocators.keys().copied().collect(), ..Self::default() };
+        found.find_members(&counting, &cuts, &ids);
+        found.find_ended(&cuts, &ids);
+        found.find_keys(&counting);
+        found.needs_update = counting.iter().any(|entry| matches!(entry.body, LogBody::Unknown(_)));
+        found
+    }
+
+    fn find_members(&mut self, counting: &[&Entry], cuts: &Cuts, ids: &Ids) {
+        let ended_ids: BTreeSet<_> = cuts.ended.keys().filter_map(|key| ids.get(key)).flatten().collect();
+        for entry in counting {
             let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) else { continue };
             if cuts.ended.contains_key(&key) || ended_ids.contains(&device.id) {
                 continue;
@@ -67,35 +83,34 @@ impl Membership {
                 incarnation: device.incarnation,
                 added_by: entry.author,
             };
-            let slot = found.members.entry(key).or_insert_with(|| member.clone());
+            // Of equal ones the first stays: that with the lowest hash.
+            let slot = self.members.entry(key).or_insert_with(|| member.clone());
             if (member.added_by, member.incarnation) < (slot.added_by, slot.incarnation) {
                 *slot = member;
             }
         }
-        found.ended = cuts.ended.clone();
-        for entry in &entries {
-            if let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces())
-                && !found.members.contains_key(&key)
-            {
-                found.ended.entry(key).or_insert((device.id, Gone::Voided));
-            }
-            found.needs_update |= matches!(entry.body, LogBody::Unknown(_));
-        }
-        found.find_keys(&entries, &reached, &cuts);
-        found
     }
 
-    fn find_keys(&mut self, entries: &[&Entry], reached: &BTreeSet<Fingerprint>, cuts: &Cuts) {
-        for entry in entries.iter().filter(|entry| reached.contains(&entry.key) && cuts.admits(entry)) {
+    fn find_ended(&mut self, cuts: &Cuts, ids: &Ids) {
+        for (key, under) in ids.iter().filter(|(key, _)| !self.members.contains_key(key)) {
+            let how = cuts.ended.get(key).copied().unwrap_or(Gone::Voided);
+            if let Some(id) = under.first() {
+                self.ended.insert(*key, (*id, how));
+            }
+        }
+    }
+
+    fn find_keys(&mut self, counting: &[&Entry]) {
+        let version = |notice: &KeyNotice| (notice.epoch, notice.generation, Reverse(notice.created));
+        for entry in counting {
             if let LogBody::AccountKey(notice) = &entry.body {
                 let known = self.keys.entry(notice.fingerprint).or_insert(*notice);
-                if (notice.epoch, notice.generation) > (known.epoch, known.generation) {
+                if version(notice) > version(known) {
                     *known = *notice;
                 }
             }
         }
-        let order =
-            |notice: &&KeyNotice| (std::cmp::Reverse(notice.epoch), notice.created, notice.fingerprint);
+        let order = |notice: &&KeyNotice| (Reverse(notice.epoch), notice.created, notice.fingerprint);
         self.current = self.keys.values().min_by_key(order).map(|notice| notice.fingerprint);
     }
 
@@ -112,53 +127,64 @@ impl Membership {
     }
 }
 
+/// The ids under which each key was introduced, void or not.
+type Ids = BTreeMap<Fingerprint, BTreeSet<MuaaId>>;
+
+fn ids_of(entries: &[&Entry]) -> Ids {
+    let mut ids = Ids::new();
+    for entry in entries {
+        if let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) {
+            ids.entry(key).or_default().insert(device.id);
+        }
+    }
+    ids
+}
+
 /// Where each device's operations stop to count.
 #[derive(Default)]
 struct Cuts {
     removed: BTreeMap<Fingerprint, u64>,
-    own_end: BTreeMap<Fingerprint, u64>,
+    left: BTreeMap<Fingerprint, u64>,
+    moved: BTreeMap<Fingerprint, u64>,
     equivocators: BTreeMap<Fingerprint, u64>,
-    ended: BTreeMap<Fingerprint, (MuaaId, Gone)>,
+    ended: BTreeMap<Fingerprint, Gone>,
 }
 
 impl Cuts {
-    fn of(entries: &[&Entry]) -> Self {
+    fn of(entries: &[&Entry], ids: &Ids) -> Self {
         let potential = reach(entries, |_| true);
         let from_potential: Vec<_> =
             entries.iter().copied().filter(|entry| potential.contains(&entry.key)).collect();
-        let ids: BTreeMap<_, _> = entries
-            .iter()
-            .filter_map(|entry| Some((entry.introduced?, entry.body.introduces()?.id)))
-            .collect();
         let mut cuts = Self::default();
         cuts.find_equivocations(&from_potential);
         for entry in &from_potential {
-            cuts.read(entry, &from_potential, &ids);
+            cuts.read(entry, &from_potential);
         }
+        cuts.ended.retain(|key, _| ids.contains_key(key));
         cuts
     }
 
-    fn read(&mut self, entry: &Entry, all: &[&Entry], ids: &BTreeMap<Fingerprint, MuaaId>) {
-        let id_of = |key: &Fingerprint| ids.get(key).copied();
+    fn read(&mut self, entry: &Entry, all: &[&Entry]) {
         match &entry.body {
-            LogBody::Remove(removal) if !knew_its_removal(entry, all) => {
-                let cut = self.removed.entry(removal.target).or_insert(removal.cut);
-                *cut = (*cut).min(removal.cut);
-                if let Some(id) = id_of(&removal.target) {
-                    self.ended.insert(removal.target, (id, Gone::Removed));
-                }
+            LogBody::Remove(removal) => {
+                lower(&mut self.removed, removal.target, removal.cut);
+                self.end(removal.target, Gone::Removed);
             }
-            LogBody::Expire(removal) if !knew_its_removal(entry, all) => {
+            LogBody::Expire(removal) => {
                 let alive = all.iter().any(|e| e.key == removal.target && e.sequence > removal.cut);
-                if let (false, Some(id)) = (alive, id_of(&removal.target)) {
-                    self.ended.entry(removal.target).or_insert((id, Gone::Expired));
+                if !alive {
+                    self.end(removal.target, Gone::Expired);
                 }
             }
-            LogBody::Leave => self.end_itself(entry, Gone::Left),
-            LogBody::Move(_) => self.end_itself(entry, Gone::Moved),
-            LogBody::Remove(_)
-            | LogBody::Expire(_)
-            | LogBody::Genesis(_)
+            LogBody::Leave => {
+                lower(&mut self.left, entry.key, entry.sequence);
+                self.end(entry.key, Gone::Left);
+            }
+            LogBody::Move(_) => {
+                lower(&mut self.moved, entry.key, entry.sequence);
+                self.end(entry.key, Gone::Moved);
+            }
+            LogBody::Genesis(_)
             | LogBody::Add(_)
             | LogBody::Merge(_)
             | LogBody::AccountKey(_)
@@ -167,52 +193,46 @@ impl Cuts {
         }
     }
 
-    fn end_itself(&mut self, entry: &Entry, how: Gone) {
-        let cut = self.own_end.entry(entry.key).or_insert(entry.sequence);
-        *cut = (*cut).min(entry.sequence);
-        let slot = self.ended.entry(entry.key).or_insert((entry.author, how));
-        if slot.1 != Gone::Removed {
-            *slot = (entry.author, slot.1.min(how));
-        }
+    /// Of several ends the first in the order of [`Gone`] is told.
+    fn end(&mut self, key: Fingerprint, how: Gone) {
+        let slot = self.ended.entry(key).or_insert(how);
+        *slot = (*slot).min(how);
     }
 
     fn find_equivocations(&mut self, entries: &[&Entry]) {
         let mut numbers = BTreeSet::new();
         for entry in entries {
             if !numbers.insert((entry.key, entry.sequence)) {
-                let first = self.equivocators.entry(entry.key).or_insert(entry.sequence);
-                *first = (*first).min(entry.sequence);
+                lower(&mut self.equivocators, entry.key, entry.sequence);
             }
         }
     }
 
     fn admits(&self, entry: &Entry) -> bool {
-        let within = |cuts: &BTreeMap<Fingerprint, u64>, allowance: u64| {
-            cuts.get(&entry.key).is_none_or(|cut| entry.sequence < cut.saturating_add(allowance))
-        };
+        let upto =
+            |cuts: &BTreeMap<Fingerprint, u64>| cuts.get(&entry.key).is_none_or(|cut| entry.sequence <= *cut);
+        let honest = self.equivocators.get(&entry.key).is_none_or(|point| entry.sequence < *point);
         let moves = matches!(entry.body, LogBody::Move(_));
-        within(&self.removed, 1)
-            && (moves || within(&self.own_end, 1))
-            && (moves || within(&self.equivocators, 0))
+        upto(&self.removed) && upto(&self.left) && (moves || (upto(&self.moved) && honest))
     }
 }
 
-/// Whether the author of a removal had seen a removal of itself.
-fn knew_its_removal(entry: &Entry, all: &[&Entry]) -> bool {
-    all.iter().any(|other| {
-        let removes = matches!(&other.body, LogBody::Remove(removal) if removal.target == entry.key);
-        removes && entry.seen.get(&other.key).is_some_and(|(sequence, _)| *sequence >= other.sequence)
-    })
+fn lower(cuts: &mut BTreeMap<Fingerprint, u64>, key: Fingerprint, to: u64) {
+    let cut = cuts.entry(key).or_insert(to);
+    *cut = (*cut).min(to);
 }
 
-/// The devices that a chain of admitted introductions reaches from the genesis.
+fn is_genesis(entry: &Entry) -> bool {
+    matches!(entry.body, LogBody::Genesis(_))
+}
+
+/// The founder, and the devices that a chain of admitted introductions reaches from it.
 fn reach(entries: &[&Entry], admits: impl Fn(&Entry) -> bool) -> BTreeSet<Fingerprint> {
     let mut reached = BTreeSet::new();
     loop {
         let before = reached.len();
-        for entry in entries.iter().filter(|entry| admits(entry)) {
-            let starts = matches!(entry.body, LogBody::Genesis(_));
-            if starts || reached.contains(&entry.key) {
+        for entry in entries {
+            if is_genesis(entry) || (reached.contains(&entry.key) && admits(entry)) {
                 reached.extend(entry.introduced);
             }
         }
@@ -220,15 +240,4 @@ fn reach(entries: &[&Entry], admits: impl Fn(&Entry) -> bool) -> BTreeSet<Finger
             return reached;
         }
     }
-}
-
-fn reach_entries<'a>(
-    entries: &'a [&'a Entry],
-    reached: &'a BTreeSet<Fingerprint>,
-    admits: impl Fn(&Entry) -> bool + 'a,
-) -> impl Iterator<Item = &'a Entry> {
-    entries.iter().copied().filter(move |entry| {
-        let starts = matches!(entry.body, LogBody::Genesis(_));
-        admits(entry) && (starts || reached.contains(&entry.key))
-    })
 }

@@ -8,7 +8,7 @@ use crate::MuaaId;
 
 /// The longest name and the longest value of a setting, in octets.
 const OCTETS_MAX: usize = 256;
-/// How many settings are kept.
+/// How many settings are kept: those of the lowest names, so that all devices keep the same.
 const SETTINGS_MAX: usize = 256;
 
 /// A value with its place in the order of writing: logical time, then author, then value.
@@ -32,18 +32,19 @@ pub struct Register {
 pub struct Settings(#[n(0)] BTreeMap<String, Register>);
 
 impl Settings {
-    /// Joins one register. Whether something changed. What is too long, or one too many, is not taken.
+    /// Joins one register. Whether something changed. What is too long is not taken; of too many, the names that come last
+    /// go.
     pub fn join(&mut self, name: &str, register: &Register) -> bool {
         if name.len() > OCTETS_MAX || register.value.len() > OCTETS_MAX {
             return false;
         }
         let known = self.0.get(name);
         let newer = known.is_none_or(|known| register > known);
-        let fits = known.is_some() || self.0.len() < SETTINGS_MAX;
-        if newer && fits {
+        if newer {
             self.0.insert(name.to_owned(), register.clone());
         }
-        newer && fits
+        let surplus = if self.0.len() > SETTINGS_MAX { self.0.pop_last() } else { None };
+        newer && surplus.is_none_or(|(last, _)| last != name)
     }
 
     /// A register.

@@ -1,7 +1,9 @@
 //! What travels: signed operations, their bodies, and the protection each kind demands (`docs/protocol.md` sections 5 and 6).
 //!
-//! Everything is CBOR with integer keys in its one canonical form (RFC 8949 section 4.2): what does not encode to the
-//! octets it was decoded from is refused.
+//! Everything is CBOR (RFC 8949) in one canonical form, that of `docs/protocol.md` section 5.3: integers, lengths and tags in
+//! their shortest form, definite lengths, records as maps in ascending order of their field numbers. It differs from RFC 8949
+//! section 4.2.1 in one point: a table whose keys are strings is in ascending order of the strings, `"aa"` before `"b"`, and
+//! not of their encodings. What does not encode to the octets it was decoded from is refused.
 
 mod body;
 mod kind;

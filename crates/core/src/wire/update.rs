@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minicbor::{Decode, Encode, bytes::ByteVec};
 
 use super::SignedOp;
-use crate::{Hash, Secret, state::Register};
+use crate::{Fingerprint, Hash, Secret, state::Register};
 
 /// An account's secret key, in an array of one element so that it can grow.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -41,9 +41,15 @@ pub struct Update {
     /// The log of the group in which the author's group goes on.
     #[n(6)]
     pub merged: Option<Vec<SignedOp>>,
+<<<<<<< HEAD
     /// A part of what is known of peers, as `sma_autocrypt::Peers::to_bytes` writes it.
     #[n(7)]
     pub peers: Option<ByteVec>,
+=======
+    /// The device key of the recipient: nobody else takes this in, whoever seals it anew.
+    #[n(7)]
+    pub to: Fingerprint,
+>>>>>>> main
 }
 
 impl Update {

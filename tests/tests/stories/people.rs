@@ -1,0 +1,128 @@
+//! What people do in a story.
+
+use datadriven::TestCase;
+use sma_core::{Command, Muaa};
+use sma_sim::{lab::Machine, person, symbolic::Symbolic};
+
+use super::{Story, complaint, numbers, server::offset, taken, word};
+
+impl Story {
+    pub(super) fn muaa(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let id = word(case, |w| w.parse::<u64>().is_ok())?.parse().map_err(|_| "no id")?;
+        let at = self.stage.add(id);
+        let clock = offset(case)?;
+        if clock != 0 {
+            self.stage.lab.stop(at);
+            self.stage.lab.machines[at].clock = clock;
+            self.stage.lab.start(at);
+        }
+        if let Some(name) = taken(case, "called") {
+            self.stage.lab.machines[at].name = name;
+        }
+        Ok(String::new())
+    }
+
+    /// `paired 1 2 3`: devices, made if they are not there, are one group; the first founds it or has one. Nothing of this is
+    /// shown.
+    pub(super) fn paired(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let apart = case.take_flag("apart").map_err(|error| error.to_string())?;
+        let mut devices = Vec::new();
+        for id in numbers(case) {
+            let name = id.to_string();
+            let there = self.named(&name);
+            let at = there.unwrap_or_else(|_| self.stage.add(id));
+            self.stage.settle();
+            if apart && devices.is_empty() && self.has_no_group(at) {
+                self.stage.command(at, Command::StartApart)?;
+            }
+            if let Some(first) = devices.first()
+                && !self.stage.pair(*first, at)
+            {
+                return Err(format!("{name} does not pair"));
+            }
+            devices.push(at);
+        }
+        self.stage.settle();
+        self.stage.lab.trace.take();
+        Ok(String::new())
+    }
+
+    fn has_no_group(&self, at: usize) -> bool {
+        self.stage.lab.machines[at].muaa.as_ref().is_some_and(|muaa| muaa.group().is_none())
+    }
+
+    /// `pair 1 with=3`: 1 shows a code that is typed at 3.
+    pub(super) fn pair(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let newcomer = self.named(&taken(case, "with").ok_or("with whom?")?)?;
+        let member = self.who(case)?;
+        self.stage.settle();
+        self.stage.offer(member, newcomer)?;
+        self.stage.settle();
+        self.stage.type_code(member, newcomer)?;
+        self.stage.settle();
+        Ok(String::new())
+    }
+
+    /// `do 27 offer to=1`: the answer is the complaint, if there is one.
+    pub(super) fn wish(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let at = self.who(case)?;
+        let other = |story: &Self, case: &mut TestCase, key: &str| match taken(case, key) {
+            Some(name) => story.named(&name).map(Some),
+            None => Ok(None),
+        };
+        let verb = word(case, |_| true)?;
+        let to = other(self, case, "to")?;
+        let of = other(self, case, "of")?;
+        let id =
+            |story: &Self, at: Option<usize>| at.and_then(|at| running(&story.stage.lab.machines[at])?.id());
+        let command = match verb.as_str() {
+            "poll" => Command::Poll,
+            "offer" => Command::Offer { to: id(self, to) },
+            "code" => return Ok(complaint(self.stage.type_code(of.ok_or("of whom?")?, at))),
+            "wrong-code" | "mistyped-code" => {
+                let of = of.ok_or("of whom?")?;
+                let shown = self.stage.lab.machines[of].shown.clone().ok_or("no code is shown")?;
+                let other = person::other_code(&shown.code);
+                let code = if verb == "wrong-code" { other } else { swap_last(&shown.code) };
+                Command::EnterCode { code, from: id(self, Some(of)) }
+            }
+            "reject" => Command::Reject { id: id(self, of).ok_or("whom?")? },
+            "remove" => {
+                let target = of.and_then(|of| running(&self.stage.lab.machines[of]));
+                let target = target.map(|muaa| muaa.fingerprint());
+                self.stage.lab.truth.removed.extend(target);
+                Command::Remove { id: id(self, of).ok_or("whom?")? }
+            }
+            "leave" => Command::Leave,
+            "return" => Command::Return,
+            "start-apart" => Command::StartApart,
+            "cancel" => {
+                let shown = self.stage.lab.machines[at].shown.take().ok_or("no code is shown")?;
+                Command::CancelOffer { session: shown.session }
+            }
+            "prefer-encrypt" => Command::SetPreferEncrypt {
+                mutual: taken(case, "value").is_some_and(|value| value == "mutual"),
+            },
+            "rename" => Command::Rename { name: taken(case, "name").ok_or("to which name?")? },
+            other => return Err(format!("nobody can {other}")),
+        };
+        Ok(complaint(self.stage.command(at, command)))
+    }
+}
+
+/// A device's program, or what it would be if it were started.
+fn running(machine: &Machine) -> Option<Muaa<Symbolic>> {
+    machine.muaa.clone().or_else(|| machine.as_saved())
+}
+
+/// The last two digits exchanged: what the check digit is there for. Equal ones are counted up instead.
+fn swap_last(code: &str) -> String {
+    let mut digits: Vec<char> = code.chars().filter(char::is_ascii_digit).collect();
+    let last = digits.len() - 1;
+    if digits[last] == digits[last - 1] {
+        digits[last] = char::from_digit((digits[last].to_digit(10).unwrap_or(0) + 1) % 10, 10).unwrap_or('0');
+    } else {
+        digits.swap(last, last - 1);
+    }
+    digits.into_iter().collect()
+}
