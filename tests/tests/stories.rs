@@ -2,6 +2,8 @@
 //! do. `REWRITE=1` writes them anew; rewrite only what you can explain. `STORY=name`
 //! plays one alone.
 
+#[path = "stories/mail.rs"]
+mod mail;
 #[path = "stories/people.rs"]
 mod people;
 #[path = "stories/server.rs"]
@@ -12,19 +14,8 @@ mod show;
 use std::{collections::BTreeMap, time::Duration};
 
 use datadriven::TestCase;
-<<<<<<< HEAD
-use sma_core::{Class, Command, Envelope, Folder, MuaaId, Op, OpError, Timestamp, Token};
-use sma_sim::{
-    lab::Fate,
-    mail::{Key, Mail, address},
-    person,
-    stage::{Mishap, Stage},
-    store::Kept,
-};
-=======
 use sma_core::Op;
 use sma_sim::{stage::Stage, store::Store};
->>>>>>> main
 
 #[test]
 fn every_story_goes_as_it_is_written() {
@@ -70,12 +61,9 @@ impl Story {
             "clock" => self.clock(case)?,
             "store" => self.store(),
             "state" => self.state(),
-<<<<<<< HEAD
-            "recommend" => self.recommend(&word(case, |_| true)?)?,
-=======
+            "recommend" => self.recommend(case)?,
             "settings" => self.settings(),
             "comparison" => self.comparison(),
->>>>>>> main
             "check" => self.stage.broken().unwrap_or_else(|| "every invariant holds".to_owned()),
             other => return Err(format!("no story knows the word {other}")),
         };
@@ -138,83 +126,7 @@ impl Story {
                     self.stage.lab.store.change_validity(folder);
                 }
             }
-<<<<<<< HEAD
-            "reject" => Command::Reject { id: id(self, of).ok_or("whom?")? },
-            "remove" => {
-                let target = of.and_then(|of| self.stage.lab.machines[of].muaa.as_ref());
-                let target = target.map(sma_core::Muaa::fingerprint);
-                self.stage.lab.truth.removed.extend(target);
-                Command::Remove { id: id(self, of).ok_or("whom?")? }
-            }
-            "leave" => Command::Leave,
-            "return" => Command::Return,
-            "mail" => self.mail(case)?.read(),
-            "gossip" => {
-                let mail = Mail { key: None, ..self.mail(case)? };
-                let about = taken(case, "about").ok_or("about whom?")?;
-                mail.decrypted(&about, &key(case)?.ok_or("which key?")?)
-            }
-            "forget" => {
-                let peer = taken(case, "peer").and_then(|name| address(&name)).ok_or("whom?")?;
-                Command::DeletePeer { address: peer.to_string(), date: self.dated(case)? }
-            }
-            "start-apart" => Command::StartApart,
-            "prefer" => Command::SetPreferEncrypt { mutual: true },
-            "rename" => Command::Rename { name: taken(case, "name").ok_or("to which name?")? },
-            other => return Err(format!("nobody can {other}")),
-        };
-        Ok(complaint(self.stage.command(at, command)))
-    }
-
-    /// `do 1 mail from=bob date=3d key=k1 mutual`: a mail that was dated three days ago and arrives just now. `date=year-3000`
-    /// is a forged one.
-    fn mail(&mut self, case: &mut TestCase) -> Result<Mail, String> {
-        let date = self.dated(case)?;
-        let from = taken(case, "from").ok_or("from whom?")?;
-        // Gossip has its key behind `about`.
-        let key = if case.args.contains_key("about") { None } else { key(case)? };
-        Ok(Mail { from, date, received: self.stage.lab.now, key })
-    }
-
-    fn dated(&self, case: &mut TestCase) -> Result<Timestamp, String> {
-        let now = self.stage.lab.now;
-        Ok(match taken(case, "date").as_deref() {
-            None => now,
-            Some("year-3000") => Timestamp::from_secs(32_503_680_000),
-            Some(ago) => Timestamp(now.0.saturating_sub(duration(ago)?.as_millis() as u64)),
-        })
-    }
-
-    /// What each device recommends for a mail to somebody, and with which key.
-    fn recommend(&self, name: &str) -> Result<String, String> {
-        let peer = address(name).ok_or("no name")?;
-        let lines = self.stage.lab.machines.iter().filter_map(|machine| {
-            let advice = machine.muaa.as_ref()?.recommendation([&peer], false, |_| true);
-            let key = advice.keys.get(&peer).map(|key| format!(" with {}", String::from_utf8_lossy(key)));
-            let word = format!("{:?}", advice.recommendation).to_lowercase();
-            Some(format!("{}: {word}{}", machine.name, key.unwrap_or_default()))
-        });
-        Ok(lines.collect::<Vec<_>>().join("\n"))
-    }
-
-    /// `fail 27 on=accept how=refused`, with `crash` if the program dies as well.
-    fn fail(&mut self, case: &mut TestCase) -> Result<String, String> {
-        let at = self.who(case)?;
-        let on = taken(case, "on").ok_or("on what?")?;
-        let how = taken(case, "how").ok_or("how?")?;
-        let fate = match how.as_str() {
-            "refused" => Fate::Refused(OpError::Denied),
-            "full" => Fate::Refused(OpError::OverQuota),
-            "unknown-done" => Fate::UnknownDone,
-            "unknown-lost" => Fate::UnknownLost,
-            "fine" => Fate::Fine,
-            other => return Err(format!("nothing fails {other}")),
-        };
-        let crash = case.take_flag("crash").map_err(|error| error.to_string())?;
-        self.stage.mishaps.push(Mishap { at, on, fate, crash });
-=======
         }
->>>>>>> main
         Ok(String::new())
     }
 
@@ -228,11 +140,6 @@ impl Story {
         let found = self.stage.lab.machines.iter().position(|machine| machine.name == name);
         found.ok_or_else(|| format!("there is no device {name}"))
     }
-}
-
-fn key(case: &mut TestCase) -> Result<Option<Key>, String> {
-    let mutual = case.take_flag("mutual").map_err(|error| error.to_string())?;
-    Ok(taken(case, "key").map(|name| Key { octets: name.into(), mutual }))
 }
 
 fn complaint(done: Result<(), String>) -> String {

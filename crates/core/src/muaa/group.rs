@@ -140,13 +140,8 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-<<<<<<< HEAD
-    /// Everything that a new member needs but the peers, of which an update may hold only a part.
-    pub(super) fn whole_state(&self) -> Update {
-=======
-    /// Everything that a new member needs, for the device with this key.
+    /// Everything that a new member needs but the peers, of which an update may hold only a part, for the device with this key.
     pub(super) fn whole_state(&self, to: Fingerprint) -> Update {
->>>>>>> main
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
         Update {
@@ -162,11 +157,8 @@ impl<C: Crypto> Muaa<C> {
                 .map(|(name, register)| (name.clone(), register.clone()))
                 .collect(),
             merged: None,
-<<<<<<< HEAD
-            peers: None,
-=======
             to,
->>>>>>> main
+            peers: None,
         }
     }
 

@@ -293,11 +293,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let end = self.state.journal_end;
-<<<<<<< HEAD
-        let part = self.whole_part();
-=======
-        let bundle = self.whole_state(key);
->>>>>>> main
+        let part = self.whole_part(key);
         let seed = self.random.seed();
         let accept = wire::Accept {
             session: join.session,

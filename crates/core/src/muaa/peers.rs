@@ -13,7 +13,7 @@ use super::{
     persistent::{Item, Life, Link},
 };
 use crate::{
-    Crypto, Event, InputError, Timestamp, Token,
+    Crypto, Event, Fingerprint, InputError, Timestamp, Token,
     wire::{self, KeyMaterial, Update},
 };
 
@@ -137,14 +137,14 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Everything that a new member needs, with as many peers as fit.
-    pub(super) fn whole_part(&self) -> Part {
-        self.part_for(&Link { full: true, ..Link::default() })
+    pub(super) fn whole_part(&self, to: Fingerprint) -> Part {
+        self.part_for(&Link { full: true, ..Link::default() }, to)
     }
 
     /// What a sibling has not acknowledged: everything but peers, and as many of these as fit.
-    pub(super) fn part_for(&self, link: &Link) -> Part {
+    pub(super) fn part_for(&self, link: &Link, to: Fingerprint) -> Part {
         let items: BTreeMap<_, _> = self.state.journal.range(link.acked + 1..).collect();
-        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state() };
+        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(to) };
         if !link.full {
             self.keep_only(&mut update, &items.values().copied().collect::<Vec<_>>());
         }

@@ -84,17 +84,10 @@ impl<C: Crypto> Muaa<C> {
     /// Puts one joined update in the place of what the sibling has not read.
     fn write_to(&mut self, id: MuaaId) {
         let Some(mut link) = self.state.links.get(&id).cloned() else { return };
-<<<<<<< HEAD
-        let Some((_, member)) = self.view.by_id(id) else { return };
-        let certificate = member.certificate.clone();
-        let part = self.part_for(&link);
-        let (group, update) = self.in_the_name_of(&link, id, part.update);
-=======
         let Some((key, member)) = self.view.by_id(id) else { return };
         let (key, certificate) = (*key, member.certificate.clone());
-        let update = self.update_for(&link, key);
-        let (group, update) = self.in_the_name_of(&link, id, update);
->>>>>>> main
+        let part = self.part_for(&link, key);
+        let (group, update) = self.in_the_name_of(&link, id, part.update);
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
         let sequence = self.state.sequence;
         if update.has_news() {
@@ -139,34 +132,6 @@ impl<C: Crypto> Muaa<C> {
         self.crypto.seal(certificate, plain.expose(), &seed).ok()
     }
 
-<<<<<<< HEAD
-=======
-    fn update_for(&self, link: &Link, to: Fingerprint) -> Update {
-        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(to) };
-        if link.full {
-            return update;
-        }
-        let items: Vec<_> = self.state.journal.range(link.acked + 1..).map(|(_, item)| item).collect();
-        let log = self.state.group.as_ref().map(|group| group.log.clone());
-        update.ops = items
-            .iter()
-            .filter_map(|item| if let Item::Op(hash) = item { log.as_ref()?.get(hash) } else { None })
-            .map(|entry| entry.signed.clone())
-            .collect();
-        update.keys.clear();
-        for item in &items {
-            if let Item::Key(fingerprint) = item {
-                let key = self.state.keys.get(fingerprint);
-                update.keys.extend(key.map(|key| wire::KeyMaterial { secret: key.secret.clone() }));
-            }
-        }
-        update
-            .settings
-            .retain(|name, _| items.iter().any(|item| matches!(item, Item::Setting(of) if of == name)));
-        update
-    }
-
->>>>>>> main
     /// A sealed message of a member.
     pub(super) fn on_sync(&mut self, envelope: &crate::Envelope) -> Verdict {
         let Ok(opened) = self.crypto.open(&self.state.device.secret, &envelope.body) else {

@@ -41,15 +41,12 @@ pub struct Update {
     /// The log of the group in which the author's group goes on.
     #[n(6)]
     pub merged: Option<Vec<SignedOp>>,
-<<<<<<< HEAD
-    /// A part of what is known of peers, as `sma_autocrypt::Peers::to_bytes` writes it.
-    #[n(7)]
-    pub peers: Option<ByteVec>,
-=======
     /// The device key of the recipient: nobody else takes this in, whoever seals it anew.
     #[n(7)]
     pub to: Fingerprint,
->>>>>>> main
+    /// A part of what is known of peers, as `sma_autocrypt::Peers::to_bytes` writes it.
+    #[n(8)]
+    pub peers: Option<ByteVec>,
 }
 
 impl Update {
