@@ -211,6 +211,10 @@ impl Lab {
         if let Some(Ok(_)) = &done {
             self.counts.operations += 1;
             changed = changed_folder(&op);
+            if let Op::DeleteFolder(folder) = &op {
+                // Filed between the last look and the deletion; that a look is taken is what a story shows.
+                self.truth.forget_foreign(*folder);
+            }
             if let Op::Append { envelope, .. } = &op {
                 self.counts.appended += envelope.body.len() as u64;
             }

@@ -1,5 +1,5 @@
-//! 9: a message that is nobody's keeps its uid and its octets. A folder of the archive that is deleted as a whole takes what
-//! somebody filed into it along.
+//! 9: a message that is nobody's keeps its uid and its octets. Only a person who deletes a folder takes what somebody filed into
+//! it along.
 
 use sma_core::{Folder, Uid};
 

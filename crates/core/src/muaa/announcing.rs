@@ -62,13 +62,9 @@ impl<C: Crypto> Muaa<C> {
     }
 
     pub(super) fn read_announcements(&mut self, validity: u32, complete: bool, messages: Vec<Message>) {
-        let mut present = BTreeSet::new();
         for message in messages {
             let why = match message.content {
-                Content::Envelope(envelope) => {
-                    present.insert(envelope.token);
-                    self.read_announcement(&envelope, message.date).err()
-                }
+                Content::Envelope(envelope) => self.read_announcement(&envelope, message.date).err(),
                 Content::Foreign => Some(Ignored::Foreign),
                 Content::TooLarge(_) => Some(Ignored::TooLarge),
             };
@@ -77,7 +73,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         if complete {
-            self.compare_with(&present);
+            self.compare_with(&self.present(Folder::Announcements));
         }
     }
 

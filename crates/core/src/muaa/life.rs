@@ -131,8 +131,7 @@ impl<C: Crypto> Muaa<C> {
     /// another id, and begins anew. Nothing is lost, since it never had anything of the group.
     pub(super) fn start_over(&mut self) {
         if self.state.inbox != InboxState::Drawn {
-            let own = self.own_inbox();
-            self.state.folders_deleted.insert(own);
+            self.delete_folder(self.own_inbox());
         }
         if let Some(Announced { token, .. }) = self.state.announced.take() {
             self.withdraw(Folder::Announcements, token);
@@ -289,8 +288,8 @@ impl<C: Crypto> Muaa<C> {
 
     fn clear_away(&mut self, id: MuaaId, known: &Known, member: bool) {
         let folder = Folder::Inbox(id);
-        if self.io.exists(folder) && self.state.folders_deleted.insert(folder) {
-            self.changed();
+        if self.io.exists(folder) {
+            self.delete_folder(folder);
         }
         // A member stays known when its announcement is gone: only one that lies there is taken away.
         let seen = self.io.seen.get(&Folder::Announcements);
@@ -326,6 +325,9 @@ impl<C: Crypto> Muaa<C> {
         }
         if let Some(Announced { token, .. }) = self.state.announced.take() {
             self.withdraw(Folder::Announcements, token);
+        }
+        if self.state.inbox != InboxState::Drawn {
+            self.delete_folder(self.own_inbox());
         }
         self.changed();
     }

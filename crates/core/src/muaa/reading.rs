@@ -30,11 +30,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn read_inbox(&mut self, validity: u32, complete: bool, messages: Vec<Message>) {
         let folder = self.own_inbox();
         if complete {
-            let token = |message: &Message| match &message.content {
-                Content::Envelope(envelope) => Some(envelope.token),
-                Content::Foreign | Content::TooLarge(_) => None,
-            };
-            self.forget_offers(folder, &messages.iter().filter_map(token).collect());
+            self.forget_offers(folder, &self.present(folder));
         }
         for message in messages {
             if matches!(self.state.life, Life::Removed | Life::Left) {

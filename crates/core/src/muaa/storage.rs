@@ -64,6 +64,8 @@ pub(super) struct Seen {
     pub(super) cursor: Option<Cursor>,
     /// Messages of ours by uid.
     pub(super) index: BTreeMap<Uid, Token>,
+    /// Something that is not ours lies there too.
+    pub(super) foreign: bool,
 }
 
 /// The volatile part of a MUAA.
@@ -99,6 +101,12 @@ pub(super) struct Io {
     pub(super) update_bytes_max: Option<usize>,
     /// The replicated state may differ from the last recorded digest.
     pub(super) digest_due: bool,
+    /// Folders of which the first pages were read from the beginning, and more is there.
+    continued: BTreeSet<Folder>,
+    /// Folders to delete that were read and hold nothing that is not ours.
+    pub(super) deletable: BTreeSet<Folder>,
+    /// Folders that stand because somebody's own message lies in them.
+    pub(super) shared: BTreeSet<Folder>,
     /// Messages that were reported as ignored: folder, validity, uid.
     pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
 }
@@ -138,6 +146,8 @@ impl Io {
     /// What was read of a folder holds no longer.
     pub(super) fn forget(&mut self, folder: Folder) {
         self.seen.remove(&folder);
+        self.continued.remove(&folder);
+        self.deletable.remove(&folder);
         self.read.remove(&folder);
         self.due.insert(folder);
         self.watching = None;
@@ -211,10 +221,15 @@ impl<C: Crypto> Muaa<C> {
             Task::Delete(folder) => Op::DeleteFolder(*folder),
             Task::Read(folder) => {
                 let known = self.io.seen.get(folder).and_then(|seen| seen.cursor);
-                let after = known.filter(|_| !self.seeks(*folder));
+                let goes_on = self.io.continued.contains(folder);
+                let after = known.filter(|_| goes_on || !self.seeks(*folder));
                 Op::Fetch { folder: *folder, after }
             }
-            Task::Survey(folder) => Op::Fetch { folder: *folder, after: None },
+            Task::Survey(folder) => {
+                let known = self.io.seen.get(folder).and_then(|seen| seen.cursor);
+                let after = known.filter(|_| self.io.continued.contains(folder));
+                Op::Fetch { folder: *folder, after }
+            }
             Task::Post(folder, token) => {
                 let post = self.state.posts.get(token)?;
                 let envelope = Envelope {
@@ -334,7 +349,9 @@ impl<C: Crypto> Muaa<C> {
     fn removal_tasks(&self) -> Vec<Task> {
         let mut folders: BTreeSet<_> = self.state.removals.iter().map(|(folder, _)| *folder).collect();
         folders.extend((!self.duplicates(Folder::Announcements).is_empty()).then_some(Folder::Announcements));
-        let deletions = self.state.folders_deleted.iter().map(|folder| Task::Delete(*folder));
+        let deletions = self.state.folders_deleted.iter().map(|folder| {
+            if self.io.deletable.contains(folder) { Task::Delete(*folder) } else { Task::Survey(*folder) }
+        });
         let surveys = self.io.doubted.iter().map(|id| Task::Survey(Folder::Inbox(*id)));
         let mut tasks: Vec<_> = deletions.chain(surveys).collect();
         for folder in folders.into_iter().filter(|folder| self.io.exists(*folder)) {
@@ -348,15 +365,9 @@ impl<C: Crypto> Muaa<C> {
         tasks
     }
 
-    /// A device that ended says so, takes its announcement away and deletes its own folder.
+    /// A device that ended says so; then it takes its announcement and its own folder away.
     fn farewell_tasks(&self) -> Vec<Task> {
-        let mut tasks: Vec<_> = self.post_tasks().collect();
-        let own = self.own_inbox();
-        let silent = tasks.is_empty() && self.state.removals.is_empty();
-        if silent && self.state.inbox == InboxState::Made && self.io.exists(own) {
-            tasks.push(Task::Delete(own));
-        }
-        tasks
+        self.post_tasks().collect()
     }
 
     pub(super) fn done(&mut self, id: OpId, result: Result<Reply, OpError>) -> Result<(), InputError> {
@@ -494,33 +505,70 @@ impl<C: Crypto> Muaa<C> {
         let seen = self.io.seen.entry(folder).or_default();
         let same = seen.cursor.is_some_and(|cursor| cursor.validity == validity);
         if !same || complete {
-            seen.index.clear();
+            *seen = Seen::default();
         }
         let highest = messages.last().map_or(Uid(0), |message| message.uid);
-        let before = seen.cursor.filter(|_| same && !complete).map_or(Uid(0), |cursor| cursor.uid);
-        if process || seen.cursor.is_none() || !same {
-            seen.cursor = Some(Cursor { validity, uid: highest.max(before) });
-        }
+        let before = seen.cursor.map_or(Uid(0), |cursor| cursor.uid);
+        seen.cursor = Some(Cursor { validity, uid: highest.max(before) });
         for message in &messages {
-            if let Content::Envelope(envelope) = &message.content {
-                seen.index.insert(message.uid, envelope.token);
+            match &message.content {
+                Content::Envelope(envelope) => {
+                    seen.index.insert(message.uid, envelope.token);
+                }
+                Content::Foreign | Content::TooLarge(_) => seen.foreign = true,
             }
         }
-        if complete && !more {
+        let from_the_start = complete || (same && self.io.continued.contains(&folder));
+        if from_the_start && more {
+            self.io.continued.insert(folder);
+        } else {
+            self.io.continued.remove(&folder);
+        }
+        let whole = from_the_start && !more;
+        if whole {
             self.drop_vain_removals(folder);
         }
-        if !process && complete && !more {
+        if !process && whole {
             self.surveyed(folder);
+            self.decide_deletion(folder);
         }
         if process {
-            self.process(folder, validity, complete && !more, messages, more);
+            self.process(folder, validity, whole, messages, more);
         }
+    }
+
+    /// A folder goes as a whole only if all in it is ours; else our messages go and it stands (R9).
+    fn decide_deletion(&mut self, folder: Folder) {
+        let Some(seen) = self.io.seen.get(&folder).filter(|_| self.state.folders_deleted.contains(&folder))
+        else {
+            return;
+        };
+        if !seen.foreign {
+            self.io.deletable.insert(folder);
+            return;
+        }
+        let tokens: Vec<_> = seen.index.values().copied().collect();
+        tokens.into_iter().for_each(|token| self.discard(folder, token));
+        self.state.folders_deleted.remove(&folder);
+        self.io.shared.insert(folder);
+        self.changed();
+    }
+
+    /// Has a folder deleted, unless somebody's own message is known to lie in it.
+    pub(super) fn delete_folder(&mut self, folder: Folder) {
+        if !self.io.shared.contains(&folder) && self.state.folders_deleted.insert(folder) {
+            self.changed();
+        }
+    }
+
+    /// The messages of ours that were read in a folder.
+    pub(super) fn present(&self, folder: Folder) -> BTreeSet<Token> {
+        self.io.seen.get(&folder).map(|seen| seen.index.values().copied().collect()).unwrap_or_default()
     }
 
     /// What is to be removed and is not there is gone.
     fn drop_vain_removals(&mut self, folder: Folder) {
-        let index = self.io.seen.get(&folder).map(|seen| &seen.index);
-        let present: BTreeSet<_> = index.into_iter().flat_map(|index| index.values().copied()).collect();
+        let present = self.present(folder);
         let before = self.state.removals.len();
         let kept = |place: &(Folder, Token)| place.0 != folder || present.contains(&place.1);
         self.state.removals.retain(kept);

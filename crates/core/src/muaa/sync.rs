@@ -343,7 +343,7 @@ impl<C: Crypto> Muaa<C> {
     /// in the place of the last time.
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
         if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && self.is_foremost() {
-            self.tell_removed(id, certificate);
+            self.tell_removed(id, *key, certificate);
         }
     }
 
