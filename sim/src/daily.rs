@@ -1,10 +1,11 @@
 //! What happens once a day, or not: people at their devices, strangers, and a server with a life of its own.
 
 use bytes::Bytes;
-use sma_core::{Class, Command, Envelope, Folder, Phase, Token};
+use sma_core::{Class, Command, Envelope, Folder, Phase, Timestamp, Token};
 
 use crate::{
     choices::Choices,
+    mail::{Key, Mail},
     store::Kept,
     world::{DAY, HOUR, Happening, World},
 };
@@ -23,6 +24,7 @@ pub(crate) fn happen<C: Choices>(world: &mut World<C>) {
         (faults.garbage, put_garbage),
         (faults.replay, replay),
         (faults.dates_jump, jump),
+        (faults.mail, receive_mail),
     ];
     for (rate, happens) in all {
         if world.choices.chance(rate) {
@@ -176,4 +178,50 @@ fn jump<C: Choices>(world: &mut World<C>) {
     let years = 730 * DAY;
     world.lab.store.clock_offset = world.choices.below(2 * years) as i64 - years as i64;
     world.lab.trace.say(|_| "the server's clock jumps".to_owned());
+}
+
+/// People who write mail.
+const PEERS: [&str; 4] = ["bob", "carol", "dave", "eve"];
+/// 3000-01-01 00:00 UTC.
+const YEAR_3000: Timestamp = Timestamp::from_secs(32_503_680_000);
+
+/// Some mails arrive, and each is read on one device alone: with the sender's key or without, of today, or of the last months,
+/// or with a date from the future. Now and then a person deletes a peer.
+fn receive_mail<C: Choices>(world: &mut World<C>) {
+    for _ in 0..=world.choices.below(4) {
+        let at = any_machine(world);
+        let received = Timestamp(world.lab.now.0.saturating_add_signed(world.lab.store.clock_offset));
+        let peer = PEERS[world.choices.below(PEERS.len() as u64) as usize];
+        let command = match world.choices.below(10) {
+            0 => Command::DeletePeer { address: format!("{peer}@example.org"), date: received },
+            1 => {
+                let about = PEERS[world.choices.below(PEERS.len() as u64) as usize];
+                let mail = Mail { from: peer.to_owned(), date: date(world, received), received, key: None };
+                mail.decrypted(about, &key(world))
+            }
+            kind => {
+                let key = (kind > 4).then(|| key(world));
+                Mail { from: peer.to_owned(), date: date(world, received), received, key }.read()
+            }
+        };
+        world.lab.trace.say(|_| format!("{} reads a mail of {peer}, or forgets him", at + 1));
+        // A mail may tell nothing, and a device may be over.
+        world.lab.command(at, command);
+        world.pump(at);
+    }
+}
+
+fn key<C: Choices>(world: &mut World<C>) -> Key {
+    let octets = vec![world.choices.below(3) as u8; 64].into();
+    Key { octets, mutual: world.choices.chance(500_000) }
+}
+
+/// Whole days, so that some are equal.
+fn date<C: Choices>(world: &mut World<C>, received: Timestamp) -> Timestamp {
+    let midnight = Timestamp(received.0 - received.0 % DAY);
+    match world.choices.below(20) {
+        0 => YEAR_3000,
+        1..8 => Timestamp(midnight.0.saturating_sub(DAY * world.choices.below(90))),
+        _ => midnight,
+    }
 }

@@ -53,6 +53,8 @@ pub struct Faults {
     pub setting: u32,
     /// The server's dates jump, by up to two years, once.
     pub dates_jump: u32,
+    /// In a day: mails of other people arrive.
+    pub mail: u32,
 }
 
 /// Which faults a run may draw.
@@ -70,7 +72,7 @@ impl Faults {
     /// Nothing goes wrong; people change a setting now and then.
     #[must_use]
     pub fn none() -> Self {
-        Self { setting: 50_000, ..Self::default() }
+        Self { setting: 50_000, mail: 200_000, ..Self::default() }
     }
 
     /// Draws a mixture of everything.
@@ -104,6 +106,7 @@ impl Faults {
             removal: rate(30_000),
             setting: rate(300_000),
             dates_jump: rate(10_000),
+            mail: rate(500_000),
         }
         .without_ambiguity()
     }

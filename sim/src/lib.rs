@@ -8,6 +8,7 @@ pub mod choices;
 mod daily;
 pub mod faults;
 pub mod lab;
+pub mod mail;
 pub mod person;
 pub mod report;
 pub mod run;

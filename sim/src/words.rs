@@ -144,6 +144,7 @@ impl Names {
             }
             Event::AccountKeyChanged(_) => "uses another account key".to_owned(),
             Event::SettingsChanged => "has other settings".to_owned(),
+            Event::PeersChanged => "hears of peers".to_owned(),
             Event::MemberSilent { id } => format!("notices that {} is silent", self.id(*id)),
             Event::FolderDeleted { id } => {
                 format!("asks whether {}, whose folder was deleted, is to be removed", self.id(*id))

@@ -136,6 +136,8 @@ impl<C: Choices> World<C> {
             let name = n.to_string();
             let config = Config {
                 poll_interval: Duration::from_millis(DAY),
+                // So small that a few peers are too many for one update.
+                update_bytes_max: 512,
                 ..Config::new("anna@example.org", &format!("device {n}"))
             };
             let seed = self.choices.seed();

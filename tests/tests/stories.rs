@@ -2,6 +2,8 @@
 //! do. `REWRITE=1` writes them anew; rewrite only what you can explain. `STORY=name`
 //! plays one alone.
 
+#[path = "stories/mail.rs"]
+mod mail;
 #[path = "stories/people.rs"]
 mod people;
 #[path = "stories/server.rs"]
@@ -59,6 +61,7 @@ impl Story {
             "clock" => self.clock(case)?,
             "store" => self.store(),
             "state" => self.state(),
+            "recommend" => self.recommend(case)?,
             "settings" => self.settings(),
             "comparison" => self.comparison(),
             "check" => self.stage.broken().unwrap_or_else(|| "every invariant holds".to_owned()),

@@ -56,6 +56,13 @@ impl<V: Ord + Clone> Greatest<V> {
         Self { max: self.max, entries: kept.collect() }
     }
 
+    /// Removes a value that is no greater than `limit`, or any if there is no limit.
+    pub(crate) fn remove_up_to(&mut self, addr: &Address, limit: Option<&V>) {
+        if limit.is_none_or(|limit| self.entries.get(addr).is_some_and(|value| value <= limit)) {
+            self.entries.remove(addr);
+        }
+    }
+
     fn raise_unbounded(&mut self, addr: &Address, value: V) -> bool {
         let greater = self.entries.get(addr).is_none_or(|known| *known < value);
         if greater {

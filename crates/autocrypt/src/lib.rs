@@ -18,7 +18,7 @@ pub use header::{Header, HeaderError, Preference, Source};
 pub use message::{Observed, Untold, read, read_gossip};
 pub use peers::{Peer, Peers};
 pub use recommend::{Advice, Draft, Recommendation, aggregate};
-pub use table::{LastSeen, Table};
+pub use table::Table;
 pub use wire::Malformed;
 
 /// The longest address that is kept, in octets (RFC 5321 section 4.5.3.1.3, without the angle brackets).

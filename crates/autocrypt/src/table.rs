@@ -2,61 +2,46 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
+
 use crate::{
-    Address, Advice, Date, Draft, Fact, Peer, Peers, Recommendation, aggregate, greatest::Greatest,
+    Address, Advice, Date, Draft, Entry, Fact, Peer, Peers, Preference, Recommendation, aggregate,
     message::Observed,
 };
 
-/// The date of the newest mail from each sender that this device processed. Never shared as it is: it changes with every
-/// mail. Bounded like [`Peers`].
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct LastSeen(Greatest<Date>);
-
-impl LastSeen {
-    /// Nothing yet, with a bound in addresses.
-    #[must_use]
-    pub const fn new(peers_max: usize) -> Self {
-        Self(Greatest::new(peers_max))
-    }
-
-    /// Notes a mail, with an Autocrypt header or without.
-    pub fn saw(&mut self, addr: &Address, date: Date) {
-        self.0.raise(addr, date);
-    }
-
-    /// The date of the newest mail from this address.
-    #[must_use]
-    pub fn get(&self, addr: &Address) -> Option<Date> {
-        self.0.get(addr).copied()
-    }
-
-    pub(crate) const fn from_table(table: Greatest<Date>) -> Self {
-        Self(table)
-    }
-
-    pub(crate) const fn table(&self) -> &Greatest<Date> {
-        &self.0
-    }
-}
-
-/// The state of the peers on one device. [`Table::observe`], [`Table::delete`] and [`Table::join`] return what the other
-/// devices must be told because of it; an empty delta need not be sent.
+/// The state of the peers on one device. [`Table::observe`], [`Table::gossip`], [`Table::delete`] and [`Table::join`] return
+/// what the other devices must be told because of it; an empty delta need not be sent.
+///
+/// Every mail has a new date, and most mails say nothing else that is new. So what this device read is told exactly if it
+/// gives the peer another key, another preference or another answer to whether its header is too old than what is shared
+/// does; until then it stays local. All devices then see of a peer what the shared state alone shows, and that is what one
+/// device would see that read every mail (docs/decisions/0031).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Table {
     shared: Peers,
-    local: LastSeen,
+    local: Peers,
+}
+
+/// What of a peer decides a recommendation: key and preference of the header, the gossip's key, whether the header is too old.
+type Outcome<'a> = (Option<(&'a Bytes, Preference)>, Option<&'a Bytes>, bool);
+
+fn outcome(peer: Option<Peer<'_>>) -> Outcome<'_> {
+    let header = peer.and_then(|peer| peer.header);
+    let old = peer.zip(header).is_some_and(|(peer, header)| peer.last_seen.outdates(header.date));
+    let gossip = peer.and_then(|peer| peer.gossip);
+    (header.map(|known| (&known.key, known.preference)), gossip.map(|known| &known.key), old)
 }
 
 impl Table {
     /// Nothing yet. All devices of an account use the same bound, in addresses.
     #[must_use]
     pub const fn new(peers_max: usize) -> Self {
-        Self { shared: Peers::new(peers_max), local: LastSeen::new(peers_max) }
+        Self { shared: Peers::new(peers_max), local: Peers::new(peers_max) }
     }
 
     /// From what was kept of a former run.
     #[must_use]
-    pub const fn from_parts(shared: Peers, local: LastSeen) -> Self {
+    pub const fn from_parts(shared: Peers, local: Peers) -> Self {
         Self { shared, local }
     }
 
@@ -66,9 +51,9 @@ impl Table {
         &self.shared
     }
 
-    /// What this device alone needs.
+    /// What this device alone knows: dates of mails and of headers that say nothing new.
     #[must_use]
-    pub const fn local(&self) -> &LastSeen {
+    pub const fn local(&self) -> &Peers {
         &self.local
     }
 
@@ -83,40 +68,39 @@ impl Table {
         self.learn(facts, BTreeSet::new())
     }
 
-    /// Forgets a peer as of this date (see [`Peers::delete`]).
+    /// Forgets a peer as of this date, or of the newest date known of it here (see [`Peers::delete`]).
     pub fn delete(&mut self, addr: &Address, date: Date) -> Peers {
-        let newest = self.local.get(addr).unwrap_or_default();
-        self.shared.delete(addr, date.max(newest));
+        let date = self.local.delete(addr, date);
+        self.shared.delete(addr, date);
+        self.forget_told(addr);
         self.shared.only(&BTreeSet::from([addr.clone()]))
     }
 
-    /// Joins what another device told. The result is what that made worth telling: a `last_seen` kept to itself until
-    /// it began to count.
+    /// Joins what another device told. The result is what that made worth telling: what was kept local until it began to
+    /// count.
     pub fn join(&mut self, delta: &Peers) -> Peers {
         let changed = self.shared.join(delta);
-        let told = changed.into_iter().filter(|addr| self.tell_last_seen(addr)).collect();
-        self.shared.only(&told)
+        self.tell(changed)
     }
 
-    /// The date that the other devices must be told, if any: this device's `last_seen` makes the peer's header more than
-    /// 35 days old, and the one that is shared does not.
+    /// The date that the other devices must be told, if any: with this device's dates the peer's header is more than 35
+    /// days old, and with the shared ones it is not.
     ///
-    /// Then and only then would this device recommend something else than one that does not know the date. It can become
-    /// so with each mail and with each change of the shared state; [`Table`]'s other methods ask after each of them.
+    /// Then and only then would this device, for this reason, recommend something else than one that does not know the
+    /// date. It can become so with each mail and with each change of the shared state; [`Table`]'s other methods ask after
+    /// each of them.
     #[must_use]
     pub fn last_seen_to_tell(&self, addr: &Address) -> Option<Date> {
-        let shared = self.shared.peer(addr)?;
-        let header = shared.header?.date;
-        let local = self.local.get(addr)?;
-        (local.outdates(header) && !shared.last_seen.outdates(header)).then_some(local)
+        let (ours, shared) = (self.peer(addr)?, self.shared.peer(addr)?);
+        let old = |peer: Peer<'_>| peer.header.is_some_and(|header| peer.last_seen.outdates(header.date));
+        (old(ours) && !old(shared)).then_some(ours.last_seen)
     }
 
-    /// What this device knows of a peer, its own `last_seen` included; `None` if there is no key.
+    /// What this device knows of a peer, its own dates included; `None` if there is no key.
     #[must_use]
     pub fn peer(&self, addr: &Address) -> Option<Peer<'_>> {
-        let peer = self.shared.peer(addr)?;
-        let local = self.local.get(addr).unwrap_or_default();
-        Some(Peer { last_seen: peer.last_seen.max(local), ..peer })
+        // What the bound dropped from the shared tables is not known any more, on no device.
+        self.united(addr, |shared, local| shared.and_then(|shared| local.max(Some(shared))))
     }
 
     /// The recommendation for a mail to these recipients. `usable` is asked for each key, see [`Peer::preliminary`].
@@ -144,20 +128,58 @@ impl Table {
     }
 
     fn learn(&mut self, facts: &[Fact], mut asked: BTreeSet<Address>) -> Peers {
-        let mut told = BTreeSet::new();
         for fact in facts {
-            if self.shared.observe(fact) {
-                told.insert(fact.addr.clone());
-            }
+            self.local.observe(fact);
             asked.insert(fact.addr.clone());
         }
-        told.extend(asked.into_iter().filter(|addr| self.tell_last_seen(addr)));
+        self.tell(asked)
+    }
+
+    /// Shares what the others must know of these peers; what that is.
+    fn tell(&mut self, asked: BTreeSet<Address>) -> Peers {
+        let told = asked.into_iter().filter(|addr| self.tell_of(addr)).collect();
         self.shared.only(&told)
     }
 
-    /// Shares this device's `last_seen` of a peer if the others must know it; whether it did.
-    fn tell_last_seen(&mut self, addr: &Address) -> bool {
-        let date = self.last_seen_to_tell(addr);
-        date.is_some_and(|date| self.shared.saw(addr, date))
+    fn tell_of(&mut self, addr: &Address) -> bool {
+        let mut told = false;
+        if self.is_news(addr) {
+            let headers = self.local.headers.get(addr).cloned();
+            told |= headers.is_some_and(|entry| self.shared.headers.raise(addr, entry));
+            let gossip = self.local.gossip.get(addr).cloned();
+            told |= gossip.is_some_and(|entry| self.shared.gossip.raise(addr, entry));
+        }
+        if let Some(date) = self.last_seen_to_tell(addr) {
+            told |= self.shared.saw(addr, date);
+        }
+        self.forget_told(addr);
+        told
+    }
+
+    /// Whether what is known here of a peer differs from what is shared by more than dates.
+    fn is_news(&self, addr: &Address) -> bool {
+        let all = self.united(addr, Option::max);
+        outcome(all) != outcome(self.shared.peer(addr))
+    }
+
+    fn united<'a>(
+        &'a self,
+        addr: &Address,
+        unite: impl Fn(Option<&'a Entry>, Option<&'a Entry>) -> Option<&'a Entry>,
+    ) -> Option<Peer<'a>> {
+        let (shared, local) = (&self.shared, &self.local);
+        let header = unite(shared.headers.get(addr), local.headers.get(addr)).and_then(Entry::known);
+        let gossip = unite(shared.gossip.get(addr), local.gossip.get(addr)).and_then(Entry::known);
+        if header.is_none() && gossip.is_none() {
+            return None;
+        }
+        let seen = shared.seen.get(addr).max(local.seen.get(addr)).copied().unwrap_or_default();
+        Some(Peer { header, gossip, last_seen: header.map_or(seen, |header| header.date.max(seen)) })
+    }
+
+    /// What is shared, and what is too old for a full table, is not kept twice.
+    fn forget_told(&mut self, addr: &Address) {
+        self.local.headers.remove_up_to(addr, self.shared.headers.get(addr));
+        self.local.gossip.remove_up_to(addr, self.shared.gossip.get(addr));
     }
 }

@@ -7,9 +7,9 @@
 use bytes::Bytes;
 use minicbor::{Decoder, Encoder, decode, encode};
 
-use crate::{Address, Date, Entry, KEY_BYTES_MAX, Known, LastSeen, Peers, Preference, greatest::Greatest};
+use crate::{Address, Date, Entry, KEY_BYTES_MAX, Known, Peers, Preference, greatest::Greatest};
 
-/// The octets are not what [`Peers::to_bytes`] or [`LastSeen::to_bytes`] writes, or there are more addresses than are
+/// The octets are not what [`Peers::to_bytes`] writes, or there are more addresses than are
 /// allowed. No effect.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 #[error("not the state of peers in its deterministic form and within its bounds")]
@@ -45,24 +45,6 @@ impl Peers {
         let peers = read().map_err(|_| Malformed)?;
         // One state has one form: what is written from it must be what was read.
         if peers.to_bytes() == octets { Ok(peers) } else { Err(Malformed) }
-    }
-}
-
-impl LastSeen {
-    /// The octets, for this device's snapshot: the form of `seen` alone.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        written(|e| write_table(e, self.table(), write_date))
-    }
-
-    /// Reads the octets. Total, in memory proportional to their number.
-    ///
-    /// # Errors
-    /// [`Malformed`].
-    pub fn from_bytes(octets: &[u8], peers_max: usize) -> Result<Self, Malformed> {
-        let table = read_table(&mut Decoder::new(octets), peers_max, read_date).map_err(|_| Malformed)?;
-        let last_seen = Self::from_table(table);
-        if last_seen.to_bytes() == octets { Ok(last_seen) } else { Err(Malformed) }
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sma_autocrypt::{
-    Address, Date, Draft, Fact, KEY_BYTES_MAX, Known, LastSeen, Observed, Peers, Preference, Recommendation,
-    Source, Table,
+    Address, Date, Draft, Fact, KEY_BYTES_MAX, Known, Observed, Peers, Preference, Recommendation, Source,
+    Table,
 };
 
 fn address(name: &str) -> Address {
@@ -250,9 +250,6 @@ fn octets_of_another_form_are_refused() {
     let key = octets.windows(4).position(|at| at == [0x43, 1, 1, 1]).unwrap();
     let without_key = [&octets[..key], &[0x40], &octets[key + 4..]].concat();
     assert_eq!(Peers::from_bytes(&without_key, 10).ok(), None);
-    let mut local = LastSeen::new(10);
-    local.saw(&address("a"), Date(3));
-    assert_eq!(LastSeen::from_bytes(&local.to_bytes(), 10), Ok(local));
 }
 
 /// Level 1's update process as it is written, one peer, for comparison.

@@ -215,6 +215,40 @@ fn telling_it_when_it_changes_a_recommendation_closes_every_case_of_three_mails(
 }
 
 #[test]
+fn telling_dates_of_a_known_key_only_when_they_count_closes_every_case_of_three_mails_with_two_keys() {
+    let all = mails(&[0, 36, 72], &[Some(1), Some(2)]);
+    assert_eq!(counterexamples(&all, 3, Policy::OnEveryChange), Vec::<Vec<Mail>>::new());
+}
+
+#[test]
+fn ten_years_of_daily_mails_with_one_key_tell_one_thing() {
+    let mut device = Table::new(PEERS_MAX);
+    let told = (0..3650).filter(|day| {
+        let mail = Mail { day: *day, key: Some(1), readers: &[0] };
+        !device.observe(&mail.observed(0)).is_empty()
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [0]);
+    assert_eq!(
+        device.peer(&bob()).and_then(|peer| peer.header).map(|known| known.date),
+        Some(Date(3649 * 86_400))
+    );
+}
+
+#[test]
+fn a_key_used_since_outweighs_an_older_key_that_is_found_late() {
+    let (mut laptop, mut phone) = (Table::new(PEERS_MAX), Table::new(PEERS_MAX));
+    let old = Mail { day: 5, key: Some(2), readers: &[1] };
+    for day in [0, 10] {
+        let delta = laptop.observe(&Mail { day, key: Some(1), readers: &[0] }.observed(0));
+        phone.join(&delta);
+    }
+    let delta = phone.observe(&old.observed(1));
+    assert_eq!(recommendation(&phone), (Recommendation::Available, Some(2)));
+    phone.join(&laptop.join(&delta));
+    assert_eq!(recommendation(&phone), (Recommendation::Available, Some(1)));
+}
+
+#[test]
 fn a_year_of_daily_mails_tells_last_seen_once_until_a_newer_header_comes() {
     let mut device = Table::new(PEERS_MAX);
     let mut told = Vec::new();

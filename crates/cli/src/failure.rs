@@ -53,7 +53,9 @@ impl From<InputError> for Failure {
             | InputError::WrongReply
             | InputError::NoSuchSession
             | InputError::TooMany
-            | InputError::BadKey => Self::Failed(sentence),
+            | InputError::BadKey
+            | InputError::Untold(_)
+            | InputError::BadAddress => Self::Failed(sentence),
         }
     }
 }

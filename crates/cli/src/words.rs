@@ -82,6 +82,9 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
         Event::SettingsChanged => {
             (value("settings", json!({})), "A setting changed on another device.".to_owned())
         }
+        Event::PeersChanged => {
+            (value("peers", json!({})), "Another device told of other people's keys.".to_owned())
+        }
         Event::MemberSilent { id } => (
             value("silent", json!({ "id": id.to_string() })),
             format!("Device {id} was not heard of for long; if it stays so, its folder will be deleted."),

@@ -52,6 +52,11 @@ pub struct Config {
     pub log_max: usize,
     /// How many account keys are kept.
     pub account_keys_max: usize,
+    /// How many peers are kept, addresses for each of the tables of `sma-autocrypt`. All devices of an account must use the
+    /// same number.
+    pub peers_max: usize,
+    /// How large the plain text of an update may get because of peers, in octets; what does not fit follows in further updates.
+    pub update_bytes_max: usize,
 }
 
 impl Config {
@@ -80,6 +85,8 @@ impl Config {
             tokens_max: 4096,
             log_max: 4096,
             account_keys_max: 64,
+            peers_max: 2000,
+            update_bytes_max: 256 << 10,
         }
     }
 }

@@ -61,6 +61,30 @@ pub enum Command {
     },
     /// Make the own folder again after it was deleted by hand, instead of leaving.
     Return,
+    /// A mail arrived from somebody: learn from its `Autocrypt` header, or from its not having one (Level 1, "Updating
+    /// Autocrypt Peer State"). Hand in every mail once that is no spam, in any order; handing in one again does no harm.
+    Observe {
+        /// The mail, or its header section alone.
+        message: Bytes,
+        /// When the store received it (IMAP's INTERNALDATE), never the own clock.
+        received: Timestamp,
+    },
+    /// An encrypted mail was read: learn from the `Autocrypt-Gossip` headers inside.
+    Gossip {
+        /// The mail, or its header section alone.
+        message: Bytes,
+        /// The decrypted MIME entity, or its header section alone.
+        payload: Bytes,
+        /// When the store received the mail.
+        received: Timestamp,
+    },
+    /// Forget a peer and its keys on all devices. A header of a later mail brings it back.
+    DeletePeer {
+        /// The peer's address.
+        address: String,
+        /// The receipt date of the newest mail in the store, not the own clock.
+        date: Timestamp,
+    },
 }
 
 /// What a driver hands in.
@@ -205,6 +229,8 @@ pub enum Event {
     AccountKeyChanged(Fingerprint),
     /// A setting changed on some device.
     SettingsChanged,
+    /// Another device told something new about peers: [`crate::Muaa::recommendation`] may say something else.
+    PeersChanged,
     /// A member is silent; its folder will be deleted if it stays so.
     MemberSilent {
         /// Which.
@@ -338,6 +364,12 @@ pub enum InputError {
     /// The secret key cannot be read. No effect.
     #[error("this is not a secret key that can be used: export it without a password, unarmored")]
     BadKey,
+    /// The mail tells nothing of any peer. No effect.
+    #[error("nothing is learnt from this mail: {0}")]
+    Untold(sma_autocrypt::Untold),
+    /// It is no mail address. No effect.
+    #[error("this is no mail address")]
+    BadAddress,
 }
 
 /// What is known of another MUAA.

@@ -20,5 +20,7 @@ pub use ids::{Fingerprint, Hash, MuaaId, SessionId, Token};
 pub use io::{Account, Command, Ended, Event, Gone, Ignored, Input, InputError, Output, Phase, Sibling};
 pub use muaa::{Muaa, OfferView, RestoreError, Snapshot};
 pub use secret::Secret;
+/// The crate whose types tell of peers: [`Muaa::peers`], [`Muaa::recommendation`].
+pub use sma_autocrypt as autocrypt;
 pub use store::{Class, Content, Cursor, Envelope, Folder, Message, Op, OpError, OpId, Reply, Uid};
 pub use time::Timestamp;

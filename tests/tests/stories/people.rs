@@ -103,6 +103,7 @@ impl Story {
             "prefer-encrypt" => Command::SetPreferEncrypt {
                 mutual: taken(case, "value").is_some_and(|value| value == "mutual"),
             },
+            "mail" | "gossip" | "forget" => self.letter(case, &verb)?,
             "rename" => Command::Rename { name: taken(case, "name").ok_or("to which name?")? },
             other => return Err(format!("nobody can {other}")),
         };

@@ -25,6 +25,9 @@ impl Command {
             Self::Rename { .. } => "rename",
             Self::SetPreferEncrypt { .. } => "set prefer-encrypt",
             Self::Return => "return",
+            Self::Observe { .. } => "observe",
+            Self::Gossip { .. } => "gossip",
+            Self::DeletePeer { .. } => "delete peer",
         }
     }
 }
@@ -60,6 +63,9 @@ impl<C: Crypto> Muaa<C> {
                 self.set("prefer-encrypt", if mutual { "mutual" } else { "nopreference" });
                 Ok(())
             }
+            Command::Observe { message, received } => self.observe(&message, received),
+            Command::Gossip { message, payload, received } => self.gossip(&message, &payload, received),
+            Command::DeletePeer { address, date } => self.delete_peer(&address, date),
             Command::Return => {
                 self.require(&[Phase::Suspended])?;
                 self.state.life = Life::Grouped;

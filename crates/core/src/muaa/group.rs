@@ -122,6 +122,7 @@ impl<C: Crypto> Muaa<C> {
             self.tell(Event::SettingsChanged);
             self.io.digest_due = true;
         }
+        self.take_peers(update);
         self.changed();
     }
 
@@ -139,7 +140,7 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Everything that a new member needs, for the device with this key.
+    /// Everything that a new member needs but the peers, of which an update may hold only a part, for the device with this key.
     pub(super) fn whole_state(&self, to: Fingerprint) -> Update {
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
@@ -157,6 +158,7 @@ impl<C: Crypto> Muaa<C> {
                 .collect(),
             merged: None,
             to,
+            peers: None,
         }
     }
 
@@ -177,6 +179,7 @@ impl<C: Crypto> Muaa<C> {
                 .map(|key| self.crypto.hash("autocrypt-sma-key-v1", &[key.secret.expose()]).0.to_vec()),
         );
         parts.push(encode(&self.state.settings));
+        parts.push(self.state.peers.shared().to_bytes());
         let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
         Some(self.crypto.hash("autocrypt-sma-state-v1", &parts))
     }
@@ -204,6 +207,7 @@ impl<C: Crypto> Muaa<C> {
         self.take_in(&state);
         self.bring_own_keys(&former_view);
         self.bring_own_settings(update);
+        self.bring_own_peers(update);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
         if let Some(link) = self.state.links.get_mut(&by) {
             link.received = sequence;

@@ -293,16 +293,28 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let end = self.state.journal_end;
-        let bundle = self.whole_state(key);
+        let part = self.whole_part(key);
         let seed = self.random.seed();
         let accept = wire::Accept {
             session: join.session,
             mac: Hash(self.crypto.mac(&keys.member, transcript.as_bytes())),
-            bundle: self.crypto.seal_bundle(&keys.bundle, &wire::encode(&bundle), &seed),
+            bundle: self.crypto.seal_bundle(&keys.bundle, &wire::encode(&part.update), &seed),
         };
         let token = self.say(Folder::Inbox(id), Class::Accept, Kind::Accept, wire::encode(&accept));
         let sent = Some((self.state.sequence, end, self.now));
-        self.state.links.insert(id, Link { acked: end, sent, ..Link::default() });
+        let link = Link {
+            acked: end,
+            sent,
+            backlog: Some(String::new()),
+            backlog_left: part.backlog,
+            sent_full: true,
+            ..Link::default()
+        };
+        let former = self.state.links.insert(id, link);
+        for (_, old) in former.into_iter().flat_map(|former| former.waiting) {
+            // The accept brings all of it.
+            self.withdraw(Folder::Inbox(id), old);
+        }
         if let Some(session) = self.state.sessions.get_mut(&join.session) {
             session.stage = Stage::Accepted(key, token);
         }

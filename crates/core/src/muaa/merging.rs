@@ -63,7 +63,7 @@ impl<C: Crypto> Muaa<C> {
         });
         let whole = self.whole_state(update.to);
         let ops = merges.map(|(_, entry)| entry.signed.clone()).collect();
-        let update = Update { ops, merged: Some(whole.ops), ..whole };
+        let update = Update { ops, merged: Some(whole.ops), peers: update.peers, ..whole };
         (Some(former.log.group()), update)
     }
 

@@ -11,6 +11,7 @@ mod life;
 mod member;
 mod merging;
 mod newcomer;
+mod peers;
 mod persistent;
 mod reading;
 mod saying;
@@ -130,10 +131,11 @@ impl<C: Crypto> Muaa<C> {
         from: &Snapshot,
         now: Timestamp,
     ) -> Result<Self, RestoreError> {
-        let state = Durable::clone(&from.0);
+        let mut state = Durable::clone(&from.0);
         if state.address != config.address {
             return Err(RestoreError::OtherAccount);
         }
+        peers::bound(&mut state.peers, config.peers_max);
         let mut muaa = Self::start(config, crypto, Random::new(seed), state, now, false);
         muaa.phase_told = Some(muaa.phase());
         Ok(muaa)

@@ -8,6 +8,8 @@ use std::{
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
+use sma_autocrypt::Table;
+
 use crate::{
     AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
@@ -175,6 +177,9 @@ pub(crate) enum Item {
     Key(#[n(0)] Fingerprint),
     #[n(2)]
     Setting(#[n(0)] String),
+    /// A peer, by its canonical address.
+    #[n(3)]
+    Peer(#[n(0)] String),
 }
 
 /// What one sibling was told.
@@ -214,6 +219,18 @@ pub(crate) struct Link {
     /// The group that it is to be told its group goes on in, by the operations of the own group's log.
     #[n(10)]
     pub(crate) lead: bool,
+    /// Of the peers all from this address on are still to be told, whatever the journal says.
+    #[n(20)]
+    pub(crate) backlog: Option<String>,
+    /// What of the backlog is left when the update that waits is acknowledged.
+    #[n(21)]
+    pub(crate) backlog_left: Option<String>,
+    /// The update that waits had no room for all peers of the journal; of the rest it holds everything up to here.
+    #[n(22)]
+    pub(crate) cut: Option<u64>,
+    /// The update that waits tells everything.
+    #[n(23)]
+    pub(crate) sent_full: bool,
 }
 
 impl Link {
@@ -391,6 +408,8 @@ pub(crate) struct Durable {
     /// What was last written to devices that are members no more.
     #[n(32)]
     pub(crate) farewells: BTreeMap<MuaaId, Token>,
+    #[cbor(n(40), with = "super::peers::table")]
+    pub(crate) peers: Table,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -439,6 +458,7 @@ impl Durable {
             folders_deleted: BTreeSet::new(),
             server_now: Timestamp(0),
             farewells: BTreeMap::new(),
+            peers: Table::new(config.peers_max),
         }
     }
 

@@ -97,6 +97,8 @@ pub(super) struct Io {
     pub(super) gathering: BTreeMap<MuaaId, Timestamp>,
     /// Siblings whose inboxes are surveyed for an update that was not acknowledged.
     pub(super) doubted: BTreeSet<MuaaId>,
+    /// The largest plain text of an update that the server can be expected to take, if it refused a larger one.
+    pub(super) update_bytes_max: Option<usize>,
     /// The replicated state may differ from the last recorded digest.
     pub(super) digest_due: bool,
     /// Folders of which the first pages were read from the beginning, and more is there.
@@ -414,6 +416,13 @@ impl<C: Crypto> Muaa<C> {
             Task::Survey(folder) => self.take_messages(folder, reply, false),
             Task::Post(folder, token) => {
                 self.state.posts.remove(&token);
+                let seen = self.io.seen.get(&folder);
+                if folder != Folder::Announcements
+                    && seen.is_some_and(|seen| seen.index.values().any(|there| *there == token))
+                {
+                    // There are two of it: who removes it must look for both.
+                    self.io.seen.remove(&folder);
+                }
                 self.changed();
                 self.posted(folder, token);
             }
@@ -458,6 +467,11 @@ impl<C: Crypto> Muaa<C> {
                 if *folder == Folder::Announcements || *folder == self.own_inbox() {
                     self.io.read_soon(*folder);
                 }
+            }
+            (Task::Post(_, token), OpError::TooLarge { max }) if self.write_smaller(*token, max) => {
+                self.tell(Event::StoreTrouble { op: task.name(), error });
+                self.io.trouble.remove(&task);
+                return;
             }
             (_, OpError::NotSent) => {
                 self.io.watching = None;

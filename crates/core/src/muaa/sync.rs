@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Muaa,
-    persistent::{InboxState, Item, Life, Link},
+    persistent::{InboxState, Life, Link},
     reading::Verdict,
 };
 use crate::{
@@ -71,9 +71,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn wants_to_write(&self, id: MuaaId) -> bool {
         let Some(link) = self.state.links.get(&id) else { return false };
-        let covered = link.sent.map_or(link.acked, |(_, end, _)| end);
-        let news =
-            self.state.journal.range(covered + 1..).next().is_some() || (link.full && link.sent.is_none());
+        let news = self.has_more_to_tell(link);
         (news || link.owes || link.ask || (link.lead && link.sent.is_none())) && self.is_written_to(id, link)
     }
 
@@ -91,16 +89,28 @@ impl<C: Crypto> Muaa<C> {
         let Some(mut link) = self.state.links.get(&id).cloned() else { return };
         let Some((key, member)) = self.view.by_id(id) else { return };
         let (key, certificate) = (*key, member.certificate.clone());
-        let update = self.update_for(&link, key);
-        let (group, update) = self.in_the_name_of(&link, id, update);
+        let part = self.part_for(&link, key);
+        let (group, update) = self.in_the_name_of(&link, id, part.update);
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
         let sequence = self.state.sequence;
         if update.has_news() {
-            // The earliest update that covers as much is the one to wait for: if two devices write at the same time again and
-            // again, none of them ever hears of its latest.
-            let end = self.state.journal_end;
-            let since = link.sent.filter(|(_, covered, _)| *covered == end);
-            link.sent = Some((since.map_or(sequence, |(first, ..)| first), end, self.now));
+            // What tells no more than the one before is acknowledged with it: else two that answer one another at the same
+            // moments would do so for ever.
+            let same = link.sent_full == link.full
+                && (link.cut, &link.backlog_left) == (part.cut, &part.backlog)
+                && !link.ask;
+            let told = link.sent.filter(|(_, end, _)| same && *end == part.end);
+            link.sent = Some((told.map_or(sequence, |(before, ..)| before), part.end, self.now));
+            link.backlog_left = part.backlog;
+            link.cut = part.cut;
+            link.sent_full = link.full;
+        } else {
+            // What was noted is not known any more.
+            link.acked = part.end;
+            match &mut link.sent {
+                Some((_, covered, _)) => *covered = part.end.max(*covered),
+                None => link.backlog = None,
+            }
         }
         let token = self.post(Folder::Inbox(id), Class::Sync, body);
         for (_, old) in std::mem::take(&mut link.waiting) {
@@ -123,31 +133,6 @@ impl<C: Crypto> Muaa<C> {
         let plain = crate::Secret::new(wire::encode(&op));
         let seed = self.random.seed();
         self.crypto.seal(certificate, plain.expose(), &seed).ok()
-    }
-
-    fn update_for(&self, link: &Link, to: Fingerprint) -> Update {
-        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(to) };
-        if link.full {
-            return update;
-        }
-        let items: Vec<_> = self.state.journal.range(link.acked + 1..).map(|(_, item)| item).collect();
-        let log = self.state.group.as_ref().map(|group| group.log.clone());
-        update.ops = items
-            .iter()
-            .filter_map(|item| if let Item::Op(hash) = item { log.as_ref()?.get(hash) } else { None })
-            .map(|entry| entry.signed.clone())
-            .collect();
-        update.keys.clear();
-        for item in &items {
-            if let Item::Key(fingerprint) = item {
-                let key = self.state.keys.get(fingerprint);
-                update.keys.extend(key.map(|key| wire::KeyMaterial { secret: key.secret.clone() }));
-            }
-        }
-        update
-            .settings
-            .retain(|name, _| items.iter().any(|item| matches!(item, Item::Setting(of) if of == name)));
-        update
     }
 
     /// A sealed message of a member.
@@ -234,7 +219,8 @@ impl<C: Crypto> Muaa<C> {
         if link.sent.is_some_and(|(sequence, _, _)| sequence <= update.received) {
             link.acked = link.sent.map_or(link.acked, |(_, end, _)| end);
             link.sent = None;
-            link.full = false;
+            link.full &= !link.sent_full;
+            link.backlog = link.backlog_left.take();
             link.asked = 0;
         }
         let (read, waiting): (Vec<_>, _) =
@@ -343,8 +329,15 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// What every sibling has acknowledged is not kept in the journal.
-    fn forget_told(&mut self) {
-        let told = self.state.links.values().map(|link| link.acked).min().unwrap_or(self.state.journal_end);
+    pub(super) fn forget_told(&mut self) {
+        let end = self.state.journal_end;
+        // Who is told everything needs nothing of the journal but what came after it was said.
+        let told = |link: &Link| match link.sent {
+            None if link.full => end,
+            Some((_, covered, _)) if link.full => covered,
+            Some(_) | None => link.acked,
+        };
+        let told = self.state.links.values().map(told).min().unwrap_or(end);
         self.state.journal.retain(|at, _| *at > told);
     }
 

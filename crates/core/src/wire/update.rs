@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Encode, bytes::ByteVec};
 
 use super::SignedOp;
 use crate::{Fingerprint, Hash, Secret, state::Register};
@@ -44,6 +44,9 @@ pub struct Update {
     /// The device key of the recipient: nobody else takes this in, whoever seals it anew.
     #[n(7)]
     pub to: Fingerprint,
+    /// A part of what is known of peers, as `sma_autocrypt::Peers::to_bytes` writes it.
+    #[n(8)]
+    pub peers: Option<ByteVec>,
 }
 
 impl Update {
@@ -55,5 +58,6 @@ impl Update {
             || !self.keys.is_empty()
             || !self.settings.is_empty()
             || self.merged.is_some()
+            || self.peers.is_some()
     }
 }

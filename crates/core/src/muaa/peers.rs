@@ -1,0 +1,312 @@
+//! What is known of other people's Autocrypt keys: learnt from mail here, told to siblings, joined from them.
+//!
+//! `sma-autocrypt` decides what counts and what is worth telling; here stands how it travels. A delta names the addresses that
+//! changed (the journal); a sibling that lacks everything gets all of them in the order of their addresses (its link's
+//! backlog). Of either, an update holds what fits, and the rest follows when it was acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sma_autocrypt::{Address, Advice, Date, Draft, Peer, Peers, Preference, Table};
+
+use super::{
+    Muaa,
+    persistent::{Item, Life, Link},
+};
+use crate::{
+    Crypto, Event, Fingerprint, InputError, Timestamp, Token,
+    wire::{self, KeyMaterial, Update},
+};
+
+/// An update for a sibling, and what it leaves for the next.
+pub(super) struct Part {
+    pub(super) update: Update,
+    /// The journal up to here is in it.
+    pub(super) end: u64,
+    /// If peers of the journal had no room: everything else up to here is in it.
+    pub(super) cut: Option<u64>,
+    /// The backlog that is left.
+    pub(super) backlog: Option<String>,
+}
+
+impl<C: Crypto> Muaa<C> {
+    pub(super) fn observe(&mut self, mail: &[u8], received: Timestamp) -> Result<(), InputError> {
+        self.require_life()?;
+        let mail = sma_autocrypt::read(mail, date(received), self.state.id.0).map_err(InputError::Untold)?;
+        self.learn(|table| table.observe(&mail));
+        Ok(())
+    }
+
+    pub(super) fn gossip(
+        &mut self,
+        mail: &[u8],
+        payload: &[u8],
+        received: Timestamp,
+    ) -> Result<(), InputError> {
+        self.require_life()?;
+        let facts = sma_autocrypt::read_gossip(mail, payload, date(received), self.state.id.0)
+            .map_err(InputError::Untold)?;
+        self.learn(|table| table.gossip(&facts));
+        Ok(())
+    }
+
+    pub(super) fn delete_peer(&mut self, address: &str, at: Timestamp) -> Result<(), InputError> {
+        self.require_life()?;
+        let address = Address::parse(address).ok_or(InputError::BadAddress)?;
+        self.learn(|table| table.delete(&address, date(at)));
+        Ok(())
+    }
+
+    fn require_life(&self) -> Result<(), InputError> {
+        let over = matches!(self.state.life, Life::Removed | Life::Left);
+        if over { Err(InputError::WrongPhase(self.phase())) } else { Ok(()) }
+    }
+
+    fn learn(&mut self, change: impl FnOnce(&mut Table) -> Peers) {
+        let delta = change(&mut self.state.peers);
+        self.tell_of_peers(&delta);
+        self.changed();
+    }
+
+    /// Has the siblings told of these peers.
+    fn tell_of_peers(&mut self, delta: &Peers) {
+        if delta.is_empty() {
+            return;
+        }
+        self.io.digest_due = true;
+        if self.state.links.is_empty() {
+            // Who comes later is told everything.
+            return;
+        }
+        self.forget_told();
+        for address in delta.addresses() {
+            self.note(Item::Peer(address.as_str().to_owned()));
+        }
+    }
+
+    /// Joins what a member sent. Octets that are none of ours, or that go by another bound, are as if they were not there.
+    pub(super) fn take_peers(&mut self, update: &Update) {
+        let Some(delta) = self.peers_in(update) else { return };
+        let named = delta.addresses();
+        let before = self.state.peers.shared().only(&named);
+        let answer = self.state.peers.join(&delta);
+        if self.state.peers.shared().only(&named) != before {
+            self.io.digest_due = true;
+            self.tell(Event::PeersChanged);
+        }
+        self.tell_of_peers(&answer);
+        self.changed();
+    }
+
+    fn peers_in(&self, update: &Update) -> Option<Peers> {
+        Peers::from_bytes(update.peers.as_ref()?, self.state.peers.shared().peers_max()).ok()
+    }
+
+    /// The group is told of every peer of which it was not heard to know the same.
+    pub(super) fn bring_own_peers(&mut self, update: &Update) {
+        let shared = self.state.peers.shared();
+        let theirs = self.peers_in(update).unwrap_or_else(|| Peers::new(shared.peers_max()));
+        let differs = |address: &Address| {
+            let one = BTreeSet::from([address.clone()]);
+            shared.only(&one) != theirs.only(&one)
+        };
+        let own: BTreeSet<_> = shared.addresses().into_iter().filter(differs).collect();
+        let own = shared.only(&own);
+        self.tell_of_peers(&own);
+    }
+
+    /// Whether there is something that the update which waits for this sibling, if one does, does not hold.
+    pub(super) fn has_more_to_tell(&self, link: &Link) -> bool {
+        match (link.sent, link.cut) {
+            (None, _) => {
+                let noted = self.state.journal.range(link.acked + 1..).next().is_some();
+                noted || link.full || self.backlog_from(link).is_some_and(|from| self.knows_from(from))
+            }
+            (Some((_, end, _)), None) => self.state.journal.range(end + 1..).next().is_some(),
+            (Some(_), Some(end)) => {
+                self.state.journal.range(end + 1..).any(|(_, item)| !matches!(item, Item::Peer(_)))
+            }
+        }
+    }
+
+    fn backlog_from<'a>(&self, link: &'a Link) -> Option<&'a str> {
+        if link.full || link.lead { Some("") } else { link.backlog.as_deref() }
+    }
+
+    fn knows_from(&self, from: &str) -> bool {
+        self.state.peers.shared().addresses().iter().any(|address| address.as_str() >= from)
+    }
+
+    /// Everything that a new member needs, with as many peers as fit.
+    pub(super) fn whole_part(&self, to: Fingerprint) -> Part {
+        self.part_for(&Link { full: true, ..Link::default() }, to)
+    }
+
+    /// What a sibling has not acknowledged: everything but peers, and as many of these as fit.
+    pub(super) fn part_for(&self, link: &Link, to: Fingerprint) -> Part {
+        let items: BTreeMap<_, _> = self.state.journal.range(link.acked + 1..).collect();
+        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(to) };
+        if !link.full {
+            self.keep_only(&mut update, &items.values().copied().collect::<Vec<_>>());
+        }
+        let mut room = Room::new(self.update_bytes_max(), wire::encode(&update).len());
+        let end = self.state.journal_end;
+        let mut part = Part { update, end, cut: None, backlog: None };
+        let mut named = BTreeSet::new();
+        for (at, item) in items {
+            let Item::Peer(address) = item else { continue };
+            // Who gets everything gets these by their addresses.
+            let Some(address) = Address::parse(address).filter(|_| !link.full) else { continue };
+            if !room.takes(self.peer_bytes(&address)) {
+                part.end = at - 1;
+                part.cut = Some(end);
+                break;
+            }
+            named.insert(address);
+        }
+        if let Some(from) = self.backlog_from(link) {
+            let all = self.state.peers.shared().addresses();
+            for address in all.into_iter().filter(|address| address.as_str() >= from) {
+                if !named.contains(&address) && !room.takes(self.peer_bytes(&address)) {
+                    part.backlog = Some(address.as_str().to_owned());
+                    break;
+                }
+                named.insert(address);
+            }
+        }
+        let told = self.state.peers.shared().only(&named);
+        part.update.peers = (!told.is_empty()).then(|| told.to_bytes().into());
+        part
+    }
+
+    /// Of the whole state what these items name.
+    fn keep_only(&self, update: &mut Update, items: &[&Item]) {
+        let log = self.state.group.as_ref().map(|group| &group.log);
+        let op = |item: &&Item| match item {
+            Item::Op(hash) => log.and_then(|log| log.get(hash)).map(|entry| entry.signed.clone()),
+            Item::Key(_) | Item::Setting(_) | Item::Peer(_) => None,
+        };
+        let key = |item: &&Item| match item {
+            Item::Key(fingerprint) => self.state.keys.get(fingerprint),
+            Item::Op(_) | Item::Setting(_) | Item::Peer(_) => None,
+        };
+        update.ops = items.iter().filter_map(op).collect();
+        let keys = items.iter().filter_map(key);
+        update.keys = keys.map(|key| KeyMaterial { secret: key.secret.clone() }).collect();
+        update.settings.retain(|name, _| items.contains(&&Item::Setting(name.clone())));
+    }
+
+    fn peer_bytes(&self, address: &Address) -> usize {
+        self.state.peers.shared().only(&BTreeSet::from([address.clone()])).to_bytes().len()
+    }
+
+    fn update_bytes_max(&self) -> usize {
+        self.io.update_bytes_max.unwrap_or(usize::MAX).min(self.config.update_bytes_max)
+    }
+
+    /// The server refused a message as too large: if it is an update that can be smaller, it is written anew, smaller. Whether
+    /// it is.
+    pub(super) fn write_smaller(&mut self, token: Token, max: u64) -> bool {
+        let Some(post) = self.state.posts.get(&token) else { return false };
+        // Padding, base64 and the mail around it take less than the plain text does.
+        let told = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
+        let smaller = (told / 2).min(post.body.len() / 2);
+        if smaller >= self.update_bytes_max() {
+            return false;
+        }
+        self.io.update_bytes_max = Some(smaller);
+        let waits = |link: &&mut Link| link.waiting.iter().any(|(_, waiting)| *waiting == token);
+        let Some(link) = self.state.links.values_mut().find(waits) else { return false };
+        link.waiting.retain(|(_, waiting)| *waiting != token);
+        link.sent = None;
+        link.owes = true;
+        self.state.posts.remove(&token);
+        self.changed();
+        true
+    }
+
+    /// The peers of which a key is known, by address, as this device sees them.
+    #[must_use]
+    pub fn peers(&self) -> BTreeMap<Address, Peer<'_>> {
+        let table = &self.state.peers;
+        let all = table.shared().addresses().into_iter();
+        all.filter_map(|address| table.peer(&address).map(|peer| (address, peer))).collect()
+    }
+
+    /// Level 1's recommendation for a mail to these recipients, with their keys. The account's own preference is that of
+    /// [`crate::Command::SetPreferEncrypt`]. `usable` tells whether a certificate can be encrypted to now: neither revoked nor
+    /// expired.
+    #[must_use]
+    pub fn recommendation<'a>(
+        &self,
+        recipients: impl IntoIterator<Item = &'a Address>,
+        reply_to_encrypted: bool,
+        usable: impl Fn(&[u8]) -> bool,
+    ) -> Advice {
+        let mutual = self.state.settings.get("prefer-encrypt").is_some_and(|own| own.value == "mutual");
+        let own = if mutual { Preference::Mutual } else { Preference::NoPreference };
+        self.state.peers.recommend(recipients, Draft { own, reply_to_encrypted }, usable)
+    }
+}
+
+/// The room for peers in an update: the first fits always, so that each update tells something.
+struct Room {
+    left: usize,
+    empty: bool,
+}
+
+impl Room {
+    fn new(max: usize, taken: usize) -> Self {
+        Self { left: max.saturating_sub(taken), empty: true }
+    }
+
+    fn takes(&mut self, octets: usize) -> bool {
+        let fits = octets <= self.left || std::mem::take(&mut self.empty);
+        if fits {
+            self.empty = false;
+            self.left = self.left.saturating_sub(octets);
+        }
+        fits
+    }
+}
+
+fn date(at: Timestamp) -> Date {
+    Date(at.as_secs())
+}
+
+/// A table keeps to a bound that is another one than before.
+pub(super) fn bound(table: &mut Table, peers_max: usize) {
+    if table.shared().peers_max() != peers_max {
+        let bounded = |peers: &Peers| {
+            let mut bounded = Peers::new(peers_max);
+            bounded.join(peers);
+            bounded
+        };
+        *table = Table::from_parts(bounded(table.shared()), bounded(table.local()));
+    }
+}
+
+/// A table in a snapshot: its bound, what is shared, what is local.
+pub(super) mod table {
+    use minicbor::{Decoder, Encoder};
+    use sma_autocrypt::{Peers, Table};
+
+    pub(crate) fn encode<C, W: minicbor::encode::Write>(
+        table: &Table,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        let max = table.shared().peers_max() as u64;
+        e.array(3)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?.ok()
+    }
+
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Table, minicbor::decode::Error> {
+        let malformed = || minicbor::decode::Error::message("not a table of peers");
+        if d.array()? != Some(3) {
+            return Err(malformed());
+        }
+        let max = usize::try_from(d.u64()?).map_err(|_| malformed())?;
+        let shared = Peers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
+        let local = Peers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
+        Ok(Table::from_parts(shared, local))
+    }
+}
