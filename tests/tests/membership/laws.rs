@@ -112,6 +112,7 @@ fn any_update() -> impl Strategy<Value = Update> {
             keys: secrets.into_iter().map(|secret| KeyMaterial { secret: Secret::new(secret) }).collect(),
             settings,
             to: key(1),
+            peers: merges.then(|| received.to_be_bytes().to_vec().into()),
         },
     )
 }
