@@ -2,10 +2,8 @@
 
 use bytes::Bytes;
 use mail_parser::DateTime;
-use sma_core::{
-    Command, Timestamp,
-    autocrypt::{Address, Header, Preference, Source},
-};
+use sma_autocrypt::{Address, Date, Header, Preference, Source, Untold};
+use sma_core::{Command, Timestamp};
 
 /// A key in a mail, and whether its owner prefers encryption. Keys are opaque: any octets do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,14 +56,17 @@ impl Mail {
 
     /// The device reads it.
     #[must_use]
-    pub fn read(&self) -> Command {
-        Command::Observe { message: self.octets("anna"), received: self.received }
+    pub fn read(&self) -> Result<Command, Untold> {
+        let mail = sma_autocrypt::read(&self.octets("anna"), Date(self.received.as_secs()), 0)?;
+        Ok(Command::Observe { mail })
     }
 
     /// The device decrypts it; inside, it tells the key of somebody whom it went to as well.
     #[must_use]
-    pub fn decrypted(&self, about: &str, key: &Key) -> Command {
-        let payload = format!("{}\r\n", key.header(about, Source::Gossip)).into();
-        Command::Gossip { message: self.octets(about), payload, received: self.received }
+    pub fn decrypted(&self, about: &str, key: &Key) -> Result<Command, Untold> {
+        let payload = format!("{}\r\n", key.header(about, Source::Gossip));
+        let received = Date(self.received.as_secs());
+        let facts = sma_autocrypt::read_gossip(&self.octets(about), payload.as_bytes(), received, 0)?;
+        Ok(Command::Gossip { facts })
     }
 }

@@ -35,7 +35,9 @@ fn paired(devices: u64) -> Stage {
 fn mail(stage: &Stage, peer: usize, key: Option<u8>) -> Command {
     let now = Timestamp(stage.lab.now.0);
     let key = key.map(|octet| Key { octets: vec![octet; 400].into(), mutual: true });
-    Mail { from: format!("peer{peer}"), date: now, received: now, key }.read()
+    Mail { from: format!("peer{peer}"), date: now, received: now, key }
+        .read()
+        .expect("the mail tells something")
 }
 
 #[test]

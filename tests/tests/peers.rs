@@ -45,7 +45,7 @@ fn key(octet: u8, len: usize) -> Key {
 /// Has a device read a mail of each of so many people.
 fn read_many(stage: &mut Stage, at: usize, people: usize) {
     for person in 0..people {
-        let read = mail(stage, format!("person{person}"), 1, Some(key(1, 400))).read();
+        let read = mail(stage, format!("person{person}"), 1, Some(key(1, 400))).read().unwrap();
         stage.command(at, read).expect("the device reads it");
     }
 }
@@ -87,8 +87,8 @@ fn take(stage: &mut Stage, step: &Step) {
             address: address(&person).expect("an address").to_string(),
             date: stage.lab.now,
         },
-        1 => mail(stage, "dave".to_owned(), step.days_ago, None).decrypted(&person, &key(7, 100)),
-        _ => mail(stage, person, step.days_ago, octets).read(),
+        1 => mail(stage, "dave".to_owned(), step.days_ago, None).decrypted(&person, &key(7, 100)).unwrap(),
+        _ => mail(stage, person, step.days_ago, octets).read().unwrap(),
     };
     stage.command(step.at, command).expect("the device takes it");
     if step.then_settle {
@@ -169,7 +169,7 @@ fn what_was_learnt_before_pairing_is_brought_along() {
     let mut stage = paired(1, 256 << 10);
     read_many(&mut stage, 0, 3);
     let at = add(&mut stage, 2, 256 << 10);
-    let read = mail(&stage, "carol".to_owned(), 2, Some(key(2, 100))).read();
+    let read = mail(&stage, "carol".to_owned(), 2, Some(key(2, 100))).read().unwrap();
     stage.command(at, read).unwrap();
     assert_eq!(known(&stage), [3, 1]);
     assert!(stage.pair(0, at));

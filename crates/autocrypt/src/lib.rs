@@ -5,7 +5,9 @@ mod date;
 mod fact;
 mod greatest;
 mod header;
+#[cfg(feature = "mail")]
 mod message;
+mod observed;
 mod peers;
 mod recommend;
 mod table;
@@ -15,7 +17,9 @@ pub use address::Address;
 pub use date::Date;
 pub use fact::{Entry, Fact, Known};
 pub use header::{Header, HeaderError, Preference, Source};
-pub use message::{Observed, Untold, read, read_gossip};
+#[cfg(feature = "mail")]
+pub use message::{read, read_gossip};
+pub use observed::{Observed, Untold};
 pub use peers::{Peer, Peers};
 pub use recommend::{Advice, Draft, Recommendation, aggregate};
 pub use table::Table;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     Address, Advice, Date, Draft, Entry, Fact, Peer, Peers, Preference, Recommendation, aggregate,
-    message::Observed,
+    observed::Observed,
 };
 
 /// The state of the peers on one device. [`Table::observe`], [`Table::gossip`], [`Table::delete`] and [`Table::join`] return

@@ -54,7 +54,6 @@ impl From<InputError> for Failure {
             | InputError::NoSuchSession
             | InputError::TooMany
             | InputError::BadKey
-            | InputError::Untold(_)
             | InputError::BadAddress => Self::Failed(sentence),
         }
     }

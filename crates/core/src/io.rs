@@ -1,6 +1,7 @@
 //! What goes into a MUAA and what comes out.
 
 use bytes::Bytes;
+use sma_autocrypt::{Fact, Observed};
 
 use crate::{
     Code, Fingerprint, Folder, Hash, MuaaId, Op, OpError, OpId, Reply, Secret, SessionId, Snapshot,
@@ -64,19 +65,13 @@ pub enum Command {
     /// A mail arrived from somebody: learn from its `Autocrypt` header, or from its not having one (Level 1, "Updating
     /// Autocrypt Peer State"). Hand in every mail once that is no spam, in any order; handing in one again does no harm.
     Observe {
-        /// The mail, or its header section alone.
-        message: Bytes,
-        /// When the store received it (IMAP's INTERNALDATE), never the own clock.
-        received: Timestamp,
+        /// What the mail tells, as `sma_autocrypt::read` found it. Its receipt date must be the store's, never the own clock's.
+        mail: Observed,
     },
     /// An encrypted mail was read: learn from the `Autocrypt-Gossip` headers inside.
     Gossip {
-        /// The mail, or its header section alone.
-        message: Bytes,
-        /// The decrypted MIME entity, or its header section alone.
-        payload: Bytes,
-        /// When the store received the mail.
-        received: Timestamp,
+        /// What the headers tell, as `sma_autocrypt::read_gossip` found it.
+        facts: Vec<Fact>,
     },
     /// Forget a peer and its keys on all devices. A header of a later mail brings it back.
     DeletePeer {
@@ -364,9 +359,6 @@ pub enum InputError {
     /// The secret key cannot be read. No effect.
     #[error("this is not a secret key that can be used: export it without a password, unarmored")]
     BadKey,
-    /// The mail tells nothing of any peer. No effect.
-    #[error("nothing is learnt from this mail: {0}")]
-    Untold(sma_autocrypt::Untold),
     /// It is no mail address. No effect.
     #[error("this is no mail address")]
     BadAddress,

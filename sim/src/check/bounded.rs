@@ -74,6 +74,10 @@ pub(super) fn check_at_rest(lab: &Lab) -> Verdict {
         .any(|machine| machine.muaa.as_ref().is_some_and(|muaa| muaa.phase() == Phase::Suspended));
     let mut announced = BTreeSet::new();
     for (folder, uid, envelope) in lab.store.envelopes() {
+        // Nobody looks after the folder of a device that is gone; it stands only for what is somebody's own.
+        if folder != Folder::Announcements && is_shared(lab, folder) && !living.contains(&folder) {
+            continue;
+        }
         let first = folder == Folder::Announcements
             && envelope.class == Class::Announcement
             && announced.insert(envelope.sender);

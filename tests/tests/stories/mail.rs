@@ -20,10 +20,10 @@ impl Story {
         let from = taken(case, "from").ok_or("from whom?")?;
         let mail = |key| Mail { from, date, received: self.stage.lab.now, key };
         if verb == "mail" {
-            return Ok(mail(key).read());
+            return mail(key).read().map_err(|why| format!("nothing is learnt from this mail: {why}"));
         }
         let about = taken(case, "about").ok_or("about whom?")?;
-        Ok(mail(None).decrypted(&about, &key.ok_or("which key?")?))
+        mail(None).decrypted(&about, &key.ok_or("which key?")?).map_err(|why| why.to_string())
     }
 
     fn dated(&self, case: &mut TestCase) -> Result<Timestamp, String> {

@@ -103,7 +103,10 @@ impl Story {
             "prefer-encrypt" => Command::SetPreferEncrypt {
                 mutual: taken(case, "value").is_some_and(|value| value == "mutual"),
             },
-            "mail" | "gossip" | "forget" => self.letter(case, &verb)?,
+            "mail" | "gossip" | "forget" => match self.letter(case, &verb) {
+                Ok(command) => command,
+                Err(why) => return Ok(complaint(Err(why))),
+            },
             "rename" => Command::Rename { name: taken(case, "name").ok_or("to which name?")? },
             other => return Err(format!("nobody can {other}")),
         };

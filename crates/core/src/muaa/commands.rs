@@ -63,8 +63,8 @@ impl<C: Crypto> Muaa<C> {
                 self.set("prefer-encrypt", if mutual { "mutual" } else { "nopreference" });
                 Ok(())
             }
-            Command::Observe { message, received } => self.observe(&message, received),
-            Command::Gossip { message, payload, received } => self.gossip(&message, &payload, received),
+            Command::Observe { mail } => self.observe(mail),
+            Command::Gossip { facts } => self.gossip(facts),
             Command::DeletePeer { address, date } => self.delete_peer(&address, date),
             Command::Return => {
                 self.require(&[Phase::Suspended])?;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sma_autocrypt::{Address, Advice, Date, Draft, Peer, Peers, Preference, Table};
+use sma_autocrypt::{Address, Advice, Date, Draft, Fact, Observed, Peer, Peers, Preference, Table};
 
 use super::{
     Muaa,
@@ -29,24 +29,22 @@ pub(super) struct Part {
 }
 
 impl<C: Crypto> Muaa<C> {
-    pub(super) fn observe(&mut self, mail: &[u8], received: Timestamp) -> Result<(), InputError> {
+    pub(super) fn observe(&mut self, mut mail: Observed) -> Result<(), InputError> {
         self.require_life()?;
-        let mail = sma_autocrypt::read(mail, date(received), self.state.id.0).map_err(InputError::Untold)?;
+        mail.fact.iter_mut().for_each(|fact| self.report(fact));
         self.learn(|table| table.observe(&mail));
         Ok(())
     }
 
-    pub(super) fn gossip(
-        &mut self,
-        mail: &[u8],
-        payload: &[u8],
-        received: Timestamp,
-    ) -> Result<(), InputError> {
+    pub(super) fn gossip(&mut self, mut facts: Vec<Fact>) -> Result<(), InputError> {
         self.require_life()?;
-        let facts = sma_autocrypt::read_gossip(mail, payload, date(received), self.state.id.0)
-            .map_err(InputError::Untold)?;
+        facts.iter_mut().for_each(|fact| self.report(fact));
         self.learn(|table| table.gossip(&facts));
         Ok(())
+    }
+
+    fn report(&self, fact: &mut Fact) {
+        fact.entry.reporter = self.state.id.0;
     }
 
     pub(super) fn delete_peer(&mut self, address: &str, at: Timestamp) -> Result<(), InputError> {
