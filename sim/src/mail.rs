@@ -55,14 +55,18 @@ impl Mail {
     }
 
     /// The device reads it.
-    #[must_use]
+    ///
+    /// # Errors
+    /// It tells nothing.
     pub fn read(&self) -> Result<Command, Untold> {
         let mail = sma_autocrypt::read(&self.octets("anna"), Date(self.received.as_secs()), 0)?;
         Ok(Command::Observe { mail })
     }
 
     /// The device decrypts it; inside, it tells the key of somebody whom it went to as well.
-    #[must_use]
+    ///
+    /// # Errors
+    /// It tells nothing.
     pub fn decrypted(&self, about: &str, key: &Key) -> Result<Command, Untold> {
         let payload = format!("{}\r\n", key.header(about, Source::Gossip));
         let received = Date(self.received.as_secs());

@@ -45,7 +45,9 @@ fn key(octet: u8, len: usize) -> Key {
 /// Has a device read a mail of each of so many people.
 fn read_many(stage: &mut Stage, at: usize, people: usize) {
     for person in 0..people {
-        let read = mail(stage, format!("person{person}"), 1, Some(key(1, 400))).read().unwrap();
+        let read = mail(stage, format!("person{person}"), 1, Some(key(1, 400)))
+            .read()
+            .expect("a mail that tells something");
         stage.command(at, read).expect("the device reads it");
     }
 }
@@ -87,8 +89,10 @@ fn take(stage: &mut Stage, step: &Step) {
             address: address(&person).expect("an address").to_string(),
             date: stage.lab.now,
         },
-        1 => mail(stage, "dave".to_owned(), step.days_ago, None).decrypted(&person, &key(7, 100)).unwrap(),
-        _ => mail(stage, person, step.days_ago, octets).read().unwrap(),
+        1 => mail(stage, "dave".to_owned(), step.days_ago, None)
+            .decrypted(&person, &key(7, 100))
+            .expect("a mail that tells something"),
+        _ => mail(stage, person, step.days_ago, octets).read().expect("a mail that tells something"),
     };
     stage.command(step.at, command).expect("the device takes it");
     if step.then_settle {
