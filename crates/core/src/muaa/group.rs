@@ -7,8 +7,8 @@ use super::{
     persistent::{Group, Item, Life, Link},
 };
 use crate::{
-    AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
-    state::{Log, Membership, Register},
+    AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
+    state::{Entry, Log, LogBody, Membership, Register},
     wire::{KeyMaterial, Update, encode},
 };
 
@@ -17,6 +17,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn evaluate(&mut self) {
         let before = std::mem::replace(&mut self.view, self.state.membership());
         self.io.digest_due = true;
+        self.io.removals_due = true;
         let known: BTreeSet<_> = before.members.keys().copied().collect();
         let present: BTreeSet<_> = self.view.members.keys().copied().collect();
         for key in present.difference(&known) {
@@ -48,6 +49,34 @@ impl<C: Crypto> Muaa<C> {
         self.drop_settled_requests();
         self.notice_own_end();
         self.changed();
+    }
+
+    /// A remover makes a new account key. If all who removed a device are out as well, so are their keys: one of those who stay
+    /// makes another one, else mail would go on under a key that the removed device holds.
+    pub(super) fn rotate_after_crossing_removals(&mut self) {
+        if self.io.removals_due && self.is_foremost() {
+            self.io.removals_due = false;
+            if self.lacks_a_key() {
+                self.rotate_account_key();
+            }
+        }
+    }
+
+    fn lacks_a_key(&self) -> bool {
+        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return false };
+        let removals = log.entries().map(|(_, entry)| entry).filter(|entry| {
+            let LogBody::Remove(removal) = &entry.body else { return false };
+            let ended = self.view.ended.get(&removal.target).is_some_and(|(_, how)| *how == Gone::Removed);
+            ended && !self.view.members.contains_key(&entry.key)
+        });
+        removals.into_iter().any(|removal| {
+            let knows = |entry: &Entry| {
+                matches!(entry.body, LogBody::AccountKey(_))
+                    && self.view.members.contains_key(&entry.key)
+                    && entry.seen.get(&removal.key).is_some_and(|(seen, _)| *seen >= removal.sequence)
+            };
+            !log.entries().any(|(_, entry)| knows(entry))
+        })
     }
 
     fn tell_current_key(&mut self, before: Option<Fingerprint>) {

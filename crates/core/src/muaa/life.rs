@@ -22,7 +22,10 @@ impl<C: Crypto> Muaa<C> {
         match self.state.life {
             Life::Discovering => self.discover(),
             Life::Unpaired => self.ask_to_be_let_in(),
-            Life::Grouped => self.watch_over_silence(),
+            Life::Grouped => {
+                self.watch_over_silence();
+                self.rotate_after_crossing_removals();
+            }
             Life::Suspended | Life::Removed | Life::Left => {}
         }
     }

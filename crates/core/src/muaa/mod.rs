@@ -136,6 +136,7 @@ impl<C: Crypto> Muaa<C> {
             return Err(RestoreError::OtherAccount);
         }
         peers::bound(&mut state.peers, config.peers_max);
+        state.forget_the_future(now);
         let mut muaa = Self::start(config, crypto, Random::new(seed), state, now, false);
         muaa.phase_told = Some(muaa.phase());
         Ok(muaa)
@@ -163,6 +164,7 @@ impl<C: Crypto> Muaa<C> {
             phase_told: None,
         };
         muaa.phase_told = Some(muaa.phase());
+        muaa.io.removals_due = true;
         muaa.look();
         muaa.plan();
         muaa

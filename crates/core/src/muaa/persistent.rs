@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,6 +20,11 @@ use crate::{
 
 /// The format that [`Snapshot::encode`] writes.
 const FORMAT: u32 = 1;
+
+/// The longest that a difference of digests is left alone.
+const DOUBT_MAX: Duration = Duration::from_secs(60 * 86_400);
+/// The longest life of an offer.
+const SESSION_MAX: Duration = Duration::from_secs(3600);
 
 /// Everything durable of a MUAA. Cheap to clone; encode it to write it down.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -459,6 +465,24 @@ impl Durable {
             server_now: Timestamp(0),
             farewells: BTreeMap::new(),
             peers: Table::new(config.peers_max),
+        }
+    }
+
+    /// The own clock may have been set back: nothing waits for a time that it only showed by mistake.
+    pub(crate) fn forget_the_future(&mut self, now: Timestamp) {
+        let present = |at: &mut Timestamp| *at = (*at).min(now);
+        self.announced.iter_mut().for_each(|announced| present(&mut announced.at));
+        for link in self.links.values_mut() {
+            link.sent.iter_mut().for_each(|(_, _, at)| present(at));
+            link.doubt.iter_mut().for_each(|(at, _)| *at = (*at).min(now + DOUBT_MAX));
+        }
+        self.burnt.iter_mut().for_each(present);
+        self.digests.iter_mut().for_each(|(_, at)| present(at));
+        self.siblings.values_mut().for_each(|known| present(&mut known.heard));
+        self.looked.iter_mut().for_each(present);
+        for session in self.sessions.values_mut() {
+            present(&mut session.started);
+            session.expires = session.expires.min(session.started + SESSION_MAX);
         }
     }
 

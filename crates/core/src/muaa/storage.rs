@@ -99,6 +99,8 @@ pub(super) struct Io {
     pub(super) doubted: BTreeSet<MuaaId>,
     /// The largest plain text of an update that the server can be expected to take, if it refused a larger one.
     pub(super) update_bytes_max: Option<usize>,
+    /// The log may have a removal that asks for a new account key.
+    pub(super) removals_due: bool,
     /// The replicated state may differ from the last recorded digest.
     pub(super) digest_due: bool,
     /// Folders of which the first pages were read from the beginning, and more is there.
