@@ -1,0 +1,12 @@
+//! Certificates and keys from strangers and from people's other programs.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sma_core::{Crypto, Secret};
+use sma_openpgp::{OpenPgp, keys};
+
+fuzz_target!(|octets: &[u8]| {
+    let _ = OpenPgp.device_fingerprint(octets);
+    let _ = OpenPgp.read_account_key(&Secret::new(octets.to_vec()));
+    let _ = keys::unprotect(octets, None);
+});

@@ -1,0 +1,76 @@
+//! Writes the seed corpora: `cargo run --manifest-path fuzz/Cargo.toml --bin seeds`. Everything in them is made by the
+//! project's own code from fixed seeds.
+
+use std::{fs, io, path::Path};
+
+use sma_core::{Class, Crypto, Envelope, MuaaId, Timestamp, Token};
+use sma_openpgp::OpenPgp;
+use sma_sim::{
+    choices::{Recorder, Seeded},
+    faults::FaultSet,
+    run::run,
+    stage::Stage,
+    world::Setup,
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+fn main() -> io::Result<()> {
+    let mut stage = Stage::new();
+    stage.add(1);
+    stage.settle();
+    stage.add(27);
+    stage.pair(0, 1);
+    let remembered = stage.lab.store.remembered.clone();
+    for (at, (_, envelope)) in remembered.iter().enumerate() {
+        let name = format!("{}-{at}", envelope.class.name());
+        save("envelope", &name, &sma_mime::render(envelope, &sma_mime::Text::default()))?;
+        save("wire", &name, &envelope.body)?;
+    }
+    for (at, machine) in stage.lab.machines.iter().enumerate() {
+        if let Some(snapshot) = &machine.durable {
+            save("snapshot", &format!("paired-{at}"), snapshot.encode().expose())?;
+        }
+    }
+    save(
+        "autocrypt",
+        "header",
+        b"From: bob@example.org\r\nTo: anna@example.org\r\nDate: Fri, 15 Jan 2027 08:00:00 +0000\r\n\
+          Autocrypt: addr=bob@example.org; prefer-encrypt=mutual; keydata=AAAA\r\n\r\n",
+    )?;
+    keys()?;
+    for seed in 0..8 {
+        let setup = Setup { muaas: 3, days: 10, faults: FaultSet::All };
+        let mut recorder = Recorder::new(Seeded::new(seed));
+        let _ = run(&mut recorder, setup, false);
+        save("world", &format!("seed-{seed}"), &recorder.tape()[..recorder.tape().len().min(4096)])?;
+    }
+    Ok(())
+}
+
+fn keys() -> io::Result<()> {
+    let device = OpenPgp.new_device_key(&[7; 32], NOW).map_err(io::Error::other)?;
+    let account = OpenPgp.new_account_key("anna@example.org", &[8; 32], NOW).map_err(io::Error::other)?;
+    save("certificate", "device", &device.certificate)?;
+    save("certificate", "account", account.secret.expose())?;
+    save("certificate", "armored", sma_openpgp::keys::armor_public(&account.public).as_bytes())?;
+    let sealed = OpenPgp.seal(&device.certificate, b"hello", &[9; 32]).map_err(io::Error::other)?;
+    save("sealed", "message", &sealed)?;
+    let signature =
+        OpenPgp.sign(&device.secret, "label", b"text", &[9; 32], NOW).map_err(io::Error::other)?;
+    save("sealed", "signature", &signature)?;
+    let envelope = Envelope {
+        sender: MuaaId(27),
+        token: Token([1; 16]),
+        class: Class::Sync,
+        date: NOW.hour(),
+        body: sealed,
+    };
+    save("envelope", "sealed", &sma_mime::render(&envelope, &sma_mime::Text::default()))
+}
+
+fn save(target: &str, name: &str, octets: &[u8]) -> io::Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join(name), octets)
+}
