@@ -84,6 +84,8 @@ pub(super) struct Io {
     /// Posts that no life of the process has tried to append.
     pub(super) fresh: BTreeSet<Token>,
     watching: Option<Vec<Folder>>,
+    /// The last attempt to watch failed.
+    unwatched: bool,
     pub(super) next_poll: Timestamp,
     /// When everything is read from the beginning again.
     next_full: Timestamp,
@@ -170,6 +172,9 @@ impl<C: Crypto> Muaa<C> {
         self.io.list_due = true;
         self.io.due.extend([Folder::Announcements, self.own_inbox()]);
         self.io.next_poll = self.now + self.config.poll_interval;
+        if std::mem::take(&mut self.io.unwatched) {
+            self.io.watching = None;
+        }
         if self.io.next_full <= self.now {
             // What a cursor can miss, as a folder that was made again under its old validity, is found by reading everything.
             self.io.next_full = self.now + DAY;
@@ -481,8 +486,9 @@ impl<C: Crypto> Muaa<C> {
             _ => {}
         }
         if task == Task::Watch {
-            // Watching only spares time: the next poll finds everything.
+            // Watching only spares time: the next poll finds everything, and tries again.
             self.io.watching = Some(self.watched());
+            self.io.unwatched = true;
             return;
         }
         let (count, _) = self.io.trouble.get(&task).copied().unwrap_or_default();
