@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// The settings of one MUAA. [`Config::new`] gives the defaults of `docs/protocol.md` section 11; a program changes a field
 /// only for a reason.

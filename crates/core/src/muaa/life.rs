@@ -133,12 +133,7 @@ impl<C: Crypto> Muaa<C> {
     /// The own key was let in and out again before this device heard of it, and does not come back: it takes another key and
     /// another id, and begins anew. Nothing is lost, since it never had anything of the group.
     pub(super) fn start_over(&mut self) {
-        if self.state.inbox != InboxState::Drawn {
-            self.delete_folder(self.own_inbox());
-        }
-        if let Some(Announced { token, .. }) = self.state.announced.take() {
-            self.withdraw(Folder::Announcements, token);
-        }
+        self.take_things_away();
         self.state.device =
             self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
         self.state.incarnation = self.random.number();
@@ -295,8 +290,7 @@ impl<C: Crypto> Muaa<C> {
             self.delete_folder(folder);
         }
         // A member stays known when its announcement is gone: only one that lies there is taken away.
-        let seen = self.io.seen.get(&Folder::Announcements);
-        if seen.is_some_and(|seen| seen.index.values().any(|token| *token == known.token)) {
+        if self.lies_in(Folder::Announcements, &known.token) {
             self.discard(Folder::Announcements, known.token);
         }
         if !member {
@@ -323,17 +317,21 @@ impl<C: Crypto> Muaa<C> {
         self.state.joining = None;
         self.state.sessions.clear();
         self.state.offers.clear();
-        if life_is_removed(&self.state.life) {
+        if self.state.life == Life::Removed {
             // Whom it removed itself hears of it all the same: both are out, whoever was heard first.
             self.state.posts.retain(|_, post| post.class == Class::Sync);
         }
+        self.take_things_away();
+        self.changed();
+    }
+
+    fn take_things_away(&mut self) {
         if let Some(Announced { token, .. }) = self.state.announced.take() {
             self.withdraw(Folder::Announcements, token);
         }
         if self.state.inbox != InboxState::Drawn {
             self.delete_folder(self.own_inbox());
         }
-        self.changed();
     }
 
     /// What the log says of this device, when it is no member any more.
@@ -357,8 +355,4 @@ impl<C: Crypto> Muaa<C> {
             self.announced(token);
         }
     }
-}
-
-fn life_is_removed(life: &Life) -> bool {
-    *life == Life::Removed
 }

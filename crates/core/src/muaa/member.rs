@@ -6,20 +6,21 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Muaa,
-    persistent::{Link, Session, Stage},
+    persistent::{Link, SESSION_MAX, Session, Stage},
     reading::{Heard, Verdict},
 };
 use crate::{
     Class, Code, Crypto, Event, Fingerprint, Folder, Hash, Ignored, InputError, MuaaId, PakeRun, Phase,
     SessionId, SessionKeys, Side, Timestamp,
+    config::HOUR,
     state::{Introduction, LogBody},
     wire::{self, Kind},
 };
 
 /// After so many burnt codes within [`LOCK`] no more are made.
 const BURNT_MAX: usize = 3;
-/// The time within which burnt codes are counted, and the longest life of an offer.
-const LOCK: Duration = Duration::from_secs(3600);
+/// The time within which burnt codes are counted.
+const LOCK: Duration = HOUR;
 
 /// Why a session was given up, as it stands in an abort.
 pub(super) mod reason {
@@ -89,7 +90,7 @@ impl<C: Crypto> Muaa<C> {
         let code = Code::from_random(self.random.number());
         let session_id = SessionId(self.random.octets());
         let mut session = Session::new(to, &code, self.random.seed(), self.now, &self.config);
-        session.expires = session.expires.min(self.now + LOCK);
+        session.expires = session.expires.min(self.now + SESSION_MAX);
         let share = self.crypto.pake_share(run(&session, session_id, &seed_of(&session)));
         let body = wire::Offer {
             session: session_id,

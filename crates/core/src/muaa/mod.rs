@@ -15,6 +15,7 @@ mod peers;
 mod persistent;
 mod reading;
 mod saying;
+mod shown;
 mod storage;
 mod sync;
 mod views;
@@ -176,7 +177,7 @@ impl<C: Crypto> Muaa<C> {
     /// [`InputError`]; each says what it did to the state.
     pub fn handle_input(&mut self, input: Input, now: Timestamp) -> Result<(), InputError> {
         self.now = self.now.max(now);
-        tracing::trace!(target: "sma", input = %storage::Shown(&input), "in");
+        tracing::trace!(target: "sma", input = %shown::Shown(&input), "in");
         let result = match input {
             Input::Command(command) => self.command(command),
             Input::Done { id, result } => self.done(id, result),
@@ -206,7 +207,7 @@ impl<C: Crypto> Muaa<C> {
             self.io.requests.pop_front().map(|(id, op)| Output::Request { id, op })
         };
         if let Some(output) = &output {
-            tracing::trace!(target: "sma", output = %storage::ShownOutput(output), "out");
+            tracing::trace!(target: "sma", output = %shown::ShownOutput(output), "out");
         }
         output
     }

@@ -14,6 +14,7 @@ use sma_autocrypt::Table;
 use crate::{
     AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
+    config::{DAY, HOUR},
     state::{Log, Membership, Settings},
     wire,
 };
@@ -22,9 +23,9 @@ use crate::{
 const FORMAT: u32 = 1;
 
 /// The longest that a difference of digests is left alone.
-const DOUBT_MAX: Duration = Duration::from_secs(60 * 86_400);
+const DOUBT_MAX: Duration = Duration::from_secs(60 * DAY.as_secs());
 /// The longest life of an offer.
-const SESSION_MAX: Duration = Duration::from_secs(3600);
+pub(crate) const SESSION_MAX: Duration = HOUR;
 
 /// Everything durable of a MUAA. Cheap to clone; encode it to write it down.
 #[derive(Clone, PartialEq, Eq, Hash)]

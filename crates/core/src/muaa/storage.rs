@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
     time::Duration,
 };
 
@@ -11,11 +10,9 @@ use super::{
     persistent::{InboxState, Life},
 };
 use crate::{
-    Content, Crypto, Cursor, Envelope, Event, Folder, Input, InputError, Message, MuaaId, Op, OpError, OpId,
-    Output, Reply, Timestamp, Token, Uid,
+    Content, Crypto, Cursor, Envelope, Event, Folder, InputError, Message, MuaaId, Op, OpError, OpId, Reply,
+    Timestamp, Token, Uid, config::DAY,
 };
-
-const DAY: Duration = Duration::from_secs(86_400);
 
 /// What an operation is for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -423,10 +420,7 @@ impl<C: Crypto> Muaa<C> {
             Task::Survey(folder) => self.take_messages(folder, reply, false),
             Task::Post(folder, token) => {
                 self.state.posts.remove(&token);
-                let seen = self.io.seen.get(&folder);
-                if folder != Folder::Announcements
-                    && seen.is_some_and(|seen| seen.index.values().any(|there| *there == token))
-                {
+                if folder != Folder::Announcements && self.lies_in(folder, &token) {
                     // There are two of it: who removes it must look for both.
                     self.io.seen.remove(&folder);
                 }
@@ -569,6 +563,11 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// Whether this message was read in a folder.
+    pub(super) fn lies_in(&self, folder: Folder, token: &Token) -> bool {
+        self.io.seen.get(&folder).is_some_and(|seen| seen.index.values().any(|there| there == token))
+    }
+
     /// The messages of ours that were read in a folder.
     pub(super) fn present(&self, folder: Folder) -> BTreeSet<Token> {
         self.io.seen.get(&folder).map(|seen| seen.index.values().copied().collect()).unwrap_or_default()
@@ -606,50 +605,5 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         self.changed();
-    }
-}
-
-/// An input as one line of a log, without octets of messages or secrets.
-pub(super) struct Shown<'a>(pub(super) &'a Input);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Input::Command(command) => f.write_str(command.name()),
-            Input::Done { id, result: Ok(Reply::Messages { messages, validity, .. }) } => {
-                write!(f, "done {} with {} messages of {validity}", id.0, messages.len())
-            }
-            Input::Done { id, result: Ok(Reply::Folders(folders)) } => {
-                write!(f, "done {} with {} folders", id.0, folders.len())
-            }
-            Input::Done { id, result: Ok(Reply::Ok) } => write!(f, "done {}", id.0),
-            Input::Done { id, result: Err(error) } => write!(f, "failed {}: {error}", id.0),
-            Input::Changed(folder) => write!(f, "changed {}", folder.name()),
-        }
-    }
-}
-
-/// An output as one line of a log, likewise.
-pub(super) struct ShownOutput<'a>(pub(super) &'a Output);
-
-impl fmt::Display for ShownOutput<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Output::Persist(_) => f.write_str("persist"),
-            Output::Event(event) => write!(f, "event {event:?}"),
-            Output::Request { id, op } => match op {
-                Op::ListFolders => write!(f, "request {} LIST", id.0),
-                Op::CreateFolder(folder) => write!(f, "request {} CREATE {}", id.0, folder.name()),
-                Op::DeleteFolder(folder) => write!(f, "request {} DELETE {}", id.0, folder.name()),
-                Op::Fetch { folder, .. } => write!(f, "request {} FETCH {}", id.0, folder.name()),
-                Op::Append { folder, envelope } => {
-                    write!(f, "request {} APPEND {} {}", id.0, folder.name(), envelope.class.name())
-                }
-                Op::Remove { folder, messages, .. } => {
-                    write!(f, "request {} EXPUNGE {} {}", id.0, folder.name(), messages.len())
-                }
-                Op::Watch(_) => write!(f, "request {} IDLE", id.0),
-            },
-        }
     }
 }

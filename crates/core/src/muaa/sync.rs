@@ -11,12 +11,11 @@ use super::{
 };
 use crate::{
     Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
+    config::{DAY, HOUR},
     state::Membership,
     wire::{self, Content, Kind, Protection, SignedOp, Update},
 };
 
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(86_400);
 /// How many of the own state's digests are remembered.
 const DIGESTS: usize = 32;
 /// How often a pause is doubled at most.
