@@ -24,8 +24,10 @@ pub struct Truth {
     pub keys: BTreeMap<Fingerprint, Origin>,
     /// Devices that a person had removed.
     pub removed: BTreeSet<Fingerprint>,
-    /// Of each device the members it had seen, and of these the removed ones that it saw go.
-    pub seen: BTreeMap<Fingerprint, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
+    /// Of each machine the members it had seen, and of these the removed ones that it saw go.
+    pub seen: BTreeMap<usize, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
+    /// A machine was copied, or put back to a backup.
+    pub copied: bool,
     /// Messages that arrived after their sender had died: it may have looked for them in vain before.
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.
@@ -38,6 +40,14 @@ impl Truth {
         let (one, other) = (self.component(one), self.component(other));
         if one != other {
             self.paired.insert(one, other);
+        }
+    }
+
+    /// A device goes on under another key; if it was removed, it still is.
+    pub fn moves(&mut self, from: Fingerprint, to: Fingerprint) {
+        self.pair(from, to);
+        if self.removed.contains(&from) {
+            self.removed.insert(to);
         }
     }
 

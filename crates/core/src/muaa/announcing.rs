@@ -37,10 +37,12 @@ impl<C: Crypto> Muaa<C> {
             certificate: self.state.device.certificate.clone(),
             capabilities: 0,
             digest: self.digest(),
+            moves: Some(self.state.moves.clone()).filter(|moves| !moves.is_empty()),
         };
         let body = wire::encode(&body);
         let op = self.sign(Kind::Announcement, None, body);
         let token = self.post(Folder::Announcements, Class::Announcement, wire::encode(&op).into());
+        self.remember_announcement(token);
         if let Some(old) = self.state.announced.replace(Announced { token, at: self.now, done: false }) {
             // The new one is posted first: posts go before removals.
             self.withdraw(Folder::Announcements, old.token);
@@ -93,7 +95,16 @@ impl<C: Crypto> Muaa<C> {
         }
         self.state.server_now = self.state.server_now.max(date);
         if heard.content.key == self.state.device.fingerprint {
-            return self.read_own(&heard);
+            self.read_own(&heard);
+            return Ok(());
+        }
+        if self.state.former_keys.contains(&heard.content.key) {
+            self.discard(Folder::Announcements, heard.token);
+            let inbox = Folder::Inbox(heard.content.author);
+            if inbox != self.own_inbox() && self.io.exists(inbox) {
+                self.delete_folder(inbox);
+            }
+            return Ok(());
         }
         let id = heard.content.author;
         if id == self.state.id {
@@ -106,13 +117,14 @@ impl<C: Crypto> Muaa<C> {
         self.meet(id, &heard, date)
     }
 
-    /// An announcement under the own key that is not the current one is a leftover of the own.
-    fn read_own(&mut self, heard: &Heard) -> Result<(), Ignored> {
+    /// An announcement under the own key that is not the current one is a leftover of the own, or by another copy of this state.
+    fn read_own(&mut self, heard: &Heard) {
         let current = self.state.announced.as_ref().map(|announced| announced.token);
-        if current != Some(heard.token) && heard.content.author == self.state.id {
+        if self.is_by_a_copy(heard.content.sequence, &heard.token) {
+            self.found_ahead(heard.content.sequence);
+        } else if current != Some(heard.token) {
             self.discard(Folder::Announcements, heard.token);
         }
-        Ok(())
     }
 
     /// Whether a device with this key may go by this id: it is not the own one, and no other key was announced under it (A1).
@@ -167,6 +179,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         if alive {
+            self.take_moves(&body.moves.unwrap_or_default());
             self.sibling_is_alive(id);
             self.tell_ended(id, &heard.content.key, &body.certificate);
         }

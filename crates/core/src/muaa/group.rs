@@ -25,7 +25,9 @@ impl<C: Crypto> Muaa<C> {
             if *key != self.state.device.fingerprint {
                 // What is on its way to others is not in what it was let in with.
                 let told = self.state.journal.keys().next().map_or(self.state.journal_end, |first| first - 1);
-                self.state.links.entry(member.id).or_insert(Link { acked: told, ..Link::default() });
+                // One that moved knows only what it knew when its state was saved.
+                let link = Link { acked: told, full: self.has_moved(key), ..Link::default() };
+                self.state.links.entry(member.id).or_insert(link);
                 self.tell(Event::MemberAdded { id: member.id, by: member.added_by });
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
@@ -141,6 +143,7 @@ impl<C: Crypto> Muaa<C> {
             self.take_key(material, &named);
         }
         if !taken.is_empty() {
+            self.find_own_among(&taken);
             self.evaluate();
         }
         let mut news = false;
@@ -223,7 +226,10 @@ impl<C: Crypto> Muaa<C> {
         }
         self.state.journal.clear();
         let own = self.state.device.fingerprint;
-        let previous = log.heads().get(&own).map(|(_, hash)| *hash);
+        let head = log.heads().get(&own).copied();
+        let previous = head.map(|(_, hash)| hash);
+        // An earlier life of this device may have said more than its saved state knows.
+        self.state.sequence = self.state.sequence.max(head.map_or(0, |(sequence, _)| sequence));
         let group = log.group();
         self.state.group = Some(Group { log, previous });
         self.state.life = Life::Grouped;

@@ -10,6 +10,7 @@ mod group;
 mod life;
 mod member;
 mod merging;
+mod moving;
 mod newcomer;
 mod peers;
 mod persistent;

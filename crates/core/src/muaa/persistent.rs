@@ -16,7 +16,7 @@ use crate::{
     Timestamp, Token,
     config::{DAY, HOUR},
     state::{Log, Membership, Settings},
-    wire,
+    wire::{self, SignedOp},
 };
 
 /// The format that [`Snapshot::encode`] writes.
@@ -415,6 +415,15 @@ pub(crate) struct Durable {
     /// What was last written to devices that are members no more.
     #[n(32)]
     pub(crate) farewells: BTreeMap<MuaaId, Token>,
+    /// The latest of the own announcements by their sequences.
+    #[n(33)]
+    pub(crate) own_announcements: BTreeMap<u64, Token>,
+    /// Keys that this device had before it moved or began anew.
+    #[n(34)]
+    pub(crate) former_keys: BTreeSet<Fingerprint>,
+    /// The latest moves that led to this device.
+    #[n(35)]
+    pub(crate) moves: Vec<SignedOp>,
     #[cbor(n(40), with = "super::peers::table")]
     pub(crate) peers: Table,
 }
@@ -465,6 +474,9 @@ impl Durable {
             folders_deleted: BTreeSet::new(),
             server_now: Timestamp(0),
             farewells: BTreeMap::new(),
+            own_announcements: BTreeMap::new(),
+            former_keys: BTreeSet::new(),
+            moves: Vec::new(),
             peers: Table::new(config.peers_max),
         }
     }
