@@ -30,6 +30,18 @@ pub struct Truth {
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.
     pub foreign: Vec<(Folder, Uid, Bytes)>,
+    /// Of each device what was judged last.
+    judged: BTreeMap<Fingerprint, Judged>,
+}
+
+/// All that a verdict over a device depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Judged {
+    grouped: bool,
+    members: Vec<Fingerprint>,
+    keys: Vec<Fingerprint>,
+    /// How many pairings and removals there were: of both there are only ever more.
+    known: (usize, usize),
 }
 
 impl Truth {
@@ -51,6 +63,27 @@ impl Truth {
         at
     }
 
+    /// Whether the device, or what is known of it, is another one than when this was asked last.
+    pub fn is_news(&mut self, muaa: &Muaa<Symbolic>) -> bool {
+        let now = Judged {
+            grouped: muaa.group().is_some(),
+            members: muaa.member_keys().collect(),
+            keys: muaa.account().keys,
+            known: (self.paired.len(), self.removed.len()),
+        };
+        match self.judged.get_mut(&muaa.fingerprint()) {
+            Some(judged) if *judged == now => false,
+            Some(judged) => {
+                *judged = now;
+                true
+            }
+            None => {
+                self.judged.insert(muaa.fingerprint(), now);
+                true
+            }
+        }
+    }
+
     /// A folder, with all that is in it, is gone or was renumbered by somebody outside the archive.
     pub fn forget_foreign(&mut self, folder: Folder) {
         self.foreign.retain(|(place, ..)| *place != folder);
@@ -60,6 +93,5 @@ impl Truth {
 /// The device keys of a device's group, its own included.
 #[must_use]
 pub fn member_keys(muaa: &Muaa<Symbolic>) -> BTreeSet<Fingerprint> {
-    let others = muaa.siblings().into_iter().filter(|sibling| sibling.member).map(|one| one.fingerprint);
-    others.chain([muaa.fingerprint()]).collect()
+    muaa.member_keys().chain([muaa.fingerprint()]).collect()
 }
