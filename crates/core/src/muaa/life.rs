@@ -245,8 +245,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether it has been silent for longer than `limit`, on the server's dates and by the own heartbeats.
     fn has_been_silent(&self, known: &Known, limit: Duration) -> bool {
-        let beats = limit.as_millis() / self.config.heartbeat.as_millis().max(1);
-        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats
+        let beats = || limit.as_millis() / self.config.heartbeat.as_millis().max(1);
+        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats()
     }
 
     pub(super) fn is_silent(&self, known: &Known) -> bool {
@@ -255,7 +255,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn watch_over_silence(&mut self) {
         let mut quiet = Vec::new();
-        for (id, known) in &self.state.siblings {
+        for (id, known) in self.state.siblings.iter() {
             let member = self.view.members.contains_key(&known.fingerprint);
             quiet.push((*id, member, known.clone()));
         }
@@ -269,10 +269,10 @@ impl<C: Crypto> Muaa<C> {
             if member && self.is_silent(&known) {
                 self.stop_writing_to(id);
             }
-            if self.is_foremost() && self.has_been_silent(&known, self.config.expire_after) {
+            if self.has_been_silent(&known, self.config.expire_after) && self.is_foremost() {
                 self.clear_away(id, &known, member);
             }
-            if member && self.is_foremost() && self.has_been_silent(&known, self.config.forget_after) {
+            if member && self.has_been_silent(&known, self.config.forget_after) && self.is_foremost() {
                 self.forget(known.fingerprint);
             }
         }

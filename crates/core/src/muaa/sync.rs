@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Muaa,
-    persistent::{InboxState, Life, Link},
+    persistent::{Durable, InboxState, Life, Link},
     reading::Verdict,
 };
 use crate::{
@@ -213,7 +213,7 @@ impl<C: Crypto> Muaa<C> {
         }
         self.take_in(update);
         self.newcomer_is_heard(from, key);
-        let ours = self.digest().unwrap_or_default();
+        let ours = self.keep_digest().unwrap_or_default();
         let Some(mut link) = self.state.links.remove(&from) else { return };
         link.received = sequence;
         link.stop_leading();
@@ -275,9 +275,9 @@ impl<C: Crypto> Muaa<C> {
 
     fn resolve_doubts(&mut self) {
         let now = self.now;
-        let ours = self.state.digests.clone();
+        let Durable { links, digests: ours, .. } = &mut *self.state;
         let mut changed = false;
-        for (id, link) in &mut self.state.links {
+        for (id, link) in links {
             if let Some((_, theirs)) = link.doubt.filter(|(at, _)| *at <= now) {
                 link.doubt = None;
                 changed = true;
@@ -320,7 +320,7 @@ impl<C: Crypto> Muaa<C> {
         if !std::mem::take(&mut self.io.digest_due) {
             return;
         }
-        let Some(digest) = self.digest() else { return };
+        let Some(digest) = self.keep_digest() else { return };
         if self.state.digests.last().is_none_or(|(last, _)| *last != digest) {
             self.state.digests.push((digest, self.now));
             let surplus = self.state.digests.len().saturating_sub(DIGESTS);

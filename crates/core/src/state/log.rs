@@ -285,6 +285,11 @@ impl Log {
         })
     }
 
+    /// Whether both are the same log and not only equal: nothing was taken in since they were one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entries, &other.entries)
+    }
+
     /// All entries by hash.
     pub fn entries(&self) -> impl Iterator<Item = (&Hash, &Entry)> {
         self.entries.iter().map(|(hash, entry)| (hash, &**entry))
