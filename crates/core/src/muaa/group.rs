@@ -50,7 +50,8 @@ impl<C: Crypto> Muaa<C> {
         for key in known.difference(&present) {
             let Some(member) = before.members.get(key) else { continue };
             let how = self.view.ended.get(key).map(|(_, how)| *how);
-            if let (Some(how), true) = (how, *key != self.state.device.fingerprint) {
+            let other = *key != self.state.device.fingerprint && !self.state.former_keys.contains(key);
+            if let (Some(how), true) = (how, other) {
                 self.drop_link(member.id);
                 self.tell(Event::MemberGone { id: member.id, how });
             }

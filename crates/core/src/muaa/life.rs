@@ -14,10 +14,10 @@ use crate::{
 
 impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
+        self.go_on_if_behind();
         if matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended) {
             return;
         }
-        self.go_on_if_behind();
         self.notice_missing_inbox();
         self.announce_if_due();
         match self.state.life {

@@ -74,6 +74,11 @@ impl<C: Crypto> Muaa<C> {
             // A later self left.
             (Life::Grouped, Some(Gone::Left)) => self.end(Life::Left),
             (Life::Grouped, None | Some(Gone::Moved | Gone::Expired)) => self.go_on_as_another(ahead),
+            // It was the copy that took the folder away.
+            (Life::Suspended, Some(Gone::Moved)) => {
+                self.state.life = Life::Grouped;
+                self.go_on_as_another(ahead);
+            }
             _ => {}
         }
     }
