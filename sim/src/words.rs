@@ -150,6 +150,7 @@ impl Names {
                 format!("asks whether {}, whose folder was deleted, is to be removed", self.id(*id))
             }
             Event::Equivocation { id } => format!("notices that {} is there twice", self.id(*id)),
+            Event::UpdateNeeded => "is too old to change who belongs to the account".to_owned(),
             Event::Ignored { folder, uid, why } => {
                 format!("ignores uid {} of {}: {}", uid.0, self.folder(*folder), why.words())
             }

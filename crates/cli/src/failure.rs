@@ -48,7 +48,8 @@ impl From<InputError> for Failure {
             | InputError::Mistyped
             | InputError::NoOffer
             | InputError::WhichOffer
-            | InputError::CodesLocked => Self::NeedsPerson(sentence),
+            | InputError::CodesLocked
+            | InputError::UpdateNeeded => Self::NeedsPerson(sentence),
             InputError::NoSuchRequest
             | InputError::WrongReply
             | InputError::NoSuchSession

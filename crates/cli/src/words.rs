@@ -99,6 +99,10 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
                 "Device {id} runs twice: it was copied or restored from a backup. If that was not you, remove it."
             ),
         ),
+        Event::UpdateNeeded => (
+            value("update-needed", json!({})),
+            "This program is too old to change who belongs to the account: update it.".to_owned(),
+        ),
         Event::Ignored { folder, uid, why } => (
             value("ignored", json!({ "folder": folder.name(), "uid": uid.0, "why": why.words() })),
             format!("Message {} in {} is not used: {}.", uid.0, folder.name(), why.words()),

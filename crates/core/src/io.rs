@@ -241,6 +241,9 @@ pub enum Event {
         /// Which.
         id: MuaaId,
     },
+    /// A later version of this program said something that decides who belongs to the account. Until this program is updated it
+    /// adds and removes nobody, but for who said so, and shows no code; all else goes on.
+    UpdateNeeded,
     /// A message was not used and not touched, or was removed as garbage from the own inbox.
     Ignored {
         /// Where it lies.
@@ -304,6 +307,8 @@ pub enum Ignored {
     TooMany,
     /// It comes from a device that is a member no more.
     NotAMember,
+    /// Only a later version of this program can do what it asks for; it stays until then.
+    UpdateNeeded,
 }
 
 impl Ignored {
@@ -319,6 +324,7 @@ impl Ignored {
             Self::Stale => "stale",
             Self::TooMany => "too many of its kind",
             Self::NotAMember => "not from a member",
+            Self::UpdateNeeded => "needs a later version of this program",
         }
     }
 }
@@ -359,6 +365,9 @@ pub enum InputError {
     /// The secret key cannot be read. No effect.
     #[error("this is not a secret key that can be used: export it without a password, unarmored")]
     BadKey,
+    /// A later version of this program said something that decides who belongs to the account. No effect.
+    #[error("this program is too old to change who belongs to the account: update it")]
+    UpdateNeeded,
     /// It is no mail address. No effect.
     #[error("this is no mail address")]
     BadAddress,

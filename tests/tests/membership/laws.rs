@@ -23,7 +23,7 @@ fn any_act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Alive),
         1 => device.prop_map(Act::Move),
         3 => (0..4u8, 0..3u64, 0..3u64).prop_map(|(key, epoch, made)| Act::Key(key, epoch, made)),
-        1 => Just(Act::Unknown),
+        1 => prop_oneof![25..32u16, 33..40u16].prop_map(Act::Unknown),
     ]
 }
 

@@ -96,7 +96,7 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
         Act::Alive,
         Act::Leave,
         Act::Key(1, 9, 9),
-        Act::Unknown,
+        Act::Unknown(31),
         Act::Genesis,
     ];
     for act in acts {
@@ -107,7 +107,7 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
             story.say(4, Act::Add(1)).say(5, Act::Add(1)).say(4, Act::Add(6));
             let view = story.view();
             assert_eq!(members(&view), set([0, 2]), "{act:?}, {more:?}");
-            assert!(view.keys.is_empty() && !view.needs_update, "{act:?}, {more:?}");
+            assert!(view.keys.is_empty() && !view.needs_update(), "{act:?}, {more:?}");
         }
     }
 }
@@ -302,13 +302,30 @@ fn of_several_ends_the_strongest_is_told_in_every_order() {
 
 #[test]
 fn an_operation_of_a_later_version_is_kept_and_changes_no_member() {
+    for (number, needs_update) in [(15, false), (25, true), (31, true), (32, false), (99, false)] {
+        let mut story = Story::of(2);
+        let before = story.members();
+        story.say(1, Act::Unknown(number)).say(1, Act::Add(3));
+        let view = story.view();
+        assert_eq!(view.needs_update(), needs_update, "{number}");
+        assert_eq!(story.log().len(), story.ops.len());
+        assert_eq!(members(&view), &before | &set([3]));
+    }
+}
+
+#[test]
+fn an_operation_of_a_later_version_by_one_that_was_out_before_needs_no_update() {
     let mut story = Story::of(2);
-    let before = story.members();
-    story.say(1, Act::Unknown).say(1, Act::Add(3));
-    let view = story.view();
-    assert!(view.needs_update);
-    assert_eq!(story.log().len(), story.ops.len());
-    assert_eq!(members(&view), &before | &set([3]));
+    story.remove(0, 1).say(1, Act::Unknown(31));
+    assert!(!story.view().needs_update());
+    // Whoever has seen it removes its author as from before it: then it is void.
+    let mut story = Story::of(2);
+    story.say(1, Act::Add(3)).say(1, Act::Unknown(31));
+    let first = story.last(1);
+    assert_eq!(story.view().unknown, [(key(1), first)].into());
+    story.say(0, Act::Remove(1, first - 1));
+    assert!(!story.view().needs_update());
+    assert_eq!(story.members(), set([0, 2, 3]));
 }
 
 #[test]

@@ -49,7 +49,8 @@ pub(crate) enum Act {
     Move(usize),
     /// Names the account key with this number and epoch, made at this time.
     Key(u8, u64, u64),
-    Unknown,
+    /// Of a kind of a later version, with this number.
+    Unknown(u16),
 }
 
 pub(crate) fn account_key(number: u8) -> Fingerprint {
@@ -78,7 +79,7 @@ impl Act {
                 let notice = KeyNotice { fingerprint: account_key(number), epoch, created, generation: 0 };
                 (Kind::AccountKey, wire::encode(&notice))
             }
-            Self::Unknown => (Kind::Unknown(99), Vec::new()),
+            Self::Unknown(number) => (Kind::Unknown(number), Vec::new()),
         }
     }
 }

@@ -111,8 +111,9 @@ impl<C: Crypto> Muaa<C> {
         let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
         let target = target.ok_or(InputError::NoSuchMuaa(id))?;
         let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
-        let cut = self.last_sequence(&target);
-        self.append_to_log(&LogBody::Remove(Removal { target, cut }));
+        let cut = self.cut_of(&target);
+        let said = self.append_to_log(&LogBody::Remove(Removal { target, cut }));
+        said.ok_or(InputError::UpdateNeeded)?;
         self.tell_removed(id, target, &certificate.unwrap_or_default());
         self.rotate_account_key();
         Ok(())

@@ -46,6 +46,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         self.tell_current_key(before.current);
+        self.notice_later_version(&before);
         self.drop_settled_requests();
         self.notice_own_end();
         self.changed();
@@ -230,6 +231,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.looked = None;
         self.take_members_quietly();
         self.tell(Event::Joined { group, by });
+        self.notice_later_version(&former_view);
         // A key that arrives only now is told of as it is taken in.
         self.tell_current_key(former_view.current);
         let state = Update { ops: Vec::new(), ..update.clone() };
@@ -242,7 +244,8 @@ impl<C: Crypto> Muaa<C> {
             link.received = sequence;
             link.owes = true;
         }
-        if let Some(former) = former.filter(|former| former.log.group() != group) {
+        let led = |former: &Group| former.log.group() != group && !former_view.needs_update();
+        if let Some(former) = former.filter(led) {
             self.lead(&former, &former_view);
         }
         self.io.read_again(self.own_inbox());

@@ -67,6 +67,7 @@ impl Transcript<'_> {
 impl<C: Crypto> Muaa<C> {
     pub(super) fn offer(&mut self, to: Option<MuaaId>) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
+        self.require_understanding()?;
         if let Some(id) = to {
             let known = self.state.siblings.get(&id).ok_or(InputError::NoSuchMuaa(id))?;
             let gone = self.view.ended.contains_key(&known.fingerprint);

@@ -93,6 +93,7 @@ impl<C: Crypto> Muaa<C> {
         match target {
             Some(target) if Some(target) == own => self.answer_leader(content),
             Some(target) => self.unite(content, update, target, true),
+            None if self.needs_update() => return Verdict::Ignore(Ignored::UpdateNeeded),
             // It does not know yet that its group goes on here.
             None if self.view.ended.contains_key(&content.key) => {}
             None => self.lead_one(&content.key, member),
@@ -130,6 +131,9 @@ impl<C: Crypto> Muaa<C> {
         }
         let view = Membership::of(&log);
         if !view.members.contains_key(&self.state.device.fingerprint) {
+            return;
+        }
+        if !self.may_enter(&log) {
             return;
         }
         let conflict = left_already || self.state.formers.contains_key(&target);

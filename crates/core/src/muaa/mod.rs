@@ -18,6 +18,7 @@ mod saying;
 mod shown;
 mod storage;
 mod sync;
+mod versions;
 mod views;
 
 use std::{collections::VecDeque, sync::Arc};

@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 
 use super::log::{Entry, KeyNotice, Log, LogBody};
-use crate::{Fingerprint, Gone, MuaaId};
+use crate::{Fingerprint, Gone, MuaaId, wire::Kind};
 
 /// A member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -47,8 +47,9 @@ pub struct Membership {
     pub keys: BTreeMap<Fingerprint, KeyNotice>,
     /// The key that mail carries.
     pub current: Option<Fingerprint>,
-    /// An operation of a later version is there: membership must not be changed by this program.
-    pub needs_update: bool,
+    /// Of each device with an operation that counts, that decides about members, and that this version does not know, the first
+    /// such sequence. While there is one, this program must not change who is a member.
+    pub unknown: BTreeMap<Fingerprint, u64>,
 }
 
 impl Membership {
@@ -66,8 +67,24 @@ impl Membership {
         found.find_members(&counting, &cuts, &ids);
         found.find_ended(&cuts, &ids);
         found.find_keys(&counting);
-        found.needs_update = counting.iter().any(|entry| matches!(entry.body, LogBody::Unknown(_)));
+        found.find_unknown(&counting);
         found
+    }
+
+    fn find_unknown(&mut self, counting: &[&Entry]) {
+        for entry in counting {
+            if let LogBody::Unknown(number) = entry.body
+                && Kind::from_number(number).decides_members()
+            {
+                lower(&mut self.unknown, entry.key, entry.sequence);
+            }
+        }
+    }
+
+    /// An operation of a later version decides who is a member: this program must be updated before it changes that.
+    #[must_use]
+    pub fn needs_update(&self) -> bool {
+        !self.unknown.is_empty()
     }
 
     fn find_members(&mut self, counting: &[&Entry], cuts: &Cuts, ids: &Ids) {

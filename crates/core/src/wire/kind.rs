@@ -43,6 +43,9 @@ pub enum Kind {
     Unknown(u16),
 }
 
+/// The numbers of the kinds that decide who is a member, known or not. All others of a log are data.
+const MEMBERSHIP: std::ops::RangeInclusive<u16> = 16..=31;
+
 /// How an operation must be protected to count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Protection {
@@ -90,6 +93,12 @@ impl Kind {
     #[must_use]
     pub fn from_number(number: u16) -> Self {
         NUMBERS.iter().find(|row| row.1 == number).map_or(Self::Unknown(number), |row| row.0)
+    }
+
+    /// Whether it may decide who is a member, also if this version does not know how.
+    #[must_use]
+    pub fn decides_members(self) -> bool {
+        MEMBERSHIP.contains(&self.number())
     }
 
     /// How it must be protected. Operations of later versions travel in the log.
