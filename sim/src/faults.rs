@@ -55,6 +55,10 @@ pub struct Faults {
     pub dates_jump: u32,
     /// In a day: mails of other people arrive.
     pub mail: u32,
+    /// In a day: a person renews the account's key, or takes another one.
+    pub renewal: u32,
+    /// In a day: a person destroys an old key of the account.
+    pub destruction: u32,
 }
 
 /// Which faults a run may draw.
@@ -107,6 +111,8 @@ impl Faults {
             setting: rate(300_000),
             dates_jump: rate(10_000),
             mail: rate(500_000),
+            renewal: rate(100_000),
+            destruction: rate(100_000),
         }
         .without_ambiguity()
     }

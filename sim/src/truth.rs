@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use sma_core::{Fingerprint, Folder, Muaa, Token, Uid};
+use sma_core::{Fingerprint, Folder, Muaa, Secret, Token, Uid};
 
 use crate::symbolic::Symbolic;
 
@@ -26,6 +26,8 @@ pub struct Truth {
     pub removed: BTreeSet<Fingerprint>,
     /// Of each device the members it had seen, and of these the removed ones that it saw go.
     pub seen: BTreeMap<Fingerprint, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
+    /// Of each device and account key the versions it held, in the order in which it did.
+    pub versions: BTreeMap<(Fingerprint, Fingerprint), Vec<Secret>>,
     /// Messages that arrived after their sender had died: it may have looked for them in vain before.
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.

@@ -143,6 +143,7 @@ impl Names {
                 format!("lost its sibling {}: it {how}", self.id(*id))
             }
             Event::AccountKeyChanged(_) => "uses another account key".to_owned(),
+            Event::KeyDestroyed(_) => "wipes an account key".to_owned(),
             Event::SettingsChanged => "has other settings".to_owned(),
             Event::PeersChanged => "hears of peers".to_owned(),
             Event::MemberSilent { id } => format!("notices that {} is silent", self.id(*id)),

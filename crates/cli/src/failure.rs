@@ -55,6 +55,9 @@ impl From<InputError> for Failure {
             | InputError::NoSuchSession
             | InputError::TooMany
             | InputError::BadKey
+            | InputError::KeyDestroyed
+            | InputError::NoSuchKey
+            | InputError::CurrentKey
             | InputError::BadAddress => Self::Failed(sentence),
         }
     }

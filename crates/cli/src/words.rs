@@ -79,6 +79,10 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
             value("account-key", json!({ "fingerprint": key.to_string() })),
             format!("The account's key is {key}."),
         ),
+        Event::KeyDestroyed(key) => (
+            value("key-destroyed", json!({ "fingerprint": key.to_string() })),
+            format!("The account's old key {key} was destroyed: mail to it cannot be read any more."),
+        ),
         Event::SettingsChanged => {
             (value("settings", json!({})), "A setting changed on another device.".to_owned())
         }

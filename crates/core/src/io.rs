@@ -38,10 +38,16 @@ pub enum Command {
     /// Found a group of one's own although other MUAAs are there.
     StartApart,
     /// Take this secret key as the account's. Before a group is founded it is used instead of a fresh one; in a group it
-    /// becomes the current key.
+    /// becomes the current key. Other octets of a key that is known, as with a later expiry or further subkeys, are its next
+    /// version and take the place of the one before on all devices; put all subkeys into it that mail may still be encrypted to.
     AdoptKey {
         /// An unarmored transferable secret key without a password.
         secret: Secret,
+    },
+    /// Have all devices wipe a key of the account, for ever: mail to it can be read on none of them any more.
+    DestroyKey {
+        /// Which; not the one that mail carries.
+        fingerprint: Fingerprint,
     },
     /// Force a member out for ever and give the others a new account key.
     Remove {
@@ -220,8 +226,10 @@ pub enum Event {
         /// How that came.
         how: Gone,
     },
-    /// Another account key is current now. Use it for mail from now on.
+    /// Another account key is current now, or another version of the current one. Use it for mail from now on.
     AccountKeyChanged(Fingerprint),
+    /// An account key was destroyed and is wiped here. A program that has copies of it wipes them too.
+    KeyDestroyed(Fingerprint),
     /// A setting changed on some device.
     SettingsChanged,
     /// Another device told something new about peers: [`crate::Muaa::recommendation`] may say something else.
@@ -368,6 +376,15 @@ pub enum InputError {
     /// A later version of this program said something that decides who belongs to the account. No effect.
     #[error("this program is too old to change who belongs to the account: update it")]
     UpdateNeeded,
+    /// This key of the account was destroyed. No effect.
+    #[error("this key was destroyed on all devices: use another one")]
+    KeyDestroyed,
+    /// No such key of the account is known. No effect.
+    #[error("this is no key of the account")]
+    NoSuchKey,
+    /// Mail carries this key. No effect.
+    #[error("this is the key in use: adopt another one first")]
+    CurrentKey,
     /// It is no mail address. No effect.
     #[error("this is no mail address")]
     BadAddress,
@@ -403,4 +420,6 @@ pub struct Account {
     pub public: Option<Bytes>,
     /// Every key that can decrypt, the current one included, by fingerprint.
     pub keys: Vec<Fingerprint>,
+    /// The keys that were destroyed, by fingerprint.
+    pub destroyed: Vec<Fingerprint>,
 }

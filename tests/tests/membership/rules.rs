@@ -107,7 +107,7 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
             story.say(4, Act::Add(1)).say(5, Act::Add(1)).say(4, Act::Add(6));
             let view = story.view();
             assert_eq!(members(&view), set([0, 2]), "{act:?}, {more:?}");
-            assert!(view.keys.is_empty() && !view.needs_update(), "{act:?}, {more:?}");
+            assert!(view.keys.iter().next().is_none() && !view.needs_update(), "{act:?}, {more:?}");
         }
     }
 }
@@ -397,4 +397,26 @@ fn the_current_account_key_is_of_the_greatest_epoch_then_the_oldest_then_the_low
     assert_eq!(current(&left), Some(account_key(1)), "what was said before the end counts");
     let removed = [(1, Act::Key(1, 0, 5)), (0, Act::Remove(1, 1)), (1, Act::Key(2, 2, 1))];
     assert_eq!(current(&removed), Some(account_key(1)), "a removed device makes no key current");
+}
+
+#[test]
+fn a_destroyed_key_is_never_current_and_comes_not_back_and_another_one_is_to_be_made_if_it_would_be() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 0, 5)).say(0, Act::Key(2, 1, 6)).say(1, Act::Destroy(1));
+    let view = story.view();
+    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), false));
+    assert!(view.keys.get(&account_key(1)).is_none() && view.keys.is_destroyed(&account_key(1)));
+    story.say(0, Act::Key(1, 2, 5));
+    let view = story.view();
+    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), true));
+    assert_eq!(view.keys.next_epoch(), 3);
+    story.say(1, Act::Key(3, 3, 7));
+    assert_eq!((story.view().current, story.view().keys.lost_current()), (Some(account_key(3)), false));
+}
+
+#[test]
+fn a_removed_device_destroys_no_key() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 0, 5)).say(0, Act::Key(2, 1, 6)).remove(0, 1).say(1, Act::Destroy(1));
+    assert!(story.view().keys.destroyed().is_empty());
 }

@@ -5,7 +5,7 @@ use super::{
     persistent::{InboxState, Life},
 };
 use crate::{
-    Command, Crypto, Folder, InputError, MuaaId, Phase, Secret,
+    Command, Crypto, Folder, InputError, MuaaId, Phase,
     state::{LogBody, Removal},
 };
 
@@ -20,6 +20,7 @@ impl Command {
             Self::Reject { .. } => "reject",
             Self::StartApart => "start apart",
             Self::AdoptKey { .. } => "adopt key",
+            Self::DestroyKey { .. } => "destroy key",
             Self::Remove { .. } => "remove",
             Self::Leave => "leave",
             Self::Rename { .. } => "rename",
@@ -49,6 +50,7 @@ impl<C: Crypto> Muaa<C> {
                 Ok(())
             }
             Command::AdoptKey { secret } => self.adopt(secret),
+            Command::DestroyKey { fingerprint } => self.destroy_key(fingerprint),
             Command::Remove { id } => self.remove(id),
             Command::Leave => self.leave(),
             Command::Rename { name } => {
@@ -86,24 +88,6 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn require(&self, phases: &[Phase]) -> Result<(), InputError> {
         let phase = self.phase();
         phases.contains(&phase).then_some(()).ok_or(InputError::WrongPhase(phase))
-    }
-
-    fn adopt(&mut self, secret: Secret) -> Result<(), InputError> {
-        let key = self.crypto.read_account_key(&secret).map_err(|_| InputError::BadKey)?;
-        self.require(&[Phase::Discovering, Phase::Alone, Phase::Unpaired, Phase::Requesting, Phase::Paired])?;
-        if self.state.group.is_none() {
-            self.state.adopted = Some(secret);
-            self.changed();
-            return Ok(());
-        }
-        let known = self.state.keys.contains_key(&key.fingerprint);
-        if self.state.keys.len() >= self.config.account_keys_max && !known {
-            return Err(InputError::TooMany);
-        }
-        if self.view.current != Some(key.fingerprint) {
-            self.take_key_as_current(key);
-        }
-        Ok(())
     }
 
     fn remove(&mut self, id: MuaaId) -> Result<(), InputError> {

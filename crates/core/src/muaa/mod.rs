@@ -7,6 +7,7 @@
 mod announcing;
 mod commands;
 mod group;
+mod keys;
 mod life;
 mod member;
 mod merging;

@@ -115,6 +115,7 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Merge
             | Kind::AccountKey
             | Kind::Alive
+            | Kind::Destroy
             | Kind::Unknown(_) => Verdict::Ignore(Ignored::WrongFolder),
         }
     }
@@ -163,6 +164,7 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Merge
             | Kind::AccountKey
             | Kind::Alive
+            | Kind::Destroy
             | Kind::Unknown(_) => return Ok(None),
         };
         certificate.map(Some).ok_or(Ignored::Malformed)

@@ -32,6 +32,7 @@ impl<C: Crypto> Muaa<C> {
             | LogBody::Move(_)
             | LogBody::AccountKey(_)
             | LogBody::Alive
+            | LogBody::Destroy(_)
             | LogBody::Unknown(_) => true,
         }
     }

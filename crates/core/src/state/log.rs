@@ -53,9 +53,21 @@ pub struct KeyNotice {
     /// When the key was made.
     #[n(2)]
     pub created: Timestamp,
-    /// Which version of the key with this fingerprint.
+    /// Which version of the key with this fingerprint: rises with each renewal.
     #[n(3)]
     pub generation: u64,
+    /// The version itself: the hash of its secret octets.
+    #[n(4)]
+    pub version: Hash,
+}
+
+/// The end of an account key: whoever holds it wipes it, and nobody takes it again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Destruction {
+    /// The key's fingerprint.
+    #[n(0)]
+    pub fingerprint: Fingerprint,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -90,6 +102,8 @@ pub enum LogBody {
     AccountKey(KeyNotice),
     /// The author is alive.
     Alive,
+    /// A key of the account is destroyed.
+    Destroy(Destruction),
     /// An operation of a later version.
     Unknown(u16),
 }
@@ -104,6 +118,7 @@ impl LogBody {
             Kind::Move => Self::Move(content.body()?),
             Kind::Merge => Self::Merge(content.body::<Merge>()?.into),
             Kind::AccountKey => Self::AccountKey(content.body()?),
+            Kind::Destroy => Self::Destroy(content.body()?),
             Kind::Leave => content.body::<Nothing>().map(|_| Self::Leave)?,
             Kind::Alive => content.body::<Nothing>().map(|_| Self::Alive)?,
             Kind::Unknown(number) => Self::Unknown(number),
@@ -131,6 +146,7 @@ impl LogBody {
             Self::Merge(into) => (Kind::Merge, encode(&Merge { into: *into })),
             Self::AccountKey(body) => (Kind::AccountKey, encode(body)),
             Self::Alive => (Kind::Alive, encode(&Nothing {})),
+            Self::Destroy(body) => (Kind::Destroy, encode(body)),
             Self::Unknown(number) => (Kind::Unknown(*number), Vec::new()),
         }
     }
@@ -146,6 +162,7 @@ impl LogBody {
             | Self::Merge(_)
             | Self::AccountKey(_)
             | Self::Alive
+            | Self::Destroy(_)
             | Self::Unknown(_) => None,
         }
     }

@@ -11,14 +11,14 @@
 //! 5. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
 //!    void. The keys and ids of ended devices never come back.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::log::{Entry, KeyNotice, Log, LogBody};
+use super::{
+    keys::Keys,
+    log::{Entry, Log, LogBody},
+};
 use crate::{Fingerprint, Gone, MuaaId, wire::Kind};
 
 /// A member.
@@ -43,8 +43,8 @@ pub struct Membership {
     pub ended: BTreeMap<Fingerprint, (MuaaId, Gone)>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
-    /// The account's keys that the log names, by fingerprint.
-    pub keys: BTreeMap<Fingerprint, KeyNotice>,
+    /// The account's keys that the log names.
+    pub keys: Keys,
     /// The key that mail carries.
     pub current: Option<Fingerprint>,
     /// Of each device with an operation that counts, that decides about members, and that this version does not know, the first
@@ -118,29 +118,21 @@ impl Membership {
     }
 
     fn find_keys(&mut self, counting: &[&Entry]) {
-        let version = |notice: &KeyNotice| (notice.epoch, notice.generation, Reverse(notice.created));
         for entry in counting {
             if let LogBody::AccountKey(notice) = &entry.body {
-                let known = self.keys.entry(notice.fingerprint).or_insert(*notice);
-                if version(notice) > version(known) {
-                    *known = *notice;
-                }
+                self.keys.name(notice);
+            }
+            if let LogBody::Destroy(destruction) = &entry.body {
+                self.keys.destroy(destruction.fingerprint);
             }
         }
-        let order = |notice: &&KeyNotice| (Reverse(notice.epoch), notice.created, notice.fingerprint);
-        self.current = self.keys.values().min_by_key(order).map(|notice| notice.fingerprint);
+        self.current = self.keys.current();
     }
 
     /// The member with this id. Of two under one id, the one with the lower fingerprint.
     #[must_use]
     pub fn by_id(&self, id: MuaaId) -> Option<(&Fingerprint, &Member)> {
         self.members.iter().find(|(_, member)| member.id == id)
-    }
-
-    /// The greatest epoch of the account's keys.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.keys.values().map(|notice| notice.epoch).max().unwrap_or(0)
     }
 }
 
@@ -206,6 +198,7 @@ impl Cuts {
             | LogBody::Merge(_)
             | LogBody::AccountKey(_)
             | LogBody::Alive
+            | LogBody::Destroy(_)
             | LogBody::Unknown(_) => {}
         }
     }

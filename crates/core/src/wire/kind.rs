@@ -39,6 +39,8 @@ pub enum Kind {
     AccountKey,
     /// The author is alive.
     Alive,
+    /// A key of the account is destroyed.
+    Destroy,
     /// An operation of a later version: kept and relayed, not understood.
     Unknown(u16),
 }
@@ -59,7 +61,7 @@ pub enum Protection {
     Log,
 }
 
-const NUMBERS: [(Kind, u16, Protection); 17] = [
+const NUMBERS: [(Kind, u16, Protection); 18] = [
     (Kind::Announcement, 1, Protection::SelfSigned(Class::Announcement)),
     (Kind::Request, 2, Protection::SelfSigned(Class::Request)),
     (Kind::Offer, 3, Protection::SelfSigned(Class::Offer)),
@@ -77,6 +79,7 @@ const NUMBERS: [(Kind, u16, Protection); 17] = [
     (Kind::Merge, 22, Protection::Log),
     (Kind::AccountKey, 23, Protection::Log),
     (Kind::Alive, 24, Protection::Log),
+    (Kind::Destroy, 32, Protection::Log),
 ];
 
 impl Kind {
