@@ -5,7 +5,7 @@ use super::{
     persistent::{InboxState, Life},
 };
 use crate::{
-    Command, Crypto, Folder, InputError, MuaaId, Phase,
+    Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase,
     state::{LogBody, Removal},
 };
 
@@ -94,11 +94,16 @@ impl<C: Crypto> Muaa<C> {
         self.require(&[Phase::Paired])?;
         let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
         let target = target.ok_or(InputError::NoSuchMuaa(id))?;
-        let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
+        self.remove_member(target)
+    }
+
+    /// Forces out a member, and has the others use a new account key.
+    pub(super) fn remove_member(&mut self, target: Fingerprint) -> Result<(), InputError> {
+        let Some(member) = self.view.members.get(&target).cloned() else { return Ok(()) };
         let cut = self.cut_of(&target);
         let said = self.append_to_log(&LogBody::Remove(Removal { target, cut }));
         said.ok_or(InputError::UpdateNeeded)?;
-        self.tell_removed(id, target, &certificate.unwrap_or_default());
+        self.tell_removed(member.id, target, &member.certificate);
         self.rotate_account_key();
         Ok(())
     }

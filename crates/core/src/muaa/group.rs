@@ -185,6 +185,7 @@ impl<C: Crypto> Muaa<C> {
         if let Some(former) = former.filter(led) {
             self.lead(&former, &former_view);
         }
+        self.bring_removals(&former_view);
         self.io.read_again(self.own_inbox());
         self.changed();
     }

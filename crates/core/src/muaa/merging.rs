@@ -6,7 +6,7 @@ use super::{
     reading::Verdict,
 };
 use crate::{
-    Crypto, Fingerprint, Hash, Ignored, MuaaId,
+    Crypto, Fingerprint, Gone, Hash, Ignored, MuaaId,
     state::{Introduction, Log, LogBody, Member, Membership, Merge},
     wire::{Content, Kind, SignedOp, Update},
 };
@@ -33,6 +33,17 @@ impl<C: Crypto> Muaa<C> {
             self.state.formers.insert(group, Former { log, into });
         }
         self.changed();
+    }
+
+    /// Who was forced out of the own former group is not a sibling again because it is a member of the other one.
+    pub(super) fn bring_removals(&mut self, former: &Membership) {
+        let own = self.state.device.fingerprint;
+        let removed = former.ended.iter().filter(|(key, (_, how))| **key != own && *how == Gone::Removed);
+        let removed: Vec<_> = removed.map(|(key, _)| *key).collect();
+        for key in removed {
+            // If this program is too old to say so, it goes on with the group as it is.
+            let _ = self.remove_member(key);
+        }
     }
 
     fn lead_one(&mut self, key: &Fingerprint, member: &Member) {
