@@ -28,6 +28,7 @@ pub(crate) fn happen<C: Choices>(world: &mut World<C>) {
         (faults.mail, receive_mail),
         (faults.renewal, change_key),
         (faults.destruction, destroy_key),
+        (faults.clock_set, set_clock),
     ];
     for (rate, happens) in all {
         if world.choices.chance(rate) {
@@ -66,6 +67,16 @@ fn change_setting<C: Choices>(world: &mut World<C>) {
     };
     world.lab.command(at, command);
     world.pump(at);
+}
+
+/// A clock is put right, or wrong by up to ten years; a program notices when it does something the next time.
+fn set_clock<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    let decade = 3650 * DAY;
+    let wrong = world.choices.chance(500_000);
+    let off = if wrong { world.choices.below(2 * decade) as i64 - decade as i64 } else { 0 };
+    world.lab.machines[at].clock = off;
+    world.lab.trace.say(|_| format!("the clock of {} is set {} days ahead", at + 1, off / DAY as i64));
 }
 
 /// A person gives the current key another version, or has an old one, or a fresh one, be the current one.

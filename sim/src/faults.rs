@@ -30,6 +30,8 @@ pub struct Faults {
     pub late: u32,
     /// A machine's clock is off by up to ten years.
     pub clock: u32,
+    /// In a day: a machine's clock is set while it runs, right or wrong.
+    pub clock_set: u32,
     /// Two machines begin with the same id. Never together with a lost answer or a crash: who does not know whether its CREATE
     /// was done takes the folder for its own, which two random ids of 64 bits let it.
     pub same_id: u32,
@@ -113,6 +115,7 @@ impl Faults {
             mail: rate(500_000),
             renewal: rate(100_000),
             destruction: rate(100_000),
+            clock_set: rate(100_000),
         }
         .without_ambiguity()
     }
