@@ -123,6 +123,7 @@ impl Names {
                     Ended::Rejected => "it was rejected",
                     Ended::WrongCode => "the code was wrong",
                     Ended::Aborted => "it was given up",
+                    Ended::TooLarge => "the server takes no message that large",
                 };
                 format!("stops pairing with {}: {why}", self.id(*with))
             }

@@ -12,6 +12,14 @@ use sma_sim::{
 };
 use sma_tests::insider::{Insider, Said};
 
+/// A log may have so many operations on this device.
+fn with_log_of(stage: &mut Stage, at: usize, log_max: usize) {
+    stage.lab.machines[at].config.log_max = log_max;
+    stage.lab.stop(at);
+    stage.lab.start(at);
+    stage.settle();
+}
+
 fn paired(ids: [u64; 3]) -> (Stage, [usize; 3]) {
     let mut stage = Stage::new();
     let devices = ids.map(|id| {
@@ -97,4 +105,48 @@ fn destroyed_material_comes_back_neither_by_an_update_nor_by_an_old_snapshot() {
     stage.advance(Duration::from_secs(5 * 86_400));
     assert!([one, two].iter().all(|at| lacks(&stage, *at)));
     assert_eq!(muaa(&stage, one).account().destroyed, [fingerprint]);
+}
+
+#[test]
+fn in_a_log_that_is_half_full_nobody_is_let_in_and_no_key_adopted_but_removing_goes_on() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let newcomer = stage.add(27);
+    stage.settle();
+    // A genesis, a key and two additions are there.
+    for at in [one, two, three] {
+        with_log_of(&mut stage, at, 8);
+    }
+    let full = Err(
+        "the account's history is full: remove what is not used, or begin anew on one device and pair the \
+                    others with it"
+            .to_owned(),
+    );
+    let secret = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap().secret;
+    let (of_newcomer, of_three) = (stage.id(newcomer), stage.id(three).unwrap());
+    assert_eq!(stage.command(one, Command::Offer { to: of_newcomer }), full);
+    assert_eq!(stage.command(one, Command::Offer { to: None }), full);
+    assert_eq!(stage.command(one, Command::AdoptKey { secret }), full);
+    stage.command(one, Command::Remove { id: of_three }).unwrap();
+    stage.settle();
+    assert_eq!(muaa(&stage, two).members().len(), 2);
+    assert_eq!(current(&stage, one), current(&stage, two), "it made a new key");
+    stage.command(two, Command::Leave).unwrap();
+    stage.settle();
+    assert_eq!(muaa(&stage, one).members().len(), 1);
+}
+
+#[test]
+fn no_more_keys_are_adopted_than_are_kept() {
+    let (mut stage, [one, ..]) = paired([1, 2, 3]);
+    stage.lab.machines[one].config.account_keys_max = 2;
+    stage.lab.stop(one);
+    stage.lab.start(one);
+    stage.settle();
+    let mut adopt = |n| {
+        let key = Symbolic.new_account_key("anna@example.org", &[n; 32], stage.lab.now).unwrap();
+        stage.command(one, Command::AdoptKey { secret: key.secret })
+    };
+    assert_eq!(adopt(1), Ok(()));
+    assert_eq!(adopt(1), Ok(()), "the same key again");
+    assert_eq!(adopt(2), Err("there are too many of these already".to_owned()));
 }

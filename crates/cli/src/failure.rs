@@ -54,6 +54,7 @@ impl From<InputError> for Failure {
             | InputError::WrongReply
             | InputError::NoSuchSession
             | InputError::TooMany
+            | InputError::LogFull
             | InputError::BadKey
             | InputError::KeyDestroyed
             | InputError::NoSuchKey

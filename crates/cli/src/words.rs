@@ -54,6 +54,7 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
                 Ended::Rejected => "it does not want this device",
                 Ended::WrongCode => "the code was wrong",
                 Ended::Aborted => "it was given up",
+                Ended::TooLarge => "the server takes no message as large as the account's state",
             };
             (
                 value("pairing-ended", json!({ "with": with.to_string(), "why": why })),

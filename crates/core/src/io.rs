@@ -198,7 +198,7 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// The other side ended the pairing; trust nothing of it.
+    /// The pairing ended without success; trust nothing of it.
     PairingEnded {
         /// The other side.
         with: MuaaId,
@@ -279,6 +279,8 @@ pub enum Ended {
     WrongCode,
     /// One side gave it up.
     Aborted,
+    /// The server takes no message as large as the account's state.
+    TooLarge,
 }
 
 /// How a member went.
@@ -367,6 +369,11 @@ pub enum InputError {
     /// Too many wrong codes within an hour. No effect.
     #[error("too many wrong codes: no code can be made for an hour after the first of them")]
     CodesLocked,
+    /// The log has no room for more devices and keys; removing goes on. No effect.
+    #[error(
+        "the account's history is full: remove what is not used, or begin anew on one device and pair the others with it"
+    )]
+    LogFull,
     /// A limit of the configuration is reached. No effect.
     #[error("there are too many of these already")]
     TooMany,

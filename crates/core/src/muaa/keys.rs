@@ -3,7 +3,7 @@
 //! The log names each version of each key by the hash of its secret octets; updates carry the octets. So whoever is asked which
 //! of two versions counts looks into the log, and an older one never takes the place of a newer one.
 
-use super::{Muaa, persistent::Item};
+use super::{Muaa, limits::KEYS_BYTES_MAX, persistent::Item};
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Gone, Hash, InputError, Phase, Secret,
     state::{Destruction, Entry, KeyNotice, Keys, LogBody, Membership},
@@ -24,10 +24,12 @@ impl<C: Crypto> Muaa<C> {
         if self.view.keys.is_destroyed(&key.fingerprint) {
             return Err(InputError::KeyDestroyed);
         }
-        let held = self.state.keys.get(&key.fingerprint);
-        if self.state.keys.len() >= self.config.account_keys_max && held.is_none() {
+        self.require_room()?;
+        // Half is left for the keys that others make at the same time, and for those that removals ask for.
+        if !self.has_room_for_key(&key, KEYS_BYTES_MAX / 2) {
             return Err(InputError::TooMany);
         }
+        let held = self.state.keys.get(&key.fingerprint);
         let version = self.version_of(&key);
         let named = self.view.keys.get(&key.fingerprint);
         let known = named.is_some_and(|named| named.generation_of(&version).is_some());
@@ -50,7 +52,7 @@ impl<C: Crypto> Muaa<C> {
             return Err(InputError::NoSuchKey);
         }
         let said = self.append_to_log(&LogBody::Destroy(Destruction { fingerprint }));
-        said.map(|_| ()).ok_or(InputError::TooMany)
+        said.map(|_| ()).ok_or(InputError::LogFull)
     }
 
     pub(super) fn new_account_key(&mut self) -> AccountKey {
@@ -96,7 +98,7 @@ impl<C: Crypto> Muaa<C> {
             Some(key) => self.state.keys.insert(fingerprint, key),
             None => self.state.keys.remove(&fingerprint),
         };
-        Err(InputError::TooMany)
+        Err(InputError::LogFull)
     }
 
     /// The name of a key's version: the hash of its secret octets.
@@ -116,9 +118,9 @@ impl<C: Crypto> Muaa<C> {
         let Some(named) = keys.get(&fingerprint) else { return };
         let newer = match self.state.keys.get(&fingerprint) {
             Some(held) => named.rank(&self.version_of(&key)) > named.rank(&self.version_of(held)),
-            None => self.state.keys.len() < self.config.account_keys_max,
+            None => true,
         };
-        if newer {
+        if newer && self.has_room_for_key(&key, KEYS_BYTES_MAX) {
             self.state.keys.insert(fingerprint, key);
             self.io.digest_due = true;
             if self.view.current == Some(fingerprint) {

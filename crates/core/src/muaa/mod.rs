@@ -4,12 +4,14 @@
 //! changes state, then `plan` derives from the state alone what to ask of the store next. So a restored machine goes on
 //! where the lost one stood, whatever was under way.
 
+mod accepting;
 mod announcing;
 mod clock;
 mod commands;
 mod group;
 mod keys;
 mod life;
+mod limits;
 mod member;
 mod merging;
 mod newcomer;

@@ -244,8 +244,11 @@ impl<C: Crypto> Muaa<C> {
             self.withdraw_join();
         }
         self.drop_offer(abort.session);
-        let why =
-            if joined && abort.reason == reason::WRONG_CODE { Ended::WrongCode } else { Ended::Aborted };
+        let why = match abort.reason {
+            reason::WRONG_CODE if joined => Ended::WrongCode,
+            reason::TOO_LARGE if joined => Ended::TooLarge,
+            _ => Ended::Aborted,
+        };
         self.tell(Event::PairingEnded { with: from, why });
         if joined && abort.reason == reason::KEY_ENDED && self.state.group.is_none() {
             self.start_over();

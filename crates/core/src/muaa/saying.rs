@@ -21,7 +21,7 @@ impl<C: Crypto> Muaa<C> {
     /// Signs a log operation of the own group and takes it into the log. Returns its hash; `None` if this program must not
     /// say so, or if the log is full.
     pub(super) fn append_to_log(&mut self, body: &LogBody) -> Option<Hash> {
-        if !self.may_sign(body) {
+        if !self.may_sign(body) || !self.has_room_for(body) {
             return None;
         }
         let group = self.state.group.clone()?;

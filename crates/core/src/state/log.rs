@@ -13,6 +13,9 @@ use crate::{
     wire::{Content, Kind, Seen, SignedOp},
 };
 
+/// The largest sum of a log's operations, in octets of their contents and signatures.
+pub const LOG_BYTES_MAX: usize = 600 << 10;
+
 /// A device as the log introduces it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -233,9 +236,11 @@ impl Log {
     }
 
     /// Takes in operations in whatever order they come. Returns the hashes of those that were not known. An operation
-    /// that no introduced device signed for this group is not taken, nor is one above `max`.
+    /// that no introduced device signed for this group is not taken, nor is one above `max`, or above
+    /// [`LOG_BYTES_MAX`].
     pub fn join<C: Crypto>(&mut self, crypto: &C, ops: &[SignedOp], max: usize) -> Vec<Hash> {
         let mut taken = Vec::new();
+        let mut bytes = self.bytes();
         let mut waiting: Vec<_> = ops
             .iter()
             .map(|op| (op.hash(crypto), op))
@@ -247,12 +252,15 @@ impl Log {
             let before = taken.len();
             waiting.retain(|(hash, op, content)| {
                 let Some(certificate) = self.certificate(&content.key, content.author) else { return true };
+                let size = size_of(op);
                 if self.entries.len() < max
+                    && bytes + size <= LOG_BYTES_MAX
                     && op.is_by(crypto, &certificate)
                     && let Some(entry) = self.entry(crypto, op, content.clone())
                 {
                     Arc::make_mut(&mut self.entries).insert(*hash, Arc::new(entry));
                     taken.push(*hash);
+                    bytes += size;
                 }
                 false
             });
@@ -306,6 +314,12 @@ impl Log {
         self.entries.len()
     }
 
+    /// How many octets its operations have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.entries.values().map(|entry| size_of(&entry.signed)).sum()
+    }
+
     /// Never: a log has its genesis.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -335,6 +349,10 @@ impl Log {
         let pointed = self.entries.values().filter_map(|entry| entry.previous);
         pointed.filter(|hash| !self.entries.contains_key(hash)).collect()
     }
+}
+
+fn size_of(op: &SignedOp) -> usize {
+    op.content.len() + op.signature.len()
 }
 
 impl<C> Encode<C> for Log {
