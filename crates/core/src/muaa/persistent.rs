@@ -277,9 +277,9 @@ pub(crate) enum Stage {
     /// The code is shown.
     #[n(0)]
     Open,
-    /// The newcomer proved itself; the accept is kept until it is heard in the group.
+    /// The newcomer proved itself; the accept, its proof and its key are kept until it is heard in the group.
     #[n(1)]
-    Accepted(#[n(0)] Fingerprint, #[n(1)] Token),
+    Accepted(#[n(0)] Fingerprint, #[n(1)] Token, #[n(2)] Hash, #[n(3)] Secret),
     /// Over; kept for a while so that its number is not used again.
     #[n(2)]
     Over,
