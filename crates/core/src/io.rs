@@ -216,7 +216,8 @@ pub enum Event {
     MemberAdded {
         /// The new member.
         id: MuaaId,
-        /// Who let it in.
+        /// Who let it in; or, if that one is gone with [`Gone::Moved`], who goes on under this id: a backup of it was restored, or
+        /// its profile copied. Of two that go on from one device one is a copy: ask which of them is to be removed.
         by: MuaaId,
     },
     /// A device is a member no more.
@@ -244,7 +245,8 @@ pub enum Event {
         /// Whose.
         id: MuaaId,
     },
-    /// One device signed two different things under one number: it was copied or restored from a backup.
+    /// One device signed two different things under one number: it was copied or restored from a backup. The log keeps both, as
+    /// a proof that anybody can check.
     Equivocation {
         /// Which.
         id: MuaaId,
@@ -252,6 +254,14 @@ pub enum Event {
     /// A later version of this program said something that decides who belongs to the account. Until this program is updated it
     /// adds and removes nobody, but for who said so, and shows no code; all else goes on.
     UpdateNeeded,
+    /// This device found that its saved state is not its latest, and goes on under another key and id, without a new pairing. Say
+    /// "A backup was restored, or your profile was copied. Did you do neither? Then somebody has a copy: remove it."
+    Moved {
+        /// Its id so far.
+        from: MuaaId,
+        /// Its id from now on.
+        to: MuaaId,
+    },
     /// A message was not used and not touched, or was removed as garbage from the own inbox.
     Ignored {
         /// Where it lies.
@@ -425,7 +435,8 @@ pub struct Account {
     pub current: Option<Fingerprint>,
     /// The current key's public octets.
     pub public: Option<Bytes>,
-    /// Every key that can decrypt, the current one included, by fingerprint.
+    /// Every key of the account that can decrypt, the current one included, by fingerprint. One that only a removed device named is
+    /// none of the account's; where it is held, it can still be asked for.
     pub keys: Vec<Fingerprint>,
     /// The keys that were destroyed, by fingerprint.
     pub destroyed: Vec<Fingerprint>,

@@ -1,5 +1,5 @@
 //! 3: a device that was removed does not become a member again for anyone who saw it go. A key that a device knows to be
-//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed.
+//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed and no state was put back.
 
 use sma_core::Muaa;
 
@@ -15,7 +15,7 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let Some(muaa) = machine.muaa.as_ref().filter(|muaa| muaa.group().is_some()) else { return Ok(()) };
     keys(&machine.name, muaa, &mut lab.truth)?;
     let members = member_keys(muaa);
-    let (seen, gone) = lab.truth.seen.entry(muaa.fingerprint()).or_default();
+    let (seen, gone) = lab.truth.seen.entry(at).or_default();
     if let Some(key) = gone.intersection(&members).next() {
         return Err(format!("{} took the removed device {key} for a member again", machine.name));
     }
@@ -37,7 +37,7 @@ fn keys(name: &str, muaa: &Muaa<Symbolic>, truth: &mut Truth) -> Verdict {
         if versions.last() == Some(secret) {
             continue;
         }
-        if versions.contains(secret) && truth.removed.is_empty() {
+        if versions.contains(secret) && truth.removed.is_empty() && !truth.copied {
             return Err(format!("{name} went back to an older version of the key {key}"));
         }
         versions.push(secret.clone());

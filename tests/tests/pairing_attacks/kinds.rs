@@ -37,7 +37,7 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
     let to = stage.lab.machines[newcomer].muaa.as_ref().unwrap().fingerprint();
     match kind {
         Kind::Announcement => {
-            wire::encode(&wire::Announcement { certificate, capabilities: 0, digest: None })
+            wire::encode(&wire::Announcement { certificate, capabilities: 0, digest: None, moves: None })
         }
         Kind::Request => wire::encode(&wire::Request { certificate, nonce: 1 }),
         Kind::Offer => wire::encode(&wire::Offer {
@@ -145,7 +145,7 @@ fn a2_every_kind_is_ignored_under_every_class_but_its_own() {
             }
         }
     }
-    assert_eq!(tried, 2 * (18 * 8 - 7));
+    assert_eq!(tried, 2 * (19 * 8 - 7));
 }
 
 #[test]

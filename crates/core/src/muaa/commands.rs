@@ -4,10 +4,7 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{
-    Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase,
-    state::{LogBody, Removal},
-};
+use crate::{Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase, state::LogBody};
 
 impl Command {
     /// A word for the log.
@@ -100,9 +97,12 @@ impl<C: Crypto> Muaa<C> {
     /// Forces out a member, and has the others use a new account key.
     pub(super) fn remove_member(&mut self, target: Fingerprint) -> Result<(), InputError> {
         let Some(member) = self.view.members.get(&target).cloned() else { return Ok(()) };
-        let cut = self.cut_of(&target);
-        let said = self.append_to_log(&LogBody::Remove(Removal { target, cut }));
+        let mut removals = self.removals_of(target).into_iter();
+        let said = removals.next().and_then(|removal| self.append_to_log(&LogBody::Remove(removal)));
         said.ok_or(InputError::UpdateNeeded)?;
+        for removal in removals {
+            self.append_to_log(&LogBody::Remove(removal));
+        }
         self.tell_removed(member.id, target, &member.certificate);
         self.rotate_account_key();
         Ok(())

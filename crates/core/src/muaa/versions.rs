@@ -1,9 +1,11 @@
 //! Operations of a later version that decide who is a member: they are kept and relayed, and until this program is updated it
 //! changes no member, for it does not know what it would contradict (`docs/protocol.md` section 8.2).
 
+use std::collections::BTreeSet;
+
 use super::{Muaa, member::reason, persistent::Stage};
 use crate::{
-    Crypto, Event, Fingerprint, InputError,
+    Crypto, Event, Fingerprint, Hash, InputError,
     state::{Log, LogBody, Membership},
 };
 
@@ -25,7 +27,10 @@ impl<C: Crypto> Muaa<C> {
             LogBody::Add(_) | LogBody::Expire(_) | LogBody::Merge(_) => !self.needs_update(),
             LogBody::Remove(removal) => {
                 let first = self.view.unknown.get(&removal.target);
-                !self.needs_update() || first.is_some_and(|first| removal.cut < *first)
+                let log = self.state.group.as_ref().map(|group| &group.log);
+                let stands = log.map(|log| log.chains(&removal.target, &removal.cut)).unwrap_or_default();
+                let last = stands.iter().filter_map(|hash| log?.get(hash)).map(|entry| entry.sequence).max();
+                !self.needs_update() || first.is_some_and(|first| last.is_none_or(|last| last < *first))
             }
             LogBody::Genesis(_)
             | LogBody::Leave
@@ -37,10 +42,11 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Where a removal cuts its target off: after all that is known of it and understood.
-    pub(super) fn cut_of(&self, target: &Fingerprint) -> u64 {
-        let last = self.last_sequence(target);
-        self.view.unknown.get(target).map_or(last, |first| last.min(first.saturating_sub(1)))
+    /// What a removal leaves standing of a device that said what nobody here understands: all before that.
+    pub(super) fn understood(&self, log: &Log, target: &Fingerprint) -> Option<BTreeSet<Hash>> {
+        let first = self.view.unknown.get(target)?;
+        let before = log.entries().filter(|(_, entry)| entry.key == *target && entry.sequence < *first);
+        Some(before.max_by_key(|(_, entry)| entry.sequence).map(|(hash, _)| *hash).into_iter().collect())
     }
 
     /// Whether this device may go on in the group of this log: it would let the members of its own group in.

@@ -8,6 +8,6 @@ mod settings;
 
 pub use keys::{Keys, Named};
 pub(crate) use log::Merge;
-pub use log::{Destruction, Entry, Introduction, KeyNotice, LOG_BYTES_MAX, Log, LogBody, Removal};
+pub use log::{Destruction, Entry, Expiry, Introduction, KeyNotice, LOG_BYTES_MAX, Log, LogBody, Removal};
 pub use members::{Member, Membership};
 pub use settings::{Register, Settings};
