@@ -39,7 +39,16 @@ fn any_ops() -> impl Strategy<Value = Vec<SignedOp>> {
             let previous = story.ops.iter().rfind(own).filter(|_| chained).map(|op| op.hash(&CRYPTO));
             let cut = match act {
                 Act::Remove(target, upto) => last_upto(&story.log(), target, upto),
-                _ => None,
+                Act::Genesis
+                | Act::Add(_)
+                | Act::AddAs(..)
+                | Act::Expire(..)
+                | Act::Leave
+                | Act::Alive
+                | Act::Move(_)
+                | Act::Key(..)
+                | Act::Destroy(_)
+                | Act::Unknown(_) => None,
             };
             let cut = cut.into_iter().collect();
             story.ops.push(sign(author, act, Place { group, sequence, previous, cut, ..Place::default() }));
