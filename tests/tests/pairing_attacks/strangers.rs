@@ -1,12 +1,12 @@
 //! What strangers and a careless server may leave behind, and must not.
 
 use sma_core::{Class, Command, Crypto, Folder, MuaaId, SessionId, Timestamp, wire};
-use sma_sim::stage::Stage;
+use sma_sim::{stage::Stage, store::Kept};
 
 use crate::{
     server::{
         CRYPTO, STRANGER, Stranger, deliver, holds, inbox, join_taken, mailbox, nobody_is_in, offered, send,
-        still_pairs, two,
+        still_pairs, take, two,
     },
     under_another_certificate,
 };
@@ -101,6 +101,29 @@ fn offers_of_strangers_do_not_keep_the_devices_apart_when_the_server_behaves_aga
     mailbox(&mut stage, folder).messages.clear();
     stage.advance(std::time::Duration::from_secs(30 * 86_400));
     still_pairs(&mut stage, member, newcomer);
+}
+
+/// What is for another device is of no use to the own one, wherever the server files it.
+#[test]
+fn an_offer_for_another_device_does_not_stay_in_the_own_inbox() {
+    let (mut stage, member, newcomer) = two();
+    let third = stage.add(33);
+    stage.settle();
+    offered(&mut stage, member, newcomer);
+    let offer = take(&mut stage, newcomer, Class::Offer);
+    for at in [member, third, newcomer] {
+        send(&mut stage, at, offer.clone());
+    }
+    stage.settle();
+    let offers = |stage: &Stage, at: usize| {
+        let messages = stage.lab.store.folders[&inbox(stage, at)].messages.values();
+        let kept = |kept: &Kept| matches!(kept, Kept::Envelope(envelope) if envelope.class == Class::Offer);
+        messages.filter(|stored| kept(&stored.kept)).count()
+    };
+    assert_eq!([member, third, newcomer].map(|at| offers(&stage, at)), [0, 0, 1]);
+    stage.type_code(member, newcomer).unwrap();
+    stage.settle();
+    assert!(stage.are_paired(&[member, newcomer]), "{:#?}", stage.lab.trace.take());
 }
 
 /// Else each code that a person types would be a guess for the stranger, and the member would hear of none.

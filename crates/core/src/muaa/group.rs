@@ -266,6 +266,7 @@ impl<C: Crypto> Muaa<C> {
             self.state.links.insert(member.id, Link { acked: end, ..Link::default() });
         }
         self.drop_settled_requests();
+        self.drop_former_offers();
     }
 
     /// All mail that could be read before can be read after, on every device: the own keys become the group's.

@@ -67,21 +67,13 @@ impl Transcript<'_> {
 impl<C: Crypto> Muaa<C> {
     pub(super) fn offer(&mut self, to: Option<MuaaId>) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
-        if let Some(id) = to {
-            let known = self.state.siblings.get(&id).ok_or(InputError::NoSuchMuaa(id))?;
-            let gone = self.view.ended.contains_key(&known.fingerprint);
-            if gone
-                || self.view.members.contains_key(&known.fingerprint)
-                || !self.io.exists(Folder::Inbox(id))
-            {
-                return Err(InputError::NoSuchMuaa(id));
-            }
+        if let Some(id) = to.filter(|id| !self.can_be_let_in(*id)) {
+            return Err(InputError::NoSuchMuaa(id));
         }
         if self.locked_until().is_some() {
             return Err(InputError::CodesLocked);
         }
-        let open = self.state.sessions.values().filter(|session| session.stage == Stage::Open).count();
-        if open >= self.config.offers_max {
+        if self.open_sessions(|_| true).len() >= self.config.offers_max {
             return Err(InputError::TooMany);
         }
         if self.state.group.is_none() {
@@ -105,6 +97,24 @@ impl<C: Crypto> Muaa<C> {
         self.state.sessions.insert(session_id, session);
         self.tell(Event::ShowCode { session: session_id, code, expires });
         Ok(())
+    }
+
+    /// A device that is there and has not what an accept brings: no member, or one that was never heard, whose accept may be lost.
+    fn can_be_let_in(&self, id: MuaaId) -> bool {
+        let Some(known) = self.state.siblings.get(&id) else { return false };
+        let gone = self.view.ended.contains_key(&known.fingerprint);
+        !gone && !self.has_spoken(&known.fingerprint) && self.io.exists(Folder::Inbox(id))
+    }
+
+    /// Whether a member was heard in the group.
+    fn has_spoken(&self, key: &Fingerprint) -> bool {
+        let link = self.view.members.get(key).and_then(|member| self.state.links.get(&member.id));
+        link.is_some_and(|link| link.received > 0)
+    }
+
+    fn open_sessions(&self, wanted: impl Fn(&Session) -> bool) -> Vec<SessionId> {
+        let open = |session: &Session| session.stage == Stage::Open && wanted(session);
+        self.state.sessions.iter().filter(|(_, session)| open(session)).map(|(id, _)| *id).collect()
     }
 
     pub(super) fn cancel(&mut self, session: SessionId) -> Result<(), InputError> {
@@ -146,11 +156,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Ends what has expired, and forgets what ended long ago.
     pub(super) fn tend_sessions(&mut self) {
-        let now = self.now;
-        let open = |session: &&Session| session.stage == Stage::Open && session.expires <= now;
-        let over: Vec<_> =
-            self.state.sessions.iter().filter(|(_, session)| open(session)).map(|(id, _)| *id).collect();
-        for session in over {
+        for session in self.open_sessions(|session| session.expires <= self.now) {
             self.end_session(session, Some(reason::OVER));
             self.tell(Event::OfferExpired { session });
         }
@@ -209,10 +215,7 @@ impl<C: Crypto> Muaa<C> {
         if let Some(token) = request {
             self.finish(self.own_inbox(), token);
         }
-        let meant = |session: &&Session| session.to == Some(id) && session.stage == Stage::Open;
-        let open: Vec<_> =
-            self.state.sessions.iter().filter(|(_, session)| meant(session)).map(|(id, _)| *id).collect();
-        for session in open {
+        for session in self.open_sessions(|session| session.to == Some(id)) {
             self.end_session(session, None);
         }
         let body = wire::Reject { certificate: self.state.device.certificate.clone(), reason: 1 };
@@ -322,7 +325,7 @@ impl<C: Crypto> Muaa<C> {
         Verdict::Done
     }
 
-    /// The newcomer spoke in the group: the copy of its accept and the offer are not needed any more.
+    /// The newcomer spoke in the group: the copy of its accept and what was offered to it are not needed any more.
     pub(super) fn newcomer_is_heard(&mut self, id: MuaaId, key: &Fingerprint) {
         let accepted = |stage: &Stage| match stage {
             Stage::Accepted(whom, token) if whom == key => Some(*token),
@@ -340,9 +343,10 @@ impl<C: Crypto> Muaa<C> {
                 session.stage = Stage::Over;
             }
         }
+        self.drop_moot(self.open_sessions(|session| session.to == Some(id)));
     }
 
-    /// Requests of devices that are members, and sessions meant for them, are over.
+    /// Requests of devices that are members, and sessions meant for those of them that were heard, are over.
     pub(super) fn drop_settled_requests(&mut self) {
         let members = &self.view.members;
         let settled: Vec<_> = self
@@ -355,13 +359,28 @@ impl<C: Crypto> Muaa<C> {
         for token in settled {
             self.finish(self.own_inbox(), token);
         }
-        let ids: Vec<_> = self.view.members.values().map(|member| member.id).collect();
-        let meant = |session: &Session| {
-            session.stage == Stage::Open && session.to.is_some_and(|to| ids.contains(&to))
-        };
-        let moot: Vec<_> =
-            self.state.sessions.iter().filter(|(_, session)| meant(session)).map(|(id, _)| *id).collect();
-        for session in moot {
+        let heard = self.view.members.iter().filter(|(key, _)| self.has_spoken(key));
+        let heard: Vec<_> = heard.map(|(_, member)| member.id).collect();
+        self.drop_moot(self.open_sessions(|session| session.to.is_some_and(|to| heard.contains(&to))));
+    }
+
+    /// In another group: a code that was offered in the former one proves nothing any more.
+    pub(super) fn drop_former_offers(&mut self) {
+        let member = |id: MuaaId| self.view.by_id(id).is_some();
+        let (moot, over): (Vec<_>, Vec<_>) = self
+            .open_sessions(|_| true)
+            .into_iter()
+            .partition(|id| self.state.sessions[id].to.is_some_and(member));
+        self.drop_moot(moot);
+        for session in over {
+            self.end_session(session, Some(reason::OVER));
+            self.tell(Event::OfferExpired { session });
+        }
+    }
+
+    /// Nobody waits for these any more.
+    fn drop_moot(&mut self, sessions: Vec<SessionId>) {
+        for session in sessions {
             self.end_session(session, None);
             self.tell(Event::OfferExpired { session });
         }

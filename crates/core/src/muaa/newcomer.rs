@@ -27,8 +27,11 @@ impl<C: Crypto> Muaa<C> {
             // It was appended after it had been taken back.
             self.discard(heard.folder, heard.token);
         }
+        // What all read is its author's to take away; in the own inbox nobody else needs it.
+        let useless =
+            if heard.folder == Folder::Announcements { Verdict::Keep } else { Verdict::Drop(Ignored::Stale) };
         if own || offer.to.is_some_and(|to| to != self.state.id) {
-            return Verdict::Keep;
+            return useless;
         }
         if !self.may_be(heard.content.author, &heard.content.key) {
             return Verdict::Ignore(Ignored::Unproven);
@@ -36,11 +39,7 @@ impl<C: Crypto> Muaa<C> {
         let member = self.view.members.contains_key(&heard.content.key);
         let same = self.state.group.as_ref().is_some_and(|own| own.log.group() == group);
         if member || same {
-            return if heard.folder == Folder::Announcements {
-                Verdict::Keep
-            } else {
-                Verdict::Drop(Ignored::Stale)
-            };
+            return useless;
         }
         if self.state.offers.contains_key(&offer.session) {
             return Verdict::Keep;
