@@ -22,12 +22,12 @@ pub enum Fate {
     UnknownLost,
 }
 
-/// A code on a machine's screen.
+/// A code or a link on a machine's screen.
 #[derive(Clone, Debug)]
 pub struct Shown {
     /// The session it belongs to.
     pub session: SessionId,
-    /// The code as a person reads it.
+    /// The code as a person reads it, or the link.
     pub code: String,
 }
 
@@ -50,7 +50,7 @@ pub struct Machine {
     pub watching: BTreeSet<Folder>,
     /// How far its clock is off, in milliseconds.
     pub clock: i64,
-    /// The code on its screen.
+    /// The code or the link on its screen.
     pub shown: Option<Shown>,
     first_id: Option<MuaaId>,
     seed: [u8; 32],
@@ -189,8 +189,8 @@ impl Lab {
                 Step::Asked(id)
             }
             Output::Event(event) => {
-                if let Event::ShowCode { session, code, .. } = &event {
-                    machine.shown = Some(Shown { session: *session, code: code.shown() });
+                if let Some(shown) = shown(&event) {
+                    machine.shown = Some(shown);
                 }
                 let name = &machine.name;
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
@@ -320,6 +320,16 @@ impl Lab {
     pub fn by_id(&self, id: MuaaId) -> Option<usize> {
         let runs = |machine: &Machine| machine.muaa.as_ref().is_some_and(|muaa| muaa.id() == Some(id));
         self.machines.iter().position(runs)
+    }
+}
+
+fn shown(event: &Event) -> Option<Shown> {
+    if let Event::ShowCode { session, code, .. } = event {
+        Some(Shown { session: *session, code: code.shown() })
+    } else if let Event::ShowLink { session, link, .. } = event {
+        Some(Shown { session: *session, code: link.shown().to_string() })
+    } else {
+        None
     }
 }
 

@@ -112,7 +112,8 @@ impl Names {
             Event::MuaaSeen(id) => format!("sees {}", self.id(*id)),
             Event::RequestSeen(id) => format!("sees that {} asks to be let in", self.id(*id)),
             Event::ShowCode { session, .. } => format!("shows the code of {}", self.session(*session)),
-            Event::OfferSeen { from, session } => {
+            Event::ShowLink { session, .. } => format!("shows the link of {}", self.session(*session)),
+            Event::OfferSeen { from, session, .. } => {
                 format!("sees {} of {}", self.session(*session), self.id(*from))
             }
             Event::CodeBurnt { session } => format!("got a wrong code for {}", self.session(*session)),

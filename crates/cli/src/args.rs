@@ -99,16 +99,19 @@ pub(crate) struct Setup {
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("step").required(true).args(["offer", "code", "reject"]))]
+#[command(group = ArgGroup::new("step").required(true).args(["offer", "link", "code", "reject"]))]
 pub(crate) struct Pair {
     /// On a device that is set up: make a code for a new device, for that of the given ID alone if one is given
     #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any")]
     pub(crate) offer: Option<Offered>,
-    /// On the new device: the code that the other device shows
+    /// The same with a link and its QR code instead of a code, which also works after too many wrong codes
+    #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any")]
+    pub(crate) link: Option<Offered>,
+    /// On the new device: the code or the link that the other device shows
     #[arg(long)]
     pub(crate) code: Option<String>,
     /// With --code: the device that shows it, if several do
-    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code", conflicts_with_all = ["offer", "reject"])]
+    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code", conflicts_with_all = ["offer", "link", "reject"])]
     pub(crate) from: Option<MuaaId>,
     /// Do not let this device in
     #[arg(long, value_name = "ID", value_parser = muaa)]
@@ -158,6 +161,8 @@ mod tests {
         assert_eq!(offer(&["--offer", "27"]), Some(Some(MuaaId(27))));
         assert_eq!(offer(&["--offer", "x"]), None);
         assert_eq!(offer(&["--offer", "--code", "1"]), None);
+        assert_eq!(offer(&["--offer", "--link"]), None);
+        assert!(Arguments::try_parse_from(["sma", "pair", "--link", "27"]).is_ok());
         assert_eq!(offer(&[]), None);
         assert!(Arguments::try_parse_from(["sma", "pair"]).is_err());
         assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--from", "27"]).is_ok());

@@ -40,11 +40,11 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
         report.say(format!("All paired devices should show the number {digits}."));
     }
     siblings(&muaa.siblings(), report);
-    let offers: Vec<_> = muaa.offers().iter().map(|offer| offer.from.to_string()).collect();
-    for from in &offers {
-        report.say(format!("Device {from} shows a code for a new device."));
+    let offers = muaa.offers();
+    for offer in &offers {
+        report.say(format!("Device {} shows a {} for a new device.", offer.from, words::form(offer.form)));
     }
-    report.set("offers", offers);
+    report.set("offers", offers.iter().map(|offer| offer.from.to_string()).collect::<Vec<_>>());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! A2: a kind counts under its own class, in its own folder, and nowhere else.
 
 use sma_core::{
-    Class, Event, Fingerprint, Folder, Hash, MuaaId, OfferView, Phase, Sibling,
+    Class, Event, Fingerprint, Folder, Form, Hash, MuaaId, OfferView, Phase, Sibling,
     wire::{self, Kind, Protection},
 };
 use sma_sim::stage::Stage;
@@ -45,6 +45,7 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
             certificate,
             to: None,
             expires: stage.lab.now,
+            form: Form::Code,
         }),
         Kind::Join => wire::encode(&wire::Join {
             session,

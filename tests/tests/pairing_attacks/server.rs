@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use sma_core::{
-    Class, Command, Crypto, DeviceKey, Envelope, Event, Folder, MuaaId, PakeRun, Secret, SessionId, Side,
-    Timestamp, Token,
+    Class, Command, Crypto, DeviceKey, Envelope, Event, Folder, Form, MuaaId, PakeRun, Secret, SessionId,
+    Side, Timestamp, Token,
     wire::{self, Kind, SignedOp},
 };
 use sma_sim::{
@@ -255,7 +255,7 @@ pub(crate) fn still_pairs(stage: &mut Stage, member: usize, newcomer: usize) {
         }
         stage.advance(std::time::Duration::from_secs(60));
         if stage.offer(member, newcomer).is_err() {
-            stage.command(member, Command::Offer { to: None }).unwrap();
+            stage.command(member, Command::Offer { to: None, form: Form::Code }).unwrap();
         }
         stage.settle();
         // A device that has not seen the offer says so, and the person tries again.

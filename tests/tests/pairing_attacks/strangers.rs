@@ -1,6 +1,6 @@
 //! What strangers and a careless server may leave behind, and must not.
 
-use sma_core::{Class, Command, Crypto, Folder, MuaaId, SessionId, Timestamp, wire};
+use sma_core::{Class, Command, Crypto, Folder, Form, MuaaId, SessionId, Timestamp, wire};
 use sma_sim::{stage::Stage, store::Kept};
 
 use crate::{
@@ -32,7 +32,7 @@ fn what_was_written_to_a_swapped_certificate_does_not_stay_in_the_store() {
 fn what_was_written_to_oneself_does_not_stay_in_the_store() {
     let (mut stage, member, newcomer) = two();
     let mut stranger = Stranger::new();
-    stage.command(member, Command::Offer { to: None }).unwrap();
+    stage.command(member, Command::Offer { to: None, form: Form::Code }).unwrap();
     stage.settle();
     let offer = stage.lab.store.envelopes().find(|(.., envelope)| envelope.class == Class::Offer);
     let offer = offer.map(|(.., envelope)| envelope.clone()).unwrap();
@@ -57,7 +57,7 @@ fn an_accept_is_sent_at_once_though_the_newcomers_announcement_never_arrived() {
     let announcements = mailbox(&mut stage, Folder::Announcements);
     announcements.messages.pop_last().unwrap();
     stage.settle();
-    stage.command(member, Command::Offer { to: None }).unwrap();
+    stage.command(member, Command::Offer { to: None, form: Form::Code }).unwrap();
     stage.settle();
     stage.type_code(member, newcomer).unwrap();
     stage.settle();
@@ -78,6 +78,7 @@ fn stranger_offers(
         certificate: stranger.key.certificate.clone(),
         to: stage.id(1),
         expires,
+        form: Form::Code,
     };
     let mut content = stranger.content(wire::Kind::Offer, wire::encode(&offer));
     content.author = author;

@@ -39,7 +39,7 @@ impl<C: Crypto> Muaa<C> {
                 self.look();
                 Ok(())
             }
-            Command::Offer { to } => self.offer(to),
+            Command::Offer { to, form } => self.offer(to, form),
             Command::CancelOffer { session } => self.cancel(session),
             Command::EnterCode { code, from } => self.enter_code(&code, from),
             Command::Reject { id } => self.reject(id),

@@ -1,4 +1,4 @@
-//! The member's side of a pairing: a code is shown, a newcomer proves that a person typed it there, and is let in.
+//! The member's side of a pairing: a code or a link is shown, a newcomer proves that a person brought it there, and is let in.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::{
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Code, Crypto, Event, Fingerprint, Folder, Hash, Ignored, InputError, MuaaId, PakeRun, Phase,
-    SessionId, SessionKeys, Side, Timestamp,
+    Class, Code, Crypto, Event, Fingerprint, Folder, Form, Hash, Ignored, InputError, MuaaId, PairingLink,
+    PakeRun, Phase, Secret, SessionId, SessionKeys, Side, Timestamp,
     config::HOUR,
     state::{Introduction, LogBody},
     wire::{self, Kind},
@@ -65,12 +65,12 @@ impl Transcript<'_> {
 }
 
 impl<C: Crypto> Muaa<C> {
-    pub(super) fn offer(&mut self, to: Option<MuaaId>) -> Result<(), InputError> {
+    pub(super) fn offer(&mut self, to: Option<MuaaId>, form: Form) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
         if let Some(id) = to.filter(|id| !self.can_be_let_in(*id)) {
             return Err(InputError::NoSuchMuaa(id));
         }
-        if self.locked_until().is_some() {
+        if form == Form::Code && self.locked_until().is_some() {
             return Err(InputError::CodesLocked);
         }
         if self.open_sessions(|_| true).len() >= self.config.offers_max {
@@ -79,24 +79,43 @@ impl<C: Crypto> Muaa<C> {
         if self.state.group.is_none() {
             self.found();
         }
-        let code = Code::from_random(self.random.number());
         let session_id = SessionId(self.random.octets());
-        let mut session = Session::new(to, &code, self.random.seed(), self.now, &self.config);
-        session.expires = session.expires.min(self.now + SESSION_MAX);
+        let expires = self.now + self.config.offer_lifetime.min(SESSION_MAX);
+        let (password, shown) = self.draw(form, session_id, expires);
+        let mut session = Session::new(to, form, password, self.random.seed(), self.now, expires);
         let share = self.crypto.pake_share(run(&session, session_id, &seed_of(&session)));
         let body = wire::Offer {
             session: session_id,
             share,
             certificate: self.state.device.certificate.clone(),
             to,
-            expires: session.expires,
+            expires,
+            form,
         };
         let folder = to.map_or(Folder::Announcements, Folder::Inbox);
         session.offer = self.say(folder, Class::Offer, Kind::Offer, wire::encode(&body));
-        let expires = session.expires;
         self.state.sessions.insert(session_id, session);
-        self.tell(Event::ShowCode { session: session_id, code, expires });
+        self.tell(shown);
         Ok(())
+    }
+
+    /// A fresh secret for a session of the own group, and the event that shows it.
+    fn draw(&mut self, form: Form, session: SessionId, expires: Timestamp) -> (Secret, Event) {
+        match form {
+            Form::Code => {
+                let code = Code::from_random(self.random.number());
+                (code.password(), Event::ShowCode { session, code, expires })
+            }
+            Form::Link => {
+                let group = self.group().expect("only a member makes offers");
+                let (member, fingerprint) = (self.state.id, self.state.device.fingerprint);
+                let secret = Secret::new(self.random.octets::<{ PairingLink::SECRET }>().to_vec());
+                let address = self.state.address.clone();
+                let link =
+                    PairingLink { address, group, member, fingerprint, session, secret: secret.clone() };
+                (secret, Event::ShowLink { session, link, expires })
+            }
+        }
     }
 
     /// A device that is there and has not what an accept brings: no member, or one that was never heard, whose accept may be lost.
@@ -223,7 +242,7 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
-    /// Somebody claims to know the code: this is the one guess.
+    /// Somebody claims to know the code: this is the one guess. Or the link.
     pub(super) fn on_join(&mut self, heard: &Heard) -> Verdict {
         let Some(join) = heard.content.body::<wire::Join>() else {
             return Verdict::Ignore(Ignored::Malformed);
@@ -235,12 +254,17 @@ impl<C: Crypto> Muaa<C> {
         if session.stage != Stage::Open || session.expires <= self.now || !meant {
             return Verdict::Drop(Ignored::Stale);
         }
-        let Some((keys, transcript)) = self.keys_for(&join, heard) else { return self.burn(&join, heard) };
-        let expected = self.crypto.mac(&keys.newcomer, transcript.as_bytes());
-        if !bool::from(expected.ct_eq(join.mac.as_bytes())) {
-            return self.burn(&join, heard);
+        let form = session.form;
+        let proven = self.keys_for(&join, heard).filter(|(keys, transcript)| {
+            let expected = self.crypto.mac(&keys.newcomer, transcript.as_bytes());
+            bool::from(expected.ct_eq(join.mac.as_bytes()))
+        });
+        match (proven, form) {
+            (Some((keys, transcript)), _) => self.let_in(&join, heard, &keys, &transcript),
+            (None, Form::Code) => self.burn(&join, heard),
+            // Nobody guesses 128 bits, however often. Were the session over, anybody could end it.
+            (None, Form::Link) => Verdict::Drop(Ignored::Unproven),
         }
-        self.let_in(&join, heard, &keys, &transcript)
     }
 
     fn keys_for(&self, join: &wire::Join, heard: &Heard) -> Option<(SessionKeys, Hash)> {

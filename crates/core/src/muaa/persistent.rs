@@ -12,7 +12,7 @@ use minicbor::{Decode, Encode};
 use sma_autocrypt::Table;
 
 use crate::{
-    AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
+    AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Form, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
     config::{DAY, HOUR},
     state::{Log, Membership, Settings},
@@ -268,12 +268,14 @@ pub(crate) struct Session {
     pub(crate) stage: Stage,
     #[n(6)]
     pub(crate) started: Timestamp,
+    #[n(7)]
+    pub(crate) form: Form,
 }
 
 /// How far the member's side is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub(crate) enum Stage {
-    /// The code is shown.
+    /// The code or the link is shown.
     #[n(0)]
     Open,
     /// The newcomer proved itself; the accept is kept until it is heard in the group.
@@ -306,6 +308,8 @@ pub(crate) struct SeenOffer {
     pub(crate) token: Token,
     #[n(8)]
     pub(crate) arrived: Timestamp,
+    #[n(9)]
+    pub(crate) form: Form,
 }
 
 /// The newcomer's side of a pairing, from the typed code to the accept.
@@ -384,8 +388,9 @@ pub(crate) struct Durable {
     pub(crate) links: BTreeMap<MuaaId, Link>,
     #[n(17)]
     pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// By session and the member's device key: nobody takes the place of another's offer.
     #[n(18)]
-    pub(crate) offers: BTreeMap<SessionId, SeenOffer>,
+    pub(crate) offers: BTreeMap<(SessionId, Fingerprint), SeenOffer>,
     #[n(19)]
     pub(crate) joining: Option<(SessionId, Joining)>,
     #[n(20)]
@@ -493,7 +498,7 @@ impl Durable {
 }
 
 impl Session {
-    /// Forgets the code: nothing can be proven with it any more.
+    /// Forgets the code or the link: nothing can be proven with it any more.
     pub(crate) fn wipe(&mut self, stage: Stage) {
         self.password = Secret::default();
         self.seed = Secret::default();
@@ -502,19 +507,21 @@ impl Session {
 
     pub(crate) fn new(
         to: Option<MuaaId>,
-        code: &Code,
+        form: Form,
+        password: Secret,
         seed: [u8; 32],
         now: Timestamp,
-        config: &Config,
+        expires: Timestamp,
     ) -> Self {
         Self {
             to,
-            password: code.password(),
+            password,
             seed: Secret::new(seed.to_vec()),
-            expires: now + config.offer_lifetime,
+            expires,
             offer: Token::default(),
             stage: Stage::Open,
             started: now,
+            form,
         }
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
-use crate::{Fingerprint, Hash, MuaaId, SessionId, Timestamp};
+use crate::{Fingerprint, Form, Hash, MuaaId, SessionId, Timestamp};
 
 /// A MUAA describes itself. Has no authority: it is a hint who might be there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -46,15 +46,18 @@ pub struct Offer {
     /// The device certificate that signed it.
     #[cbor(n(2), with = "crate::wire::octets")]
     pub certificate: Bytes,
-    /// The newcomer it is for; none if it is for whoever types the code.
+    /// The newcomer it is for; none if it is for whoever has the code or the link.
     #[n(3)]
     pub to: Option<MuaaId>,
     /// When it ends on the member's clock; informs people, and is bound by the transcript.
     #[n(4)]
     pub expires: Timestamp,
+    /// What the member shows.
+    #[n(5)]
+    pub form: Form,
 }
 
-/// A newcomer proves that it knows the code.
+/// A newcomer proves that it knows the code or the link.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Join {
@@ -72,7 +75,7 @@ pub struct Join {
     pub mac: Hash,
 }
 
-/// A member proves that it knows the code, and sends the group's state.
+/// A member proves that it knows the code or the link, and sends the group's state.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Accept {
