@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sma_core::{
-    Command, Config, Event, Folder, Input, InputError, Muaa, MuaaId, Op, OpError, OpId, Output, Reply,
+    Command, Config, Event, Folder, Gone, Input, InputError, Muaa, MuaaId, Op, OpError, OpId, Output, Reply,
     SessionId, Snapshot, Timestamp,
 };
 
@@ -194,6 +194,12 @@ impl Lab {
                 }
                 let name = &machine.name;
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
+                if let Event::MemberGone { id, how: Gone::Removed } = event {
+                    // A person had it removed, or replaced.
+                    let removed =
+                        self.machines.iter().filter_map(Machine::as_saved).find(|m| m.id() == Some(id));
+                    self.truth.removed.extend(removed.map(|muaa| muaa.fingerprint()));
+                }
                 Step::Told(event)
             }
         })

@@ -47,6 +47,9 @@ impl Person {
         let pause = choices.between(MINUTE, 6 * HOUR);
         let Some((member, newcomer)) = pick(lab, choices) else { return (pause, Vec::new()) };
         let id = id_of(lab, newcomer);
+        if choices.chance(faults.silence) {
+            say_whom_it_replaces(lab, newcomer, choices);
+        }
         let known = |id: &MuaaId| {
             let muaa = lab.machines[member].muaa.as_ref();
             muaa.is_some_and(|muaa| muaa.siblings().iter().any(|sibling| sibling.id == *id))
@@ -59,11 +62,11 @@ impl Person {
         }
         if offered != Some(Ok(())) {
             lab.command(member, Command::Poll);
-            return (pause, vec![member]);
+            return (pause, vec![member, newcomer]);
         }
         self.doing = Doing::Pairing { member, newcomer, looks: 0 };
         let late = if choices.chance(faults.late) { choices.between(10 * MINUTE, 24 * HOUR) } else { 0 };
-        (choices.between(20 * SECOND, 3 * MINUTE) + late, vec![member])
+        (choices.between(20 * SECOND, 3 * MINUTE) + late, vec![member, newcomer])
     }
 
     fn type_code(
@@ -100,6 +103,14 @@ impl Person {
             _ => (pause, touched),
         }
     }
+}
+
+/// The newcomer takes the place of a device that it has heard of, which is silent or is not.
+fn say_whom_it_replaces(lab: &mut Lab, newcomer: usize, choices: &mut impl Choices) {
+    let Some(muaa) = &lab.machines[newcomer].muaa else { return };
+    let others: Vec<_> = muaa.siblings().iter().map(|sibling| sibling.id).collect();
+    let id = others.get(choices.below(others.len() as u64) as usize).copied();
+    lab.command(newcomer, Command::Replace { id });
 }
 
 /// From now on the observer takes these two for paired by a person.

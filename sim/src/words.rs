@@ -133,6 +133,9 @@ impl Names {
             Event::MemberAdded { id, by } => {
                 format!("has a new sibling {}, let in by {}", self.id(*id), self.id(*by))
             }
+            Event::NotReplaced { id, replaces } => {
+                format!("leaves {} where it is, whose place {} wanted", self.id(*replaces), self.id(*id))
+            }
             Event::MemberGone { id, how } => {
                 let how = match how {
                     Gone::Removed => "was removed",

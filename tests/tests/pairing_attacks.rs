@@ -10,6 +10,8 @@ mod flips;
 mod kinds;
 #[path = "pairing_attacks/links.rs"]
 mod links;
+#[path = "pairing_attacks/replacing.rs"]
+mod replacing;
 #[path = "pairing_attacks/resealed.rs"]
 mod resealed;
 #[path = "pairing_attacks/server.rs"]

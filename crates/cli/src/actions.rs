@@ -164,6 +164,10 @@ async fn change(
 }
 
 async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> Result<(), Failure> {
+    if let Some(id) = pair.replaces {
+        let then = "Whoever lets this device in removes the other one, if that is silent by then.";
+        change(driver, Command::Replace { id: Some(id) }, then, report).await?;
+    }
     let (command, then) = if let Some(offered) = pair.offer {
         (Command::Offer { to: offered.0, form: Form::Code }, "")
     } else if let Some(offered) = pair.link {

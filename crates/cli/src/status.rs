@@ -82,6 +82,7 @@ fn siblings(siblings: &[Sibling], report: &mut Report) {
             "name": sibling.name,
             "fingerprint": sibling.fingerprint.to_string(),
             "silent": sibling.silent,
+            "replaces": sibling.replaces.map(|id| id.to_string()),
         })
     };
     report.set("siblings", siblings.iter().map(value).collect::<Vec<_>>());
@@ -95,6 +96,7 @@ fn siblings(siblings: &[Sibling], report: &mut Report) {
             "requesting" => "asks to be let in",
             _ => "is on this account and not paired",
         };
-        report.say(format!("Device {}{name} {what}.{silent}", sibling.id));
+        let place = sibling.replaces.map(|id| format!(", in place of device {id}")).unwrap_or_default();
+        report.say(format!("Device {}{name} {what}{place}.{silent}", sibling.id));
     }
 }

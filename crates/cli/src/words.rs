@@ -84,6 +84,13 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
             value("added", json!({ "id": id.to_string(), "by": by.to_string() })),
             format!("Device {id} was added by device {by}. If that was not you, remove it."),
         ),
+        Event::NotReplaced { id, replaces } => (
+            value("not-replaced", json!({ "id": id.to_string(), "replaces": replaces.to_string() })),
+            format!(
+                "Device {id} was to take the place of device {replaces}, which is in use or is none of the paired ones, so that one \
+                 stays. To remove it: sma device remove {replaces}"
+            ),
+        ),
         Event::MemberGone { id, how } => {
             let how = gone(*how);
             (

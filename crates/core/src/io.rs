@@ -33,6 +33,12 @@ pub enum Command {
         /// The member that shows it; needed only for a code, and only if several offers are open.
         from: Option<MuaaId>,
     },
+    /// Before it is let in: this device takes the place of another one, as after a re-installation. Who lets it in removes that one, if
+    /// it is a silent member ([`Sibling::silent`]). Shown at once on the devices that were asked.
+    Replace {
+        /// Which, of those that are announced; `None` takes it back.
+        id: Option<MuaaId>,
+    },
     /// Do not let this newcomer in; its key's further requests are not shown.
     Reject {
         /// Which.
@@ -162,7 +168,7 @@ pub enum Event {
     PhaseChanged(Phase),
     /// A MUAA that is not a member announced itself. Show it in the list of devices; open no dialog.
     MuaaSeen(MuaaId),
-    /// A MUAA asks to be let in. Show it in the list of devices; open no dialog.
+    /// A MUAA asks to be let in, or says anew as what ([`Sibling::replaces`]). Show it in the list of devices; open no dialog.
     RequestSeen(MuaaId),
     /// An offer was made. Show the code, with "never tell it to anyone; type it on your other device".
     ShowCode {
@@ -226,6 +232,13 @@ pub enum Event {
         id: MuaaId,
         /// Who let it in.
         by: MuaaId,
+    },
+    /// A newcomer was let in, but the device whose place it wanted to take stays: it is not silent, or not a member. Ask: "remove it?"
+    NotReplaced {
+        /// The newcomer.
+        id: MuaaId,
+        /// Whose place it wanted to take.
+        replaces: MuaaId,
     },
     /// A device is a member no more.
     MemberGone {
@@ -394,6 +407,8 @@ pub struct Sibling {
     pub member: bool,
     /// Whether it asks to be let in.
     pub requesting: bool,
+    /// The member whose place it says it wants to take. If it is let in and that one is silent, that one is removed.
+    pub replaces: Option<MuaaId>,
     /// The fingerprint of its device key.
     pub fingerprint: Fingerprint,
     /// Who let it in.

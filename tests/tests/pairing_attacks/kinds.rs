@@ -38,7 +38,7 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
         Kind::Announcement => {
             wire::encode(&wire::Announcement { certificate, capabilities: 0, digest: None })
         }
-        Kind::Request => wire::encode(&wire::Request { certificate, nonce: 1 }),
+        Kind::Request => wire::encode(&wire::Request { certificate, nonce: 1, replaces: None }),
         Kind::Offer => wire::encode(&wire::Offer {
             session: sma_core::SessionId([9; 16]),
             share: stranger.share(sma_core::Side::Member, session),
@@ -52,6 +52,7 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
             share: stranger.share(sma_core::Side::Newcomer, session),
             certificate,
             mac: Hash([1; 32]),
+            replaces: None,
         }),
         Kind::Accept => {
             wire::encode(&wire::Accept { session, mac: Hash([1; 32]), bundle: vec![1; 64].into() })

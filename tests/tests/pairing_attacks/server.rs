@@ -82,6 +82,18 @@ impl Stranger {
         newcomer: MuaaId,
         incarnation: u64,
     ) -> Envelope {
+        self.guess_in_place_of(offer, code, newcomer, incarnation, None)
+    }
+
+    /// The same with a device whose place the newcomer wants to take.
+    pub(crate) fn guess_in_place_of(
+        &mut self,
+        offer: &Envelope,
+        code: &str,
+        newcomer: MuaaId,
+        incarnation: u64,
+        replaces: Option<wire::Replaced>,
+    ) -> Envelope {
         let said = content_of(offer);
         let offered: wire::Offer = said.body().unwrap();
         let digits: Vec<u8> = code.bytes().filter(u8::is_ascii_digit).take(8).collect();
@@ -106,6 +118,8 @@ impl Stranger {
                 &offered.share,
                 &share,
                 &number(offered.expires.0),
+                replaces.as_ref().map_or(&[], |replaced| replaced.fingerprint.as_bytes()),
+                replaces.map(|replaced| number(replaced.id.0)).as_ref().map_or(&[], |id| id),
             ],
         );
         let keys = CRYPTO.session_keys(&shared, &transcript);
@@ -114,6 +128,7 @@ impl Stranger {
             share,
             certificate: self.key.certificate.clone(),
             mac: sma_core::Hash(CRYPTO.mac(&keys.newcomer, transcript.as_bytes())),
+            replaces,
         };
         let mut content = self.content(Kind::Join, wire::encode(&join));
         (content.author, content.incarnation) = (newcomer, incarnation);

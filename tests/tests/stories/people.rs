@@ -93,6 +93,7 @@ impl Story {
                 let code = if verb == "wrong-code" { other } else { swap_last(&shown.code) };
                 Command::EnterCode { code: code.into(), from: id(self, Some(of)) }
             }
+            "replace" => Command::Replace { id: id(self, of) },
             "reject" => Command::Reject { id: id(self, of).ok_or("whom?")? },
             "remove" => {
                 let target = of.and_then(|of| running(&self.stage.lab.machines[of]));

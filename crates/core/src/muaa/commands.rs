@@ -5,7 +5,7 @@ use super::{
     persistent::{InboxState, Life},
 };
 use crate::{
-    Command, Crypto, Folder, InputError, MuaaId, Phase, Secret,
+    Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase, Secret,
     state::{LogBody, Removal},
 };
 
@@ -17,6 +17,7 @@ impl Command {
             Self::Offer { .. } => "offer",
             Self::CancelOffer { .. } => "cancel offer",
             Self::EnterCode { .. } => "enter code",
+            Self::Replace { .. } => "replace",
             Self::Reject { .. } => "reject",
             Self::StartApart => "start apart",
             Self::AdoptKey { .. } => "adopt key",
@@ -42,6 +43,7 @@ impl<C: Crypto> Muaa<C> {
             Command::Offer { to, form } => self.offer(to, form),
             Command::CancelOffer { session } => self.cancel(session),
             Command::EnterCode { code, from } => self.enter_code(&code, from),
+            Command::Replace { id } => self.replace(id),
             Command::Reject { id } => self.reject(id),
             Command::StartApart => {
                 self.require(&[Phase::Unpaired, Phase::Requesting])?;
@@ -109,13 +111,17 @@ impl<C: Crypto> Muaa<C> {
     fn remove(&mut self, id: MuaaId) -> Result<(), InputError> {
         self.require(&[Phase::Paired])?;
         let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
-        let target = target.ok_or(InputError::NoSuchMuaa(id))?;
+        self.force_out(id, target.ok_or(InputError::NoSuchMuaa(id))?);
+        Ok(())
+    }
+
+    /// Signs that a member is out for good, tells it so, and makes a new account key for the others.
+    pub(super) fn force_out(&mut self, id: MuaaId, target: Fingerprint) {
         let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
         let cut = self.last_sequence(&target);
         self.append_to_log(&LogBody::Remove(Removal { target, cut }));
         self.tell_removed(id, target, &certificate.unwrap_or_default());
         self.rotate_account_key();
-        Ok(())
     }
 
     fn leave(&mut self) -> Result<(), InputError> {

@@ -228,6 +228,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.group = Some(Group { log, previous });
         self.state.life = Life::Grouped;
         self.state.looked = None;
+        self.state.replaces = None;
         self.take_members_quietly();
         self.tell(Event::Joined { group, by });
         // A key that arrives only now is told of as it is taken in.

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Muaa,
-    persistent::{Link, SESSION_MAX, Session, Stage},
+    persistent::{Link, SESSION_MAX, Session, Stage, Waiting},
     reading::{Heard, Verdict},
 };
 use crate::{
@@ -39,11 +39,17 @@ pub(super) struct Transcript<'a> {
     pub(super) member_share: &'a [u8],
     pub(super) newcomer_share: &'a [u8],
     pub(super) expires: Timestamp,
+    pub(super) replaces: Option<wire::Replaced>,
 }
 
 impl Transcript<'_> {
     pub(super) fn hash<C: Crypto>(&self, crypto: &C) -> Hash {
         let number = |number: u64| number.to_be_bytes();
+        let replaced = self.replaces.map(|replaced| (replaced.fingerprint, number(replaced.id.0)));
+        let (replaced_key, replaced_id): (&[u8], &[u8]) = match &replaced {
+            Some((key, id)) => (key.as_bytes(), id),
+            None => (&[], &[]),
+        };
         crypto.hash(
             "autocrypt-sma-pair-v1",
             &[
@@ -59,6 +65,8 @@ impl Transcript<'_> {
                 self.member_share,
                 self.newcomer_share,
                 &number(self.expires.0),
+                replaced_key,
+                replaced_id,
             ],
         )
     }
@@ -194,8 +202,11 @@ impl<C: Crypto> Muaa<C> {
         open.map(|session| (session.expires, "offer expires"))
     }
 
-    /// A newcomer says "I am here": shown in a list, never a dialog.
+    /// A newcomer says "I am here": shown in a list, never a dialog. What it says later takes the place of what it said before.
     pub(super) fn on_request(&mut self, heard: &Heard) -> Verdict {
+        let Some(request) = heard.content.body::<wire::Request>() else {
+            return Verdict::Ignore(Ignored::Malformed);
+        };
         let id = heard.content.author;
         if self.view.members.contains_key(&heard.content.key) {
             return Verdict::Done;
@@ -212,11 +223,16 @@ impl<C: Crypto> Muaa<C> {
         if known.rejected {
             return Verdict::Drop(Ignored::Stale);
         }
+        let sequence = heard.content.sequence;
         match known.request {
-            Some(token) if token == heard.token => return Verdict::Keep,
-            Some(_) => return Verdict::Drop(Ignored::TooMany),
+            Some(before) if before.token == heard.token => return Verdict::Keep,
+            Some(before) if before.sequence >= sequence => return Verdict::Drop(Ignored::TooMany),
             None if full => return Verdict::Ignore(Ignored::TooMany),
-            None => known.request = Some(heard.token),
+            Some(_) | None => {}
+        }
+        let replaces = request.replaces.map(|replaced| replaced.id);
+        if let Some(before) = known.request.replace(Waiting { token: heard.token, sequence, replaces }) {
+            self.finish(self.own_inbox(), before.token);
         }
         self.changed();
         self.tell(Event::RequestSeen(id));
@@ -231,8 +247,8 @@ impl<C: Crypto> Muaa<C> {
         }
         known.rejected = true;
         let request = known.request.take();
-        if let Some(token) = request {
-            self.finish(self.own_inbox(), token);
+        if let Some(request) = request {
+            self.finish(self.own_inbox(), request.token);
         }
         for session in self.open_sessions(|session| session.to == Some(id)) {
             self.end_session(session, None);
@@ -281,6 +297,7 @@ impl<C: Crypto> Muaa<C> {
             member_share: &self.crypto.pake_share(run),
             newcomer_share: &join.share,
             expires: session.expires,
+            replaces: join.replaces,
         };
         let transcript = transcript.hash(&self.crypto);
         Some((self.crypto.session_keys(&shared, &transcript), transcript))
@@ -320,6 +337,9 @@ impl<C: Crypto> Muaa<C> {
                 return Verdict::Drop(Ignored::TooMany);
             }
         }
+        if let Some(replaced) = join.replaces {
+            self.replace_for((id, key), replaced);
+        }
         let end = self.state.journal_end;
         let part = self.whole_part(key);
         let seed = self.random.seed();
@@ -347,6 +367,22 @@ impl<C: Crypto> Muaa<C> {
             session.stage = Stage::Accepted(key, token);
         }
         Verdict::Done
+    }
+
+    /// The newcomer takes the place of another device: that one is forced out, if it is a silent member. One that is heard may be in
+    /// use, so a person decides about it.
+    fn replace_for(&mut self, newcomer: (MuaaId, Fingerprint), replaced: wire::Replaced) {
+        let wire::Replaced { id, fingerprint } = replaced;
+        if self.view.ended.contains_key(&fingerprint) {
+            return;
+        }
+        let member = self.view.members.get(&fingerprint).is_some_and(|member| member.id == id);
+        let known = self.state.siblings.get(&id).filter(|known| known.fingerprint == fingerprint);
+        if member && fingerprint != newcomer.1 && known.is_some_and(|known| self.is_silent(known)) {
+            self.force_out(id, fingerprint);
+        } else {
+            self.tell(Event::NotReplaced { id: newcomer.0, replaces: id });
+        }
     }
 
     /// The newcomer spoke in the group: the copy of its accept and what was offered to it are not needed any more.
@@ -380,8 +416,8 @@ impl<C: Crypto> Muaa<C> {
             .filter(|(_, known)| members.contains_key(&known.fingerprint))
             .filter_map(|(_, known)| known.request.take())
             .collect();
-        for token in settled {
-            self.finish(self.own_inbox(), token);
+        for request in settled {
+            self.finish(self.own_inbox(), request.token);
         }
         let heard = self.view.members.iter().filter(|(key, _)| self.has_spoken(key));
         let heard: Vec<_> = heard.map(|(_, member)| member.id).collect();

@@ -131,6 +131,7 @@ impl<C: Crypto> Muaa<C> {
             member_share: &offer.share,
             newcomer_share: &share,
             expires: offer.expires,
+            replaces: self.state.replaces,
         };
         let transcript = transcript.hash(&self.crypto);
         let keys = self.crypto.session_keys(&shared, &transcript);
@@ -139,6 +140,7 @@ impl<C: Crypto> Muaa<C> {
             share,
             certificate: self.state.device.certificate.clone(),
             mac: Hash(self.crypto.mac(&keys.newcomer, transcript.as_bytes())),
+            replaces: self.state.replaces,
         };
         self.withdraw_join();
         let token = self.say(Folder::Inbox(offer.from), Class::Join, Kind::Join, wire::encode(&join));
@@ -147,6 +149,25 @@ impl<C: Crypto> Muaa<C> {
             Joining { offer, member_key: keys.member, bundle_key: keys.bundle, transcript, join: token };
         self.state.joining = Some((session, joining));
         self.changed();
+        Ok(())
+    }
+
+    /// Whose place this device takes when it is let in. Who was asked to let it in is asked anew, to show it.
+    pub(super) fn replace(&mut self, id: Option<MuaaId>) -> Result<(), InputError> {
+        self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone])?;
+        let named = |id: MuaaId| {
+            let known = self.state.siblings.get(&id).ok_or(InputError::NoSuchMuaa(id))?;
+            Ok(wire::Replaced { id, fingerprint: known.fingerprint })
+        };
+        let replaces = id.map(named).transpose()?;
+        if std::mem::replace(&mut self.state.replaces, replaces) == replaces {
+            return Ok(());
+        }
+        self.changed();
+        if self.state.life == Life::Unpaired {
+            let asked: Vec<_> = self.state.requested.keys().copied().collect();
+            asked.into_iter().for_each(|id| self.request(id));
+        }
         Ok(())
     }
 

@@ -147,9 +147,9 @@ pub(crate) struct Known {
     /// How often the own announcement was renewed since.
     #[n(5)]
     pub(crate) beats: u32,
-    /// The token of its waiting request.
+    /// Its waiting request.
     #[n(6)]
-    pub(crate) request: Option<Token>,
+    pub(crate) request: Option<Waiting>,
     /// A person said no to this key.
     #[n(7)]
     pub(crate) rejected: bool,
@@ -162,6 +162,20 @@ pub(crate) struct Known {
     /// The program was told of its silence.
     #[n(10)]
     pub(crate) warned: bool,
+}
+
+/// A request that waits for a person.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Waiting {
+    #[n(0)]
+    pub(crate) token: Token,
+    /// A later one takes its place.
+    #[n(1)]
+    pub(crate) sequence: u64,
+    /// Whose place it wants to take.
+    #[n(2)]
+    pub(crate) replaces: Option<MuaaId>,
 }
 
 /// A group with all that is replicated in it.
@@ -401,8 +415,9 @@ pub(crate) struct Durable {
     pub(crate) removals: BTreeSet<(Folder, Token)>,
     #[n(23)]
     pub(crate) processed: BTreeMap<Token, u64>,
+    /// The request posted to each MUAA.
     #[n(24)]
-    pub(crate) requested: BTreeSet<MuaaId>,
+    pub(crate) requested: BTreeMap<MuaaId, Token>,
     #[n(25)]
     pub(crate) formers: BTreeMap<Hash, Former>,
     #[n(26)]
@@ -422,6 +437,9 @@ pub(crate) struct Durable {
     pub(crate) farewells: BTreeMap<MuaaId, Token>,
     #[cbor(n(40), with = "super::peers::table")]
     pub(crate) peers: Table,
+    /// Whose place this device takes when it is let in.
+    #[n(50)]
+    pub(crate) replaces: Option<wire::Replaced>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -461,7 +479,7 @@ impl Durable {
             posts: BTreeMap::new(),
             removals: BTreeSet::new(),
             processed: BTreeMap::new(),
-            requested: BTreeSet::new(),
+            requested: BTreeMap::new(),
             formers: BTreeMap::new(),
             digests: Vec::new(),
             adopted: None,
@@ -471,6 +489,7 @@ impl Durable {
             server_now: Timestamp(0),
             farewells: BTreeMap::new(),
             peers: Table::new(config.peers_max),
+            replaces: None,
         }
     }
 

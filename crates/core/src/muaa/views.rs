@@ -93,6 +93,7 @@ impl<C: Crypto> Muaa<C> {
             name: name.map(|register| register.value.clone()),
             member: member.is_some(),
             requesting: known.is_some_and(|known| known.request.is_some()),
+            replaces: known.and_then(|known| known.request?.replaces),
             fingerprint,
             added_by: member.map(|member| member.added_by),
             last_heard: known.map(|known| known.date),

@@ -31,6 +31,21 @@ pub struct Request {
     /// Makes each request another one.
     #[n(1)]
     pub nonce: u64,
+    /// The member whose place it wants to take.
+    #[n(2)]
+    pub replaces: Option<Replaced>,
+}
+
+/// A member whose place a newcomer takes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Replaced {
+    /// Its id.
+    #[n(0)]
+    pub id: MuaaId,
+    /// Its device key, as it was announced.
+    #[n(1)]
+    pub fingerprint: Fingerprint,
 }
 
 /// A member offers to pair.
@@ -73,6 +88,9 @@ pub struct Join {
     /// MAC(Kn, T).
     #[n(3)]
     pub mac: Hash,
+    /// The member whose place it takes; part of T.
+    #[n(4)]
+    pub replaces: Option<Replaced>,
 }
 
 /// A member proves that it knows the code or the link, and sends the group's state.
