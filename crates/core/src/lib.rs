@@ -9,6 +9,7 @@ mod link;
 mod muaa;
 mod random;
 mod secret;
+mod shared;
 pub mod state;
 mod store;
 mod time;

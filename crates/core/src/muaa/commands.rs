@@ -4,10 +4,7 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{
-    Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase, Secret,
-    state::{LogBody, Removal},
-};
+use crate::{Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase, Secret, state::LogBody};
 
 impl Command {
     /// A word for the log.
@@ -118,8 +115,9 @@ impl<C: Crypto> Muaa<C> {
     /// Signs that a member is out for good, tells it so, and makes a new account key for the others.
     pub(super) fn force_out(&mut self, id: MuaaId, target: Fingerprint) {
         let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
-        let cut = self.last_sequence(&target);
-        self.append_to_log(&LogBody::Remove(Removal { target, cut }));
+        for removal in self.removals_of(target) {
+            self.append_to_log(&LogBody::Remove(removal));
+        }
         self.tell_removed(id, target, &certificate.unwrap_or_default());
         self.rotate_account_key();
     }

@@ -10,8 +10,8 @@ use super::{
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Code, Crypto, Event, Fingerprint, Folder, Form, Hash, Ignored, InputError, MuaaId, PairingLink,
-    PakeRun, Phase, Secret, SessionId, SessionKeys, Side, Timestamp,
+    Class, Code, Crypto, Event, Fingerprint, Folder, Form, Gone, Hash, Ignored, InputError, MuaaId,
+    PairingLink, PakeRun, Phase, Secret, SessionId, SessionKeys, Side, Timestamp,
     config::HOUR,
     state::{Introduction, LogBody},
     wire::{self, Kind},
@@ -373,7 +373,7 @@ impl<C: Crypto> Muaa<C> {
     /// use, so a person decides about it.
     fn replace_for(&mut self, newcomer: (MuaaId, Fingerprint), replaced: wire::Replaced) {
         let wire::Replaced { id, fingerprint } = replaced;
-        if self.view.ended.contains_key(&fingerprint) {
+        if matches!(self.view.ended.get(&fingerprint), Some((_, Gone::Removed | Gone::Left))) {
             return;
         }
         let member = self.view.members.get(&fingerprint).is_some_and(|member| member.id == id);
