@@ -315,7 +315,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// The sequence of the last log operation that is known of a device.
-    fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
+    pub(super) fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
         let heads = self.state.group.as_ref().map(|group| group.log.heads()).unwrap_or_default();
         heads.get(fingerprint).map_or(0, |(sequence, _)| *sequence)
     }
