@@ -12,7 +12,7 @@ use minicbor::{Decode, Encode};
 use sma_autocrypt::Table;
 
 use crate::{
-    AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
+    AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Form, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
     config::{DAY, HOUR},
     shared::Shared,
@@ -148,9 +148,9 @@ pub(crate) struct Known {
     /// How often the own announcement was renewed since.
     #[n(5)]
     pub(crate) beats: u32,
-    /// The token of its waiting request.
+    /// Its waiting request.
     #[n(6)]
-    pub(crate) request: Option<Token>,
+    pub(crate) request: Option<Waiting>,
     /// A person said no to this key.
     #[n(7)]
     pub(crate) rejected: bool,
@@ -163,6 +163,20 @@ pub(crate) struct Known {
     /// The program was told of its silence.
     #[n(10)]
     pub(crate) warned: bool,
+}
+
+/// A request that waits for a person.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Waiting {
+    #[n(0)]
+    pub(crate) token: Token,
+    /// A later one takes its place.
+    #[n(1)]
+    pub(crate) sequence: u64,
+    /// Whose place it wants to take.
+    #[n(2)]
+    pub(crate) replaces: Option<MuaaId>,
 }
 
 /// A group with all that is replicated in it.
@@ -269,12 +283,14 @@ pub(crate) struct Session {
     pub(crate) stage: Stage,
     #[n(6)]
     pub(crate) started: Timestamp,
+    #[n(7)]
+    pub(crate) form: Form,
 }
 
 /// How far the member's side is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub(crate) enum Stage {
-    /// The code is shown.
+    /// The code or the link is shown.
     #[n(0)]
     Open,
     /// The newcomer proved itself; the accept, its proof and its key are kept until it is heard in the group.
@@ -307,6 +323,8 @@ pub(crate) struct SeenOffer {
     pub(crate) token: Token,
     #[n(8)]
     pub(crate) arrived: Timestamp,
+    #[n(9)]
+    pub(crate) form: Form,
 }
 
 /// The newcomer's side of a pairing, from the typed code to the accept.
@@ -385,8 +403,9 @@ pub(crate) struct Durable {
     pub(crate) links: BTreeMap<MuaaId, Link>,
     #[n(17)]
     pub(crate) sessions: Shared<BTreeMap<SessionId, Session>>,
+    /// By session and the member's device key: nobody takes the place of another's offer.
     #[n(18)]
-    pub(crate) offers: Shared<BTreeMap<SessionId, SeenOffer>>,
+    pub(crate) offers: Shared<BTreeMap<(SessionId, Fingerprint), SeenOffer>>,
     #[n(19)]
     pub(crate) joining: Option<(SessionId, Joining)>,
     #[n(20)]
@@ -397,8 +416,9 @@ pub(crate) struct Durable {
     pub(crate) removals: BTreeSet<(Folder, Token)>,
     #[n(23)]
     pub(crate) processed: Shared<BTreeMap<Token, u64>>,
+    /// The request posted to each MUAA.
     #[n(24)]
-    pub(crate) requested: Shared<BTreeSet<MuaaId>>,
+    pub(crate) requested: Shared<BTreeMap<MuaaId, Token>>,
     #[n(25)]
     pub(crate) formers: Shared<BTreeMap<Hash, Former>>,
     #[n(26)]
@@ -427,6 +447,9 @@ pub(crate) struct Durable {
     pub(crate) moves: Vec<SignedOp>,
     #[cbor(n(40), with = "super::peers::table")]
     pub(crate) peers: Shared<Table>,
+    /// Whose place this device takes when it is let in.
+    #[n(50)]
+    pub(crate) replaces: Option<wire::Replaced>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -479,6 +502,7 @@ impl Durable {
             former_keys: BTreeSet::new(),
             moves: Vec::new(),
             peers: Table::new(config.peers_max).into(),
+            replaces: None,
         }
     }
 
@@ -506,7 +530,7 @@ impl Durable {
 }
 
 impl Session {
-    /// Forgets the code: nothing can be proven with it any more.
+    /// Forgets the code or the link: nothing can be proven with it any more.
     pub(crate) fn wipe(&mut self, stage: Stage) {
         self.password = Secret::default();
         self.seed = Secret::default();
@@ -515,19 +539,21 @@ impl Session {
 
     pub(crate) fn new(
         to: Option<MuaaId>,
-        code: &Code,
+        form: Form,
+        password: Secret,
         seed: [u8; 32],
         now: Timestamp,
-        config: &Config,
+        expires: Timestamp,
     ) -> Self {
         Self {
             to,
-            password: code.password(),
+            password,
             seed: Secret::new(seed.to_vec()),
-            expires: now + config.offer_lifetime,
+            expires,
             offer: Token::default(),
             stage: Stage::Open,
             started: now,
+            form,
         }
     }
 }
