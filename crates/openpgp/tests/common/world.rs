@@ -47,7 +47,11 @@ impl<C: Crypto> World<C> {
     /// Until nothing is under way and no timer is due soon.
     pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
-            if (0..self.programs.len()).fold(false, |moved, at| self.turn(at) || moved) {
+            let mut moved = false;
+            for at in 0..self.programs.len() {
+                moved |= self.turn(at);
+            }
+            if moved {
                 continue;
             }
             let next = self.programs.iter().filter_map(|program| program.muaa.poll_timeout()).min();
@@ -92,9 +96,9 @@ impl<C: Crypto> World<C> {
         self.settle();
         self.command(member, Command::Offer { to: self.programs[newcomer].muaa.id() });
         self.settle();
-        let shown = self.programs[member].events.iter().rev().find_map(|event| match event {
-            Event::ShowCode { code, .. } => Some(code.shown()),
-            _ => None,
+        let shown = self.programs[member].events.iter().rev().find_map(|event| {
+            let Event::ShowCode { code, .. } = event else { return None };
+            Some(code.shown())
         });
         let code = shown.expect("a code is shown");
         self.command(newcomer, Command::EnterCode { code: code.clone(), from: None });
