@@ -9,7 +9,7 @@ use sma_core::{
 /// Ids from here on are drawn at random; they get short names in the order of their appearance.
 const RANDOM_FROM: u64 = 10_000;
 /// How many lines a trace keeps, the latest.
-const LINES_MAX: usize = 4000;
+const LINES_MAX: usize = 40_000;
 
 /// Short names for what is long and random.
 #[derive(Clone, Default, Debug)]
@@ -123,6 +123,7 @@ impl Names {
                     Ended::Rejected => "it was rejected",
                     Ended::WrongCode => "the code was wrong",
                     Ended::Aborted => "it was given up",
+                    Ended::TooLarge => "the server takes no message that large",
                 };
                 format!("stops pairing with {}: {why}", self.id(*with))
             }
@@ -143,6 +144,7 @@ impl Names {
                 format!("lost its sibling {}: it {how}", self.id(*id))
             }
             Event::AccountKeyChanged(_) => "uses another account key".to_owned(),
+            Event::KeyDestroyed(_) => "wipes an account key".to_owned(),
             Event::SettingsChanged => "has other settings".to_owned(),
             Event::PeersChanged => "hears of peers".to_owned(),
             Event::MemberSilent { id } => format!("notices that {} is silent", self.id(*id)),
@@ -150,6 +152,14 @@ impl Names {
                 format!("asks whether {}, whose folder was deleted, is to be removed", self.id(*id))
             }
             Event::Equivocation { id } => format!("notices that {} is there twice", self.id(*id)),
+            Event::Moved { from, to } => {
+                format!(
+                    "finds that its state is not its latest: {} goes on as {}",
+                    self.id(*from),
+                    self.id(*to)
+                )
+            }
+            Event::UpdateNeeded => "is too old to change who belongs to the account".to_owned(),
             Event::Ignored { folder, uid, why } => {
                 format!("ignores uid {} of {}: {}", uid.0, self.folder(*folder), why.words())
             }

@@ -10,7 +10,7 @@ use sma_core::{
 };
 use sma_sim::stage::Stage;
 
-use crate::world::{Act, CRYPTO, DEVICES, MAX, Place, Story, key, log_of, sign};
+use crate::world::{Act, CRYPTO, DEVICES, MAX, Place, Story, key, last_upto, log_of, sign};
 
 fn any_act() -> impl Strategy<Value = Act> {
     let device = 0..DEVICES;
@@ -23,18 +23,26 @@ fn any_act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Alive),
         1 => device.prop_map(Act::Move),
         3 => (0..4u8, 0..3u64, 0..3u64).prop_map(|(key, epoch, made)| Act::Key(key, epoch, made)),
-        1 => Just(Act::Unknown),
+        1 => (0..4u8).prop_map(Act::Destroy),
+        1 => prop_oneof![25..32u16, 33..40u16].prop_map(Act::Unknown),
     ]
 }
 
 /// Operations of one group by devices that keep to no rule, the genesis first.
 fn any_ops() -> impl Strategy<Value = Vec<SignedOp>> {
-    let said = proptest::collection::vec((0..4usize, any_act(), 2..8u64), 0..14);
+    let said = proptest::collection::vec((0..4usize, any_act(), 2..8u64, prop::bool::weighted(0.8)), 0..14);
     (1..4usize, said).prop_map(|(last, said)| {
         let mut story = Story::of(last);
         let group = Some(story.ops[0].hash(&CRYPTO));
-        for (author, act, sequence) in said {
-            story.ops.push(sign(author, act, Place { group, sequence, ..Place::default() }));
+        for (author, act, sequence, chained) in said {
+            let own = |op: &&SignedOp| op.content().is_some_and(|content| content.key == key(author));
+            let previous = story.ops.iter().rfind(own).filter(|_| chained).map(|op| op.hash(&CRYPTO));
+            let cut = match act {
+                Act::Remove(target, upto) => last_upto(&story.log(), target, upto),
+                _ => None,
+            };
+            let cut = cut.into_iter().collect();
+            story.ops.push(sign(author, act, Place { group, sequence, previous, cut, ..Place::default() }));
         }
         story.ops
     })
@@ -174,12 +182,10 @@ proptest! {
         let backwards: Vec<_> = ops[..1].iter().chain(ops[1..].iter().rev()).cloned().collect();
         let other = Membership::of(&log_of(&backwards));
         prop_assert_eq!((view.current, &view.keys), (other.current, &other.keys));
-        for notice in view.keys.values() {
-            let current = view.keys[&view.current.unwrap()];
-            let order = |n: &sma_core::state::KeyNotice| {
-                (std::cmp::Reverse(n.epoch), n.created, n.fingerprint)
-            };
-            prop_assert!(order(&current) <= order(notice));
+        for (key, named) in view.keys.iter() {
+            let current = view.current.unwrap();
+            let order = |key, n: &sma_core::state::Named| (std::cmp::Reverse(n.epoch), n.created, key);
+            prop_assert!(order(current, view.keys.get(&current).unwrap()) <= order(*key, named));
         }
     }
 

@@ -46,6 +46,45 @@ fn whom_a_removed_device_adds_beyond_its_cut_is_no_member_and_whom_it_added_befo
     assert_eq!(story.members(), set([0, 2, 3, 5]), "who has the right lets in a voided one");
 }
 
+/// The attack of a key that signs under a number which it left out before its removal (A12).
+#[test]
+fn invariant_3_what_a_removed_or_departed_device_dates_back_to_before_its_end_is_void() {
+    let ends: [fn(&mut Story); 2] = [|story| _ = story.remove(0, 1), |story| _ = story.say(1, Act::Leave)];
+    for end in ends {
+        let mut story = Story::of(2);
+        story.say_as(1, Act::Add(3), 2).say_as(1, Act::Key(1, 0, 5), 9);
+        let (first, last) =
+            (story.ops[story.ops.len() - 2].hash(&CRYPTO), story.ops[story.ops.len() - 1].hash(&CRYPTO));
+        end(&mut story);
+        let group = Some(story.log().group());
+        for previous in [None, Some(first), Some(last), Some(Hash([9; 32]))] {
+            for act in [Act::Add(4), Act::Move(4), Act::Key(2, 7, 1), Act::AddAs(4, 6)] {
+                let mut story = story.clone();
+                story.ops.push(sign(1, act, Place { group, sequence: 5, previous, ..Place::default() }));
+                story.say(4, Act::Add(5));
+                assert_eq!(story.members(), set([0, 2, 3]), "{act:?} behind {previous:?}");
+                assert_eq!(story.view().current, Some(account_key(1)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_removal_may_leave_several_chains_of_a_fork_standing() {
+    let mut story = Story::of(2);
+    story.say(1, Act::Add(3)).at_once(&[(1, Act::Move(4)), (1, Act::Move(5)), (1, Act::Move(6))]);
+    let moves: Vec<_> = story.ops[story.ops.len() - 3..].iter().map(|op| op.hash(&CRYPTO)).collect();
+    let group = Some(story.log().group());
+    for (kept, members) in
+        [(vec![], set([0, 2])), (vec![0, 2], set([0, 2, 3, 4, 6])), (vec![1], set([0, 2, 3, 5]))]
+    {
+        let mut story = story.clone();
+        let cut = kept.iter().map(|at: &usize| moves[*at]).collect();
+        story.ops.push(sign(0, Act::Remove(1, 0), Place { group, sequence: 9, cut, ..Place::default() }));
+        assert_eq!(story.members(), members, "{kept:?}");
+    }
+}
+
 #[test]
 fn a_removed_device_that_another_member_lets_in_at_the_same_time_is_out() {
     let mut story = Story::of(3);
@@ -96,7 +135,7 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
         Act::Alive,
         Act::Leave,
         Act::Key(1, 9, 9),
-        Act::Unknown,
+        Act::Unknown(31),
         Act::Genesis,
     ];
     for act in acts {
@@ -107,7 +146,7 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
             story.say(4, Act::Add(1)).say(5, Act::Add(1)).say(4, Act::Add(6));
             let view = story.view();
             assert_eq!(members(&view), set([0, 2]), "{act:?}, {more:?}");
-            assert!(view.keys.is_empty() && !view.needs_update, "{act:?}, {more:?}");
+            assert!(view.keys.iter().next().is_none() && !view.needs_update(), "{act:?}, {more:?}");
         }
     }
 }
@@ -161,7 +200,7 @@ fn nobody_founds_a_group_in_the_name_of_another_or_of_a_key_that_is_not_its_own(
     for place in [
         Place { group: Some(Hash([1; 32])), ..place.clone() },
         Place { previous: Some(Hash([1; 32])), ..place.clone() },
-        Place { seen: Some([(key(0), (1, Hash([1; 32])))].into()), ..place },
+        Place { seen: Some([(key(0), (1, Hash([1; 32])))].into()), ..place.clone() },
     ] {
         assert_eq!(Log::found(&CRYPTO, &sign(0, Act::Genesis, place)), None);
     }
@@ -215,7 +254,12 @@ fn two_clones_that_both_move_both_stand_until_their_former_key_is_cut() {
     assert_eq!(members(&view), set([0, 2, 3, 4, 5]));
     assert_eq!(view.equivocators, [key(1)].into());
     story.say(0, Act::Remove(1, 1));
-    assert_eq!(story.members(), set([0, 2, 3, 4]));
+    let stands = |story: &Story| story.members().intersection(&set([3, 4])).count();
+    assert_eq!(
+        (stands(&story), story.members().len()),
+        (1, 3),
+        "a cut names one of the two, and not what is behind it"
+    );
 }
 
 #[test]
@@ -302,13 +346,30 @@ fn of_several_ends_the_strongest_is_told_in_every_order() {
 
 #[test]
 fn an_operation_of_a_later_version_is_kept_and_changes_no_member() {
+    for (number, needs_update) in [(15, false), (25, true), (31, true), (32, false), (99, false)] {
+        let mut story = Story::of(2);
+        let before = story.members();
+        story.say(1, Act::Unknown(number)).say(1, Act::Add(3));
+        let view = story.view();
+        assert_eq!(view.needs_update(), needs_update, "{number}");
+        assert_eq!(story.log().len(), story.ops.len());
+        assert_eq!(members(&view), &before | &set([3]));
+    }
+}
+
+#[test]
+fn an_operation_of_a_later_version_by_one_that_was_out_before_needs_no_update() {
     let mut story = Story::of(2);
-    let before = story.members();
-    story.say(1, Act::Unknown).say(1, Act::Add(3));
-    let view = story.view();
-    assert!(view.needs_update);
-    assert_eq!(story.log().len(), story.ops.len());
-    assert_eq!(members(&view), &before | &set([3]));
+    story.remove(0, 1).say(1, Act::Unknown(31));
+    assert!(!story.view().needs_update());
+    // Whoever has seen it removes its author as from before it: then it is void.
+    let mut story = Story::of(2);
+    story.say(1, Act::Add(3)).say(1, Act::Unknown(31));
+    let first = story.last(1);
+    assert_eq!(story.view().unknown, [(key(1), first)].into());
+    story.say(0, Act::Remove(1, first - 1));
+    assert!(!story.view().needs_update());
+    assert_eq!(story.members(), set([0, 2, 3]));
 }
 
 #[test]
@@ -332,8 +393,12 @@ fn a_missing_link_of_a_chain_is_named_and_evaluated_as_what_was_not_said() {
 fn a_chain_that_names_what_nobody_has_makes_nobody_a_member_who_is_none_without() {
     let mut story = Story::of(2);
     story.say(0, Act::Remove(1, 0));
-    let place =
-        Place { group: Some(story.log().group()), sequence: 5, previous: Some(Hash([9; 32])), seen: None };
+    let place = Place {
+        group: Some(story.log().group()),
+        sequence: 5,
+        previous: Some(Hash([9; 32])),
+        ..Place::default()
+    };
     story.ops.push(sign(1, Act::Add(3), place.clone()));
     story.ops.push(sign(2, Act::Add(4), place));
     assert_eq!(story.log().gaps(), [Hash([9; 32])].into());
@@ -380,4 +445,26 @@ fn the_current_account_key_is_of_the_greatest_epoch_then_the_oldest_then_the_low
     assert_eq!(current(&left), Some(account_key(1)), "what was said before the end counts");
     let removed = [(1, Act::Key(1, 0, 5)), (0, Act::Remove(1, 1)), (1, Act::Key(2, 2, 1))];
     assert_eq!(current(&removed), Some(account_key(1)), "a removed device makes no key current");
+}
+
+#[test]
+fn a_destroyed_key_is_never_current_and_comes_not_back_and_another_one_is_to_be_made_if_it_would_be() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 0, 5)).say(0, Act::Key(2, 1, 6)).say(1, Act::Destroy(1));
+    let view = story.view();
+    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), false));
+    assert!(view.keys.get(&account_key(1)).is_none() && view.keys.is_destroyed(&account_key(1)));
+    story.say(0, Act::Key(1, 2, 5));
+    let view = story.view();
+    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), true));
+    assert_eq!(view.keys.next_epoch(), 3);
+    story.say(1, Act::Key(3, 3, 7));
+    assert_eq!((story.view().current, story.view().keys.lost_current()), (Some(account_key(3)), false));
+}
+
+#[test]
+fn a_removed_device_destroys_no_key() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 0, 5)).say(0, Act::Key(2, 1, 6)).remove(0, 1).say(1, Act::Destroy(1));
+    assert!(story.view().keys.destroyed().is_empty());
 }

@@ -1,16 +1,30 @@
 //! The group's state: evaluating the log, taking in what siblings send, entering a group.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sma_autocrypt::Table;
 
 use super::{
     Muaa,
     persistent::{Group, Item, Life, Link},
 };
 use crate::{
-    AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
-    state::{Entry, Log, LogBody, Membership, Register},
+    AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
+    shared::Shared,
+    state::{Log, Register, Settings},
     wire::{KeyMaterial, Update, encode},
 };
+
+/// A digest, and what it was made of.
+#[derive(Clone)]
+pub(super) struct Digested {
+    log: Log,
+    held: Vec<Fingerprint>,
+    keys: Shared<BTreeMap<Fingerprint, AccountKey>>,
+    settings: Shared<Settings>,
+    peers: Shared<Table>,
+    digest: Hash,
+}
 
 impl<C: Crypto> Muaa<C> {
     /// Evaluates the log anew, tells what differs, and keeps one link for each other member.
@@ -25,7 +39,9 @@ impl<C: Crypto> Muaa<C> {
             if *key != self.state.device.fingerprint {
                 // What is on its way to others is not in what it was let in with.
                 let told = self.state.journal.keys().next().map_or(self.state.journal_end, |first| first - 1);
-                self.state.links.entry(member.id).or_insert(Link { acked: told, ..Link::default() });
+                // One that moved knows only what it knew when its state was saved.
+                let link = Link { acked: told, full: self.has_moved(key), ..Link::default() };
+                self.state.links.entry(member.id).or_insert(link);
                 self.tell(Event::MemberAdded { id: member.id, by: member.added_by });
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
@@ -34,7 +50,8 @@ impl<C: Crypto> Muaa<C> {
         for key in known.difference(&present) {
             let Some(member) = before.members.get(key) else { continue };
             let how = self.view.ended.get(key).map(|(_, how)| *how);
-            if let (Some(how), true) = (how, *key != self.state.device.fingerprint) {
+            let other = *key != self.state.device.fingerprint && !self.state.former_keys.contains(key);
+            if let (Some(how), true) = (how, other) {
                 self.drop_link(member.id);
                 self.tell(Event::MemberGone { id: member.id, how });
             }
@@ -45,46 +62,12 @@ impl<C: Crypto> Muaa<C> {
                 self.tell(Event::Equivocation { id });
             }
         }
+        self.wipe_destroyed_keys();
         self.tell_current_key(before.current);
+        self.notice_later_version(&before);
         self.drop_settled_requests();
         self.notice_own_end();
         self.changed();
-    }
-
-    /// A remover makes a new account key. If all who removed a device are out as well, so are their keys: one of those who stay
-    /// makes another one, else mail would go on under a key that the removed device holds.
-    pub(super) fn rotate_after_crossing_removals(&mut self) {
-        if self.io.removals_due && self.is_foremost() {
-            self.io.removals_due = false;
-            if self.lacks_a_key() {
-                self.rotate_account_key();
-            }
-        }
-    }
-
-    fn lacks_a_key(&self) -> bool {
-        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return false };
-        let removals = log.entries().map(|(_, entry)| entry).filter(|entry| {
-            let LogBody::Remove(removal) = &entry.body else { return false };
-            let ended = self.view.ended.get(&removal.target).is_some_and(|(_, how)| *how == Gone::Removed);
-            ended && !self.view.members.contains_key(&entry.key)
-        });
-        removals.into_iter().any(|removal| {
-            let knows = |entry: &Entry| {
-                matches!(entry.body, LogBody::AccountKey(_))
-                    && self.view.members.contains_key(&entry.key)
-                    && entry.seen.get(&removal.key).is_some_and(|(seen, _)| *seen >= removal.sequence)
-            };
-            !log.entries().any(|(_, entry)| knows(entry))
-        })
-    }
-
-    fn tell_current_key(&mut self, before: Option<Fingerprint>) {
-        if let Some(current) = self.view.current.filter(|current| before != Some(*current))
-            && self.state.keys.contains_key(&current)
-        {
-            self.tell(Event::AccountKeyChanged(current));
-        }
     }
 
     pub(super) fn id_of(&self, key: &Fingerprint) -> Option<MuaaId> {
@@ -129,18 +112,12 @@ impl<C: Crypto> Muaa<C> {
             Some(_) | None => Vec::new(),
         };
         // The keys first, so that a new current key can be told of.
-        let named: BTreeSet<_> = self
-            .state
-            .group
-            .as_ref()
-            .map(|group| Membership::of(&group.log).keys)
-            .unwrap_or_default()
-            .into_keys()
-            .collect();
-        for material in &update.keys {
-            self.take_key(material, &named);
+        if !update.keys.is_empty() {
+            let named = self.state.membership().keys;
+            update.keys.iter().for_each(|material| self.take_key(material, &named));
         }
         if !taken.is_empty() {
+            self.find_own_among(&taken);
             self.evaluate();
         }
         let mut news = false;
@@ -153,20 +130,6 @@ impl<C: Crypto> Muaa<C> {
         }
         self.take_peers(update);
         self.changed();
-    }
-
-    fn take_key(&mut self, material: &KeyMaterial, named: &BTreeSet<Fingerprint>) {
-        let Ok(key) = self.crypto.read_account_key(&material.secret) else { return };
-        let fits = self.state.keys.len() < self.config.account_keys_max;
-        if fits && named.contains(&key.fingerprint) && !self.state.keys.contains_key(&key.fingerprint) {
-            let current = self.view.current == Some(key.fingerprint);
-            let fingerprint = key.fingerprint;
-            self.state.keys.insert(fingerprint, key);
-            self.io.digest_due = true;
-            if current {
-                self.tell(Event::AccountKeyChanged(fingerprint));
-            }
-        }
     }
 
     /// Everything that a new member needs but the peers, of which an update may hold only a part, for the device with this key.
@@ -191,22 +154,46 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// The keys that are held and that the log names.
-    fn held_keys(&self) -> impl Iterator<Item = &AccountKey> {
-        self.state.keys.values().filter(|key| self.view.keys.contains_key(&key.fingerprint))
-    }
-
     /// A digest of all replicated state: equal on all members when they agree. The secret keys are part of it, so that it
     /// tells an outsider nothing.
     #[must_use]
     pub fn digest(&self) -> Option<Hash> {
+        match &self.digested.0 {
+            Some(digested) if self.is_digested(digested) => Some(digested.digest),
+            Some(_) | None => self.compute_digest(),
+        }
+    }
+
+    /// As [`Muaa::digest`], and keeps it until something that it is made of changes.
+    pub(super) fn keep_digest(&mut self) -> Option<Hash> {
+        let digest = self.digest()?;
+        if !self.digested.0.as_ref().is_some_and(|digested| self.is_digested(digested)) {
+            self.digested.0 = Some(Digested {
+                log: self.state.group.as_ref()?.log.clone(),
+                held: self.held_keys().map(|key| key.fingerprint).collect(),
+                keys: self.state.keys.clone(),
+                settings: self.state.settings.clone(),
+                peers: self.state.peers.clone(),
+                digest,
+            });
+        }
+        Some(digest)
+    }
+
+    /// Whether this is still what a digest was made of.
+    fn is_digested(&self, of: &Digested) -> bool {
+        self.state.group.as_ref().is_some_and(|group| group.log.is(&of.log))
+            && self.state.keys.is(&of.keys)
+            && self.state.settings.is(&of.settings)
+            && self.state.peers.is(&of.peers)
+            && self.held_keys().map(|key| &key.fingerprint).eq(&of.held)
+    }
+
+    fn compute_digest(&self) -> Option<Hash> {
         let group = self.state.group.as_ref()?;
         let mut parts = vec![group.log.group().0.to_vec()];
         parts.extend(group.log.entries().map(|(hash, _)| hash.0.to_vec()));
-        parts.extend(
-            self.held_keys()
-                .map(|key| self.crypto.hash("autocrypt-sma-key-v1", &[key.secret.expose()]).0.to_vec()),
-        );
+        parts.extend(self.held_keys().map(|key| self.version_of(key).0.to_vec()));
         parts.push(encode(&self.state.settings));
         parts.push(self.state.peers.shared().to_bytes());
         let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
@@ -223,18 +210,23 @@ impl<C: Crypto> Muaa<C> {
         }
         self.state.journal.clear();
         let own = self.state.device.fingerprint;
-        let previous = log.heads().get(&own).map(|(_, hash)| *hash);
+        let head = log.heads().get(&own).copied();
+        let previous = head.map(|(_, hash)| hash);
+        // An earlier life of this device may have said more than its saved state knows.
+        self.state.sequence = self.state.sequence.max(head.map_or(0, |(sequence, _)| sequence));
         let group = log.group();
         self.state.group = Some(Group { log, previous });
         self.state.life = Life::Grouped;
         self.state.looked = None;
         self.take_members_quietly();
         self.tell(Event::Joined { group, by });
+        self.notice_later_version(&former_view);
+        // Which version of a key counts must stand in the log before another one is taken in.
+        self.bring_own_keys(&former_view);
         // A key that arrives only now is told of as it is taken in.
         self.tell_current_key(former_view.current);
         let state = Update { ops: Vec::new(), ..update.clone() };
         self.take_in(&state);
-        self.bring_own_keys(&former_view);
         self.bring_own_settings(update);
         self.bring_own_peers(update);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
@@ -242,9 +234,11 @@ impl<C: Crypto> Muaa<C> {
             link.received = sequence;
             link.owes = true;
         }
-        if let Some(former) = former.filter(|former| former.log.group() != group) {
+        let led = |former: &Group| former.log.group() != group && !former_view.needs_update();
+        if let Some(former) = former.filter(led) {
             self.lead(&former, &former_view);
         }
+        self.bring_removals(&former_view);
         self.io.read_again(self.own_inbox());
         self.changed();
     }
@@ -266,25 +260,5 @@ impl<C: Crypto> Muaa<C> {
             self.state.links.insert(member.id, Link { acked: end, ..Link::default() });
         }
         self.drop_settled_requests();
-    }
-
-    /// All mail that could be read before can be read after, on every device: the own keys become the group's.
-    fn bring_own_keys(&mut self, former: &Membership) {
-        if let Some(key) =
-            self.state.adopted.take().and_then(|secret| self.crypto.read_account_key(&secret).ok())
-        {
-            self.state.keys.insert(key.fingerprint, key);
-        }
-        let own: Vec<_> = self
-            .state
-            .keys
-            .values()
-            .filter(|key| !self.view.keys.contains_key(&key.fingerprint))
-            .cloned()
-            .collect();
-        for key in own {
-            let epoch = former.keys.get(&key.fingerprint).map_or(0, |notice| notice.epoch);
-            self.publish_key(key, epoch);
-        }
     }
 }

@@ -4,16 +4,17 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Muaa,
-    persistent::{Announced, InboxState, Item, Known, Life},
+    persistent::{Announced, InboxState, Known, Life},
 };
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
-    state::{Introduction, KeyNotice, Log, LogBody, Removal},
+    state::{Expiry, Introduction, Log, LogBody},
     wire::{self, Kind},
 };
 
 impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
+        self.go_on_if_behind();
         if matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended) {
             return;
         }
@@ -22,11 +23,12 @@ impl<C: Crypto> Muaa<C> {
         match self.state.life {
             Life::Discovering => self.discover(),
             Life::Unpaired => self.ask_to_be_let_in(),
-            Life::Grouped => {
+            // Before the announcements were read it may not know that its state is not the latest.
+            Life::Grouped if self.io.read.contains(&Folder::Announcements) => {
                 self.watch_over_silence();
                 self.rotate_after_crossing_removals();
             }
-            Life::Suspended | Life::Removed | Life::Left => {}
+            Life::Grouped | Life::Suspended | Life::Removed | Life::Left => {}
         }
     }
 
@@ -106,7 +108,9 @@ impl<C: Crypto> Muaa<C> {
         self.io.add_folder(folder);
         if folder == self.own_inbox() {
             if !fresh && self.io.first_try {
-                return self.draw_another_id();
+                // An id that a move names is drawn by another move.
+                let moved = self.state.group.is_some();
+                return if moved { self.go_on_as_another(0) } else { self.draw_another_id() };
             }
             self.state.inbox = InboxState::Made;
             self.changed();
@@ -130,15 +134,14 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
-    /// The own key was let in and out again before this device heard of it, and does not come back: it takes another key and
-    /// another id, and begins anew. Nothing is lost, since it never had anything of the group.
+    /// The own key does not come back, or another copy of this state has used it: the device, which is in no group, takes another
+    /// key and id, and begins anew. Nothing is lost, since it never had anything of the group.
     pub(super) fn start_over(&mut self) {
-        self.take_things_away();
+        self.lay_down_key();
+        self.state.moves.clear();
         self.state.device =
             self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
         self.state.incarnation = self.random.number();
-        self.state.requested.clear();
-        self.state.posts.clear();
         self.state.life = Life::Discovering;
         self.draw_another_id();
     }
@@ -192,35 +195,10 @@ impl<C: Crypto> Muaa<C> {
             Some(key) => key,
             None => self.new_account_key(),
         };
-        self.take_key_as_current(key);
+        // A log of one operation has room.
+        let _ = self.take_key_as_current(key);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
         self.changed();
-    }
-
-    fn new_account_key(&mut self) -> crate::AccountKey {
-        let seed = self.random.seed();
-        self.crypto
-            .new_account_key(&self.state.address, &seed, self.now)
-            .expect("an account key can be made for the configured address")
-    }
-
-    /// Makes `key` the current one: its epoch is above all others.
-    pub(super) fn take_key_as_current(&mut self, key: crate::AccountKey) {
-        let epoch = if self.view.keys.is_empty() { 0 } else { self.view.epoch() + 1 };
-        self.publish_key(key, epoch);
-    }
-
-    pub(super) fn publish_key(&mut self, key: crate::AccountKey, epoch: u64) {
-        let notice = KeyNotice { fingerprint: key.fingerprint, epoch, created: key.created, generation: 0 };
-        self.state.keys.insert(key.fingerprint, key);
-        self.note(Item::Key(notice.fingerprint));
-        self.append_to_log(&LogBody::AccountKey(notice));
-    }
-
-    /// Makes a new account key current: whoever is out now does not get it.
-    pub(super) fn rotate_account_key(&mut self) {
-        let key = self.new_account_key();
-        self.take_key_as_current(key);
     }
 
     /// Posts a request to the MUAAs that were there first (H2).
@@ -242,8 +220,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether it has been silent for longer than `limit`, on the server's dates and by the own heartbeats.
     fn has_been_silent(&self, known: &Known, limit: Duration) -> bool {
-        let beats = limit.as_millis() / self.config.heartbeat.as_millis().max(1);
-        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats
+        let beats = || limit.as_millis() / self.config.heartbeat.as_millis().max(1);
+        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats()
     }
 
     pub(super) fn is_silent(&self, known: &Known) -> bool {
@@ -252,7 +230,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn watch_over_silence(&mut self) {
         let mut quiet = Vec::new();
-        for (id, known) in &self.state.siblings {
+        for (id, known) in self.state.siblings.iter() {
             let member = self.view.members.contains_key(&known.fingerprint);
             quiet.push((*id, member, known.clone()));
         }
@@ -266,10 +244,10 @@ impl<C: Crypto> Muaa<C> {
             if member && self.is_silent(&known) {
                 self.stop_writing_to(id);
             }
-            if self.is_foremost() && self.has_been_silent(&known, self.config.expire_after) {
+            if self.has_been_silent(&known, self.config.expire_after) && self.is_foremost() {
                 self.clear_away(id, &known, member);
             }
-            if member && self.is_foremost() && self.has_been_silent(&known, self.config.forget_after) {
+            if member && self.has_been_silent(&known, self.config.forget_after) && self.is_foremost() {
                 self.forget(known.fingerprint);
             }
         }
@@ -301,12 +279,12 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn forget(&mut self, fingerprint: Fingerprint) {
-        let cut = self.last_sequence(&fingerprint);
-        self.append_to_log(&LogBody::Expire(Removal { target: fingerprint, cut }));
+        let last = self.last_sequence(&fingerprint);
+        self.append_to_log(&LogBody::Expire(Expiry { target: fingerprint, last }));
     }
 
     /// The sequence of the last log operation that is known of a device.
-    pub(super) fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
+    fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
         let heads = self.state.group.as_ref().map(|group| group.log.heads()).unwrap_or_default();
         heads.get(fingerprint).map_or(0, |(sequence, _)| *sequence)
     }
@@ -325,7 +303,7 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
-    fn take_things_away(&mut self) {
+    pub(super) fn take_things_away(&mut self) {
         if let Some(Announced { token, .. }) = self.state.announced.take() {
             self.withdraw(Folder::Announcements, token);
         }
@@ -345,8 +323,8 @@ impl<C: Crypto> Muaa<C> {
                 // It was only asleep: a sign of life undoes the expiry.
                 self.append_to_log(&LogBody::Alive);
             }
-            Some(Gone::Removed | Gone::Voided | Gone::Moved) => self.end(Life::Removed),
-            Some(Gone::Left) | None => {}
+            Some(Gone::Removed | Gone::Voided) => self.end(Life::Removed),
+            Some(Gone::Left | Gone::Moved) | None => {}
         }
     }
 

@@ -4,12 +4,17 @@
 //! changes state, then `plan` derives from the state alone what to ask of the store next. So a restored machine goes on
 //! where the lost one stood, whatever was under way.
 
+mod accepting;
 mod announcing;
+mod clock;
 mod commands;
 mod group;
+mod keys;
 mod life;
+mod limits;
 mod member;
 mod merging;
+mod moving;
 mod newcomer;
 mod peers;
 mod persistent;
@@ -18,6 +23,7 @@ mod saying;
 mod shown;
 mod storage;
 mod sync;
+mod versions;
 mod views;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -40,7 +46,9 @@ use crate::{
 ///    After a restart the old ids are void, and [`Muaa::restore`] derives what to do by reading the store.
 /// 3. Wrong octets in the store never give an `Err`: they become [`Event::Ignored`]. `Err` means that the caller broke the
 ///    contract or that a command cannot be done now. A panic means that this crate is wrong.
-/// 4. A `now` that goes backwards is taken for the latest one seen.
+/// 4. A `now` that is earlier than the latest one by less than a minute is taken for the latest one. One that is earlier still says
+///    that the clock was put right: it is the present from then on, and what waits for a later time waits no longer than it would
+///    have from now on.
 /// 5. The same configuration, seed, snapshot and inputs give the same outputs, octet by octet.
 ///
 /// A seed must be fresh randomness in each life of the process.
@@ -69,6 +77,7 @@ pub struct Muaa<C> {
     /// The state differs from what was last handed out to be made durable.
     unsaved: bool,
     view: Membership,
+    digested: Cached<group::Digested>,
     io: storage::Io,
     events: VecDeque<Event>,
     phase_told: Option<Phase>,
@@ -95,6 +104,28 @@ impl<T> std::ops::Deref for Hidden<T> {
 impl<T> std::ops::DerefMut for Hidden<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.0
+    }
+}
+
+/// What was computed from the rest and may be computed anew: it makes no difference between two machines.
+#[derive(Clone)]
+struct Cached<T>(Option<T>);
+
+impl<T> PartialEq for Cached<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Cached<T> {}
+
+impl<T> std::hash::Hash for Cached<T> {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl<T> std::fmt::Debug for Cached<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
     }
 }
 
@@ -160,6 +191,7 @@ impl<C: Crypto> Muaa<C> {
             state: Hidden(state),
             unsaved,
             view,
+            digested: Cached(None),
             io: storage::Io::default(),
             events: VecDeque::new(),
             phase_told: None,
@@ -176,7 +208,7 @@ impl<C: Crypto> Muaa<C> {
     /// # Errors
     /// [`InputError`]; each says what it did to the state.
     pub fn handle_input(&mut self, input: Input, now: Timestamp) -> Result<(), InputError> {
-        self.now = self.now.max(now);
+        self.tell_time(now);
         tracing::trace!(target: "sma", input = %shown::Shown(&input), "in");
         let result = match input {
             Input::Command(command) => self.command(command),
@@ -192,7 +224,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Lets time pass: does what has become due. A call too early does nothing.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        self.tell_time(now);
         self.plan();
     }
 
@@ -218,12 +250,12 @@ impl<C: Crypto> Muaa<C> {
         if matches!(self.state.life, Life::Removed | Life::Left) && self.is_idle() {
             return None;
         }
-        let mut deadlines = vec![(self.io.next_poll, "poll")];
-        deadlines.extend(self.storage_deadlines());
-        deadlines.extend(self.life_deadlines());
-        deadlines.extend(self.pairing_deadlines());
-        deadlines.extend(self.sync_deadlines());
-        deadlines.into_iter().min().map(|(at, why)| (at.max(self.now), why))
+        let deadlines = std::iter::once((self.io.next_poll, "poll"))
+            .chain(self.storage_deadlines())
+            .chain(self.life_deadlines())
+            .chain(self.pairing_deadlines())
+            .chain(self.sync_deadlines());
+        deadlines.min().map(|(at, why)| (at.max(self.now), why))
     }
 
     fn plan(&mut self) {

@@ -7,6 +7,7 @@ use crate::{
 };
 
 /// A message that is protected as far as its own certificate goes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Heard {
     pub(super) folder: Folder,
     pub(super) token: Token,
@@ -115,6 +116,7 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Merge
             | Kind::AccountKey
             | Kind::Alive
+            | Kind::Destroy
             | Kind::Unknown(_) => Verdict::Ignore(Ignored::WrongFolder),
         }
     }
@@ -163,6 +165,7 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Merge
             | Kind::AccountKey
             | Kind::Alive
+            | Kind::Destroy
             | Kind::Unknown(_) => return Ok(None),
         };
         certificate.map(Some).ok_or(Ignored::Malformed)
