@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::{Address, Peer, Preference};
+use crate::{Address, Header, Peer, Preference, Source};
 
 /// What a mail program should do with its encryption switch, from least to most.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,6 +35,20 @@ pub struct Advice {
     pub recommendation: Recommendation,
     /// Level 1's `target-keys`: the key of each recipient that has one, by address.
     pub keys: BTreeMap<Address, Bytes>,
+}
+
+impl Advice {
+    /// The `Autocrypt-Gossip` headers for the encrypted part of a mail to these recipients, one for each key that a header can
+    /// carry; nothing for a single recipient, who has their own key (Level 1, "Key Gossip").
+    #[must_use]
+    pub fn gossip(&self) -> String {
+        let header = |(addr, key): (&Address, &Bytes)| {
+            let header =
+                Header { addr: addr.clone(), preference: Preference::NoPreference, key: key.clone() };
+            header.render(Source::Gossip).ok()
+        };
+        if self.keys.len() < 2 { String::new() } else { self.keys.iter().filter_map(header).collect() }
+    }
 }
 
 impl Peer<'_> {

@@ -272,3 +272,24 @@ proptest! {
         prop_assert_eq!(Header::parse(source, value), Ok(written));
     }
 }
+
+#[test]
+fn what_is_gossiped_to_several_recipients_is_read_by_each_and_a_single_one_gets_none() {
+    let keys = |names: &[&str]| {
+        let key = |name: &&str| (address(name), bytes::Bytes::copy_from_slice(name.as_bytes()));
+        names.iter().map(key).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let advice = |names: &[&str]| sma_autocrypt::Advice {
+        recommendation: sma_autocrypt::Recommendation::Encrypt,
+        keys: keys(names),
+    };
+    assert_eq!(advice(&["carol@example.org"]).gossip(), "");
+    let names = ["carol@example.org", "dave@example.org"];
+    let payload = format!("{}Content-Type: text/plain\r\n\r\nHello\r\n", advice(&names).gossip());
+    let mail = mail(&["To: carol@example.org, Dave <dave@example.org>"]);
+    let facts = read_gossip(&mail, payload.as_bytes(), RECEIVED, 1).expect("gossip");
+    let told: Vec<_> = facts.iter().map(|fact| (fact.addr.clone(), fact.entry.key.clone())).collect();
+    assert_eq!(told, keys(&names).into_iter().collect::<Vec<_>>());
+    let elsewhere = ["zoë@example.org", "dave@example.org"];
+    assert_eq!(advice(&elsewhere).gossip().matches("Autocrypt-Gossip").count(), 1, "ASCII alone");
+}

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a command other than `sync` may take.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// Stores the account's settings after a login that worked.
 pub(crate) async fn setup(
@@ -183,15 +183,19 @@ async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> 
     change(driver, command, then, report).await
 }
 
-fn open(directory: &Path, password_command: Option<&str>) -> Result<Driver<OpenPgp>, Failure> {
+pub(crate) fn open(directory: &Path, password_command: Option<&str>) -> Result<Driver<OpenPgp>, Failure> {
     let settings = Settings::load(directory)?;
     let state = StateFile::open(directory)?;
     let account = settings.account(password_command)?;
-    Ok(Driver::open(state, account, settings.config(), OpenPgp)?)
+    Ok(Driver::open(state, account, settings.config(), OpenPgp::new())?)
 }
 
 /// What happened is reported also when it ends badly: a code that was made is to be seen.
-async fn settle(driver: &mut Driver<OpenPgp>, limit: Duration, report: &mut Report) -> Result<(), Failure> {
+pub(crate) async fn settle(
+    driver: &mut Driver<OpenPgp>,
+    limit: Duration,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let settled = driver.settle(limit).await;
     report.events(&driver.take_events());
     match settled? {

@@ -59,6 +59,9 @@ pub(crate) enum Action {
     /// The account's keys
     #[command(subcommand)]
     Keys(Keys),
+    /// What a mail program asks about each mail: headers to write, what a mail tells, whether to encrypt
+    #[command(subcommand)]
+    Mail(Mail),
 }
 
 #[derive(Subcommand, Debug)]
@@ -135,6 +138,59 @@ pub(crate) enum Keys {
         #[arg(long, required = true)]
         public: bool,
     },
+    /// Take an OpenPGP secret key as the account's, as gpg --export-secret-keys writes it; its password is asked for
+    Import {
+        /// The file that holds the key, armored or not
+        file: PathBuf,
+    },
+    /// Write an Autocrypt Setup Message: the account's key under a code, for a mail program that knows no SMA
+    SetupMessage {
+        /// The file to write: a mail, to be put into the account's inbox
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Take the account's key from an Autocrypt Setup Message; its code is asked for
+    ImportSetupMessage {
+        /// The mail
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Mail {
+    /// Print the Autocrypt header that goes into each of your mails
+    Header,
+    /// Print the Autocrypt-Gossip headers that go into an encrypted mail to these people
+    Gossip {
+        /// The mail's recipients
+        #[arg(required = true)]
+        addresses: Vec<String>,
+    },
+    /// Learn from the Autocrypt header of a mail that arrived; the other devices are told
+    Observe {
+        /// The mail; the headers suffice
+        file: PathBuf,
+        /// When the server received it (IMAP's INTERNALDATE): seconds since 1970, or as 2026-01-31T12:00:00Z
+        #[arg(long, value_name = "DATE", value_parser = date)]
+        received: u64,
+    },
+    /// Say whether a mail to these people should be encrypted
+    Recommend {
+        /// The mail's recipients
+        #[arg(required = true)]
+        addresses: Vec<String>,
+        /// It answers an encrypted mail
+        #[arg(long)]
+        reply_to_encrypted: bool,
+    },
+}
+
+fn date(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().or_else(|| {
+        let date = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+        u64::try_from(date.timestamp()).ok()
+    });
+    seconds.ok_or_else(|| "neither seconds since 1970 nor a date as 2026-01-31T12:00:00Z".to_owned())
 }
 
 fn id(text: &str) -> Result<Offered, String> {
@@ -176,6 +232,15 @@ mod tests {
         assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--reject", "27"]).is_err());
         assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--from", "27"]).is_ok());
         assert!(Arguments::try_parse_from(["sma", "pair", "--reject", "1", "--from", "27"]).is_err());
+    }
+
+    #[test]
+    fn a_date_is_seconds_or_rfc_3339() {
+        assert_eq!(date("1700000000"), Ok(1_700_000_000));
+        assert_eq!(date("2023-11-14T23:13:20+01:00"), Ok(1_700_000_000));
+        for text in ["", "yesterday", "-5", "1969-12-31T23:59:59Z", "2023-11-14"] {
+            assert!(date(text).is_err(), "{text}");
+        }
     }
 
     #[test]

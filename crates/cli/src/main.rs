@@ -4,6 +4,8 @@ mod account;
 mod actions;
 mod args;
 mod failure;
+mod keys;
+mod mail;
 mod output;
 mod qr;
 mod report;
@@ -16,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use args::{Action, Arguments, Keys};
+use args::{Action, Arguments, Keys, Mail};
 use clap::Parser;
 use etcetera::BaseStrategy;
 use failure::Failure;
@@ -65,6 +67,21 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             actions::device(&directory, password_command.as_deref(), device, report).await
         }
         Action::Keys(Keys::Export { public: _ }) => status::export_public(&directory, report),
+        Action::Keys(Keys::Import { file }) => {
+            keys::import(&directory, password_command.as_deref(), &file, report).await
+        }
+        Action::Keys(Keys::SetupMessage { out }) => keys::write_setup_message(&directory, &out, report),
+        Action::Keys(Keys::ImportSetupMessage { file }) => {
+            keys::import_setup_message(&directory, password_command.as_deref(), &file, report).await
+        }
+        Action::Mail(Mail::Observe { file, received }) => {
+            mail::observe(&directory, password_command.as_deref(), &file, received, report).await
+        }
+        Action::Mail(Mail::Header) => mail::header(&directory, report),
+        Action::Mail(Mail::Gossip { addresses }) => mail::gossip(&directory, &addresses, report),
+        Action::Mail(Mail::Recommend { addresses, reply_to_encrypted }) => {
+            mail::recommend(&directory, &addresses, reply_to_encrypted, report)
+        }
     }
 }
 

@@ -51,25 +51,28 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
 /// The public account key, armored.
 pub(crate) fn export_public(directory: &Path, report: &mut Report) -> Result<(), Failure> {
     let settings = Settings::load(directory)?;
-    let account = saved(directory, &settings)?.map(|muaa| muaa.account());
-    let key = account.and_then(|account| account.current.zip(account.public));
-    let Some((fingerprint, public)) = key else {
-        let why = "this device has no account key yet: run sma sync, and pair it if others are there";
-        return Err(Failure::NeedsPerson(why.to_owned()));
-    };
-    let armored = sma_openpgp::keys::armor_public(&public);
-    report.set("fingerprint", fingerprint.to_string());
+    let account = with_key(directory, &settings)?.account();
+    let armored = sma_openpgp::keys::armor_public(&account.public.unwrap_or_default());
+    report.set("fingerprint", account.current.map(|key| key.to_string()));
     report.set("public_key", armored.as_str());
     report.say(armored.trim_end());
     Ok(())
 }
 
+/// The machine as it was saved, to look at; a failure that says what to do if it has no account key.
+pub(crate) fn with_key(directory: &Path, settings: &Settings) -> Result<Muaa<OpenPgp>, Failure> {
+    saved(directory, settings)?.filter(|muaa| muaa.account().current.is_some()).ok_or_else(|| {
+        let why = "this device has no account key yet: run sma sync, and pair it if others are there";
+        Failure::NeedsPerson(why.to_owned())
+    })
+}
+
 /// The machine as it was saved, to look at.
-fn saved(directory: &Path, settings: &Settings) -> Result<Option<Muaa<OpenPgp>>, Failure> {
+pub(crate) fn saved(directory: &Path, settings: &Settings) -> Result<Option<Muaa<OpenPgp>>, Failure> {
     let Some(snapshot) = StateFile::peek(directory)? else { return Ok(None) };
     let restore = |snapshot: &Snapshot| {
         // Nothing that this machine would draw or do leaves this process, so its seed need not be random.
-        Muaa::restore(settings.config(), OpenPgp, [0; 32], snapshot, sma_imap::now())
+        Muaa::restore(settings.config(), OpenPgp::new(), [0; 32], snapshot, sma_imap::now())
     };
     restore(&snapshot).map(Some).map_err(|error| Failure::Failed(format!("{error}: {}", directory.display())))
 }

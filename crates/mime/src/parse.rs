@@ -37,13 +37,18 @@ pub fn parse(message: &[u8]) -> Parsed {
 }
 
 fn envelope(message: &[u8]) -> Option<Envelope> {
-    if message.len() > MESSAGE_BYTES_MAX || content_types(message) > CONTENT_TYPES_MAX {
+    if message.len() > MESSAGE_BYTES_MAX || !few_content_types(message) {
         return None;
     }
     let message = MessageParser::new().parse(message)?;
     let Marker { class, sender } = Marker::parse(&only_header(&message, MARKER.into())?)?;
     let token = token(&only_header(&message, HeaderName::MessageId)?)?;
     Some(Envelope { sender, token, class, date: date(&message), body: body(&message)? })
+}
+
+/// Whether a message is safe to parse, see [`CONTENT_TYPES_MAX`].
+pub(crate) fn few_content_types(message: &[u8]) -> bool {
+    content_types(message) <= CONTENT_TYPES_MAX
 }
 
 /// Counts `Content-Type` as the MIME parser recognises it: in any case and with blanks anywhere. The hyphen never
@@ -64,7 +69,7 @@ fn content_types(message: &[u8]) -> usize {
 }
 
 /// The value of a header that must be there once.
-fn only_header(message: &Message<'_>, name: HeaderName<'static>) -> Option<String> {
+pub(crate) fn only_header(message: &Message<'_>, name: HeaderName<'static>) -> Option<String> {
     match <[_; 1]>::try_from(message.header_as(name, HeaderForm::Raw)) {
         Ok([HeaderValue::Text(value)]) => Some(value.into_owned()),
         Ok(_) | Err(_) => None,
@@ -113,15 +118,14 @@ fn date(message: &Message<'_>) -> Timestamp {
 
 /// The octets of the one part that carries them.
 fn body(message: &Message<'_>) -> Option<Bytes> {
-    let mut ours = message.parts.iter().filter(|part| is_ours(part));
+    let mut ours = message.parts.iter().filter(|part| is_of_type(part, MEDIA_TYPE));
     let part = ours.next().filter(|_| ours.next().is_none())?;
     // A part that could not be decoded says that it has no encoding.
     let decoded = matches!(part.encoding, Encoding::Base64 | Encoding::QuotedPrintable);
     decoded.then(|| Bytes::copy_from_slice(part.contents()))
 }
 
-fn is_ours(part: &MessagePart<'_>) -> bool {
-    let (media, subtype) = MEDIA_TYPE;
+pub(crate) fn is_of_type(part: &MessagePart<'_>, (media, subtype): (&str, &str)) -> bool {
     part.content_type().is_some_and(|found| {
         found.ctype().eq_ignore_ascii_case(media)
             && found.subtype().is_some_and(|found| found.eq_ignore_ascii_case(subtype))

@@ -69,7 +69,7 @@ pub fn render(envelope: &Envelope, text: &Text) -> Vec<u8> {
     message
 }
 
-fn plain(address: &str) -> Address<'static> {
+pub(crate) fn plain(address: &str) -> Address<'static> {
     Address::new_address(None::<&str>, address.to_owned())
 }
 

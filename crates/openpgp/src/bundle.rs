@@ -43,5 +43,5 @@ pub(crate) fn open(key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
     cipher(key)?
         .decrypt_in_place_detached(&Nonce::from(*nonce), b"", &mut text, &Tag::from(*tag))
         .map_err(refused)?;
-    unpad(&text)
+    unpad(text, 0)
 }

@@ -135,6 +135,13 @@ fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
     Ok(written)
 }
 
+/// Whether the key can be encrypted to at this time, in seconds since 1970.
+pub(crate) fn is_usable(key: &SignedPublicKey, now: u64) -> bool {
+    let revoked = key.details.revocation_signatures.iter().any(|s| s.verify_key(&key.primary_key).is_ok());
+    let ended = expires(key).is_some_and(|end| end <= now);
+    !revoked && !ended && can_verify(key.public_params()) && checked(key).is_ok()
+}
+
 /// Whether the key's owner revoked it.
 pub(crate) fn is_revoked(key: &SignedSecretKey) -> bool {
     key.details.revocation_signatures.iter().any(|s| s.verify_key(key.primary_key.public_key()).is_ok())

@@ -146,7 +146,7 @@ fn points_are_good(primary: &PublicParams, subkey: &PublicParams) -> bool {
 }
 
 /// Reads a device certificate; its form is checked, its signatures are not.
-pub(crate) fn read(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
+fn read(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
     if certificate.len() > CERTIFICATE_MAX {
         return Err(CryptoError);
     }
@@ -168,24 +168,11 @@ pub(crate) fn read(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
     if flags && direct.features() == Some(&features()) { Ok(key) } else { Err(CryptoError) }
 }
 
-/// Reads a device certificate and checks its signatures.
-fn check(certificate: &[u8]) -> Result<SignedPublicKey, CryptoError> {
-    let key = read(certificate)?;
+/// Reads a device certificate and checks its form and its signatures.
+pub(crate) fn certificate(octets: &[u8]) -> Result<SignedPublicKey, CryptoError> {
+    let key = read(octets)?;
     key.verify_bindings().map_err(refused)?;
     Ok(key)
-}
-
-/// The key that encrypts for a device. Of the signatures the binding alone is checked: sealing asks for nothing else.
-pub(crate) fn recipient(certificate: &[u8]) -> Result<PublicSubkey, CryptoError> {
-    let SignedPublicKey { primary_key, mut public_subkeys, .. } = read(certificate)?;
-    let subkey = public_subkeys.pop().ok_or(CryptoError)?;
-    subkey.verify_bindings(&primary_key).map_err(refused)?;
-    Ok(subkey.key)
-}
-
-/// The fingerprint of a certificate of the profile.
-pub(crate) fn fingerprint(certificate: &[u8]) -> Result<Fingerprint, CryptoError> {
-    Fingerprint::new(check(certificate)?.fingerprint().as_bytes()).ok_or(CryptoError)
 }
 
 /// Reads a device's own secret key. It comes from this program's own storage, so its signatures are not checked again.
@@ -221,7 +208,7 @@ mod tests {
             let mut changed = one.certificate.to_vec();
             changed[start..start + 32].copy_from_slice(&theirs);
             assert!(read(&changed).is_ok(), "the form is right");
-            assert!(check(&changed).is_err(), "the signatures are not");
+            assert!(certificate(&changed).is_err(), "the signatures are not");
             changed[start..start + 32].fill(0);
             assert!(read(&changed).is_err(), "zero");
             changed[start] = 1;

@@ -4,11 +4,10 @@ use pgp::{
     composed::{ArmorOptions, Deserializable, SignedPublicKey, SignedSecretKey},
     types::{KeyDetails, Password, S2kParams, SecretParams, StringToKey},
 };
-use sma_core::{Crypto, Secret, Timestamp};
+use sma_core::{Secret, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
-    OpenPgp,
     account::{self, SECRET_MAX},
     certificate, seeded,
 };
@@ -116,7 +115,7 @@ pub fn unprotect(key: &[u8], password: Option<&Secret>) -> Result<Secret, Import
         return Err(ImportError::Revoked);
     }
     let secret = account::write(&key).map_err(|_| ImportError::NotAKey)?;
-    OpenPgp.read_account_key(&secret).map_err(|_| ImportError::NotAKey)?;
+    account::read(&secret).map_err(|_| ImportError::NotAKey)?;
     Ok(secret)
 }
 
@@ -125,6 +124,13 @@ pub fn unprotect(key: &[u8], password: Option<&Secret>) -> Result<Secret, Import
 pub fn expires(public: &[u8]) -> Option<Timestamp> {
     let key = SignedPublicKey::from_bytes(public).ok()?;
     certificate::expires(&key).map(Timestamp::from_secs)
+}
+
+/// Whether mail can be encrypted to a public key at this time: it can be read and used here, its own signatures say that it
+/// encrypts, and it is neither revoked nor at its end. What [`sma_core::Muaa::recommendation`] asks.
+#[must_use]
+pub fn is_usable(public: &[u8], now: Timestamp) -> bool {
+    SignedPublicKey::from_bytes(public).is_ok_and(|key| certificate::is_usable(&key, now.as_secs()))
 }
 
 /// The armored form of a public key, as [`sma_core::AccountKey::public`] holds it; empty if it is none.

@@ -8,19 +8,44 @@ pub mod keys;
 mod packets;
 mod padding;
 mod pake;
+mod recent;
 mod seal;
 mod seeded;
+pub mod setup_message;
 mod sign;
 
+use std::{fmt, sync::Arc};
+
 use bytes::Bytes;
+use pgp::types::KeyDetails;
+use recent::Keys;
 use sha2::{Digest, Sha256};
 use sma_core::{
     AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Timestamp,
 };
 
 /// The cryptography of [`sma_core`] with rPGP, SPAKE2, HKDF, HMAC and ChaCha20-Poly1305.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub struct OpenPgp;
+///
+/// It remembers at most 128 certificates that it checked and the device's own secret key, which is wiped when the last clone is
+/// dropped; clones share them. Results depend on the arguments alone. Make one for a program, and clone it.
+#[derive(Clone, Default)]
+pub struct OpenPgp {
+    keys: Arc<Keys>,
+}
+
+impl OpenPgp {
+    /// Cryptography that remembers nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for OpenPgp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpenPgp")
+    }
+}
 
 impl Crypto for OpenPgp {
     fn hash(&self, label: &str, parts: &[&[u8]]) -> Hash {
@@ -37,7 +62,8 @@ impl Crypto for OpenPgp {
     }
 
     fn device_fingerprint(&self, certificate: &[u8]) -> Result<Fingerprint, CryptoError> {
-        device::fingerprint(certificate)
+        let key = self.keys.certificate(certificate)?;
+        Fingerprint::new(key.fingerprint().as_bytes()).ok_or(CryptoError)
     }
 
     fn sign(
@@ -48,7 +74,7 @@ impl Crypto for OpenPgp {
         seed: &[u8; 32],
         now: Timestamp,
     ) -> Result<Bytes, CryptoError> {
-        sign::sign(key, label, message, seed, now)
+        sign::sign(&*self.keys.secret(key)?, label, message, seed, now)
     }
 
     fn verify(
@@ -58,15 +84,15 @@ impl Crypto for OpenPgp {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), CryptoError> {
-        sign::verify(certificate, label, message, signature)
+        sign::verify(&self.keys.certificate(certificate)?.primary_key, label, message, signature)
     }
 
     fn seal(&self, certificate: &[u8], plain: &[u8], seed: &[u8; 32]) -> Result<Bytes, CryptoError> {
-        seal::seal(certificate, plain, seed)
+        seal::seal(&*self.keys.certificate(certificate)?, plain, seed)
     }
 
     fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
-        seal::open(key, sealed)
+        seal::open(&*self.keys.secret(key)?, sealed)
     }
 
     fn pake_share(&self, run: PakeRun<'_>) -> Bytes {

@@ -20,24 +20,42 @@ fn padded(length: usize) -> usize {
     length.checked_add(mask).map_or(length, |sum| sum & !mask)
 }
 
+/// The length of `plain` when it is padded.
+pub(crate) fn padded_len(plain: &[u8]) -> usize {
+    padded(PREFIX + plain.len())
+}
+
+/// Pads `plain` behind what stands in `octets`; with room for it there, no copy of it stays behind.
+pub(crate) fn pad_onto(octets: &mut Vec<u8>, plain: &[u8]) -> Result<(), CryptoError> {
+    let length = u32::try_from(plain.len()).map_err(|_| CryptoError)?;
+    let whole = octets.len() + padded_len(plain);
+    octets.extend_from_slice(&length.to_be_bytes());
+    octets.extend_from_slice(plain);
+    octets.resize(whole, 0);
+    Ok(())
+}
+
 /// Pads `plain`.
 pub(crate) fn pad(plain: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-    let length = u32::try_from(plain.len()).map_err(|_| CryptoError)?;
-    let whole = padded(PREFIX + plain.len());
-    let mut padding = Zeroizing::new(Vec::with_capacity(whole));
-    padding.extend_from_slice(&length.to_be_bytes());
-    padding.extend_from_slice(plain);
-    padding.resize(whole, 0);
+    let mut padding = Zeroizing::new(Vec::with_capacity(padded_len(plain)));
+    pad_onto(&mut padding, plain)?;
     Ok(padding)
 }
 
-/// Takes the padding off again; one content has one padded form.
-pub(crate) fn unpad(padding: &[u8]) -> Result<Secret, CryptoError> {
+/// Takes the padding off again, which begins at `start`; one content has one padded form.
+pub(crate) fn unpad(mut octets: Zeroizing<Vec<u8>>, start: usize) -> Result<Secret, CryptoError> {
+    let padding = octets.get(start..).ok_or(CryptoError)?;
     let (length, rest) = padding.split_first_chunk::<PREFIX>().ok_or(CryptoError)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| CryptoError)?;
-    let (plain, zeros) = rest.split_at_checked(length).ok_or(CryptoError)?;
-    let right = padded(PREFIX + length) == padding.len() && zeros.iter().all(|zero| *zero == 0);
-    if right { Ok(Secret::new(plain.to_vec())) } else { Err(CryptoError) }
+    let (_, zeros) = rest.split_at_checked(length).ok_or(CryptoError)?;
+    if padded(PREFIX + length) != padding.len() || zeros.iter().any(|zero| *zero != 0) {
+        return Err(CryptoError);
+    }
+    let begin = start + PREFIX;
+    octets.copy_within(begin..begin + length, 0);
+    // What stays behind the content is wiped with it.
+    octets.truncate(length);
+    Ok(Secret::new(std::mem::take(&mut *octets)))
 }
 
 #[cfg(test)]
@@ -50,7 +68,7 @@ mod tests {
             let plain = vec![7; length];
             let padding = pad(&plain).unwrap();
             assert!(padding.len() * 100 <= (length + PREFIX) * 112, "{length} became {}", padding.len());
-            assert_eq!(unpad(&padding).unwrap().expose(), plain);
+            assert_eq!(unpad(padding, 0).unwrap().expose(), plain);
         }
     }
 
@@ -68,8 +86,12 @@ mod tests {
         *dirty.last_mut().unwrap() = 1;
         let mut long = right.to_vec();
         long[..4].copy_from_slice(&u32::MAX.to_be_bytes());
+        let unpadded = |octets: &[u8], start| unpad(Zeroizing::new(octets.to_vec()), start);
         for wrong in [&right[..right.len() - 1], &longer, &dirty, &long, &[], &[0; 3]] {
-            assert!(unpad(wrong).is_err());
+            assert!(unpadded(wrong, 0).is_err());
         }
+        let behind = [b"head", &right[..]].concat();
+        assert_eq!(unpadded(&behind, 4).unwrap().expose(), [1; 101]);
+        assert!(unpadded(&behind, 3).is_err() && unpadded(&behind, behind.len() + 1).is_err());
     }
 }

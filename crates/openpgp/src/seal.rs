@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use pgp::{
-    composed::PlainSessionKey,
+    composed::{PlainSessionKey, SignedPublicKey, SignedPublicSubKey, SignedSecretKey},
     crypto::{
         aead::{AeadAlgorithm, ChunkSize},
         public_key::PublicKeyAlgorithm,
@@ -20,9 +20,8 @@ use sma_core::{CryptoError, Secret};
 use zeroize::Zeroizing;
 
 use crate::{
-    device,
     packets::{refused, split},
-    padding::{pad, unpad},
+    padding::{pad_onto, padded_len, unpad},
     seeded,
 };
 
@@ -36,24 +35,57 @@ const CIPHER: SymmetricKeyAlgorithm = SymmetricKeyAlgorithm::AES256;
 const MODE: AeadAlgorithm = AeadAlgorithm::Ocb;
 const CHUNK: ChunkSize = ChunkSize::C4KiB;
 
-/// The literal packet around a padded content: binary, no file name, no date.
-fn literal(padded: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+/// What stands in front of a content of `length` octets in a literal packet: binary, no file name, no date.
+fn literal_head(length: usize) -> Result<Vec<u8>, CryptoError> {
     let inner = LiteralDataHeader::new(DataMode::Binary);
-    let length = u32::try_from(inner.write_len() + padded.len()).map_err(refused)?;
-    let outer = PacketHeader::new_fixed(Tag::LiteralData, length);
-    let mut packet = Zeroizing::new(Vec::with_capacity(outer.write_len() + inner.write_len() + padded.len()));
-    outer.to_writer(&mut *packet).map_err(refused)?;
-    inner.to_writer(&mut *packet).map_err(refused)?;
-    packet.extend_from_slice(padded);
+    let length = u32::try_from(inner.write_len() + length).map_err(refused)?;
+    let mut head = Vec::new();
+    PacketHeader::new_fixed(Tag::LiteralData, length).to_writer(&mut head).map_err(refused)?;
+    inner.to_writer(&mut head).map_err(refused)?;
+    Ok(head)
+}
+
+/// The literal packet around `content` as it is.
+pub(crate) fn literal_of(content: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    let head = literal_head(content.len())?;
+    let mut packet = Zeroizing::new(Vec::with_capacity(head.len() + content.len()));
+    packet.extend_from_slice(&head);
+    packet.extend_from_slice(content);
     Ok(packet)
 }
 
-/// Seals `plain` for the device of `certificate`.
-pub(crate) fn seal(certificate: &[u8], plain: &[u8], seed: &[u8; 32]) -> Result<Bytes, CryptoError> {
+/// The literal packet around the padded `plain`.
+fn literal(plain: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    let length = padded_len(plain);
+    let head = literal_head(length)?;
+    let mut packet = Zeroizing::new(Vec::with_capacity(head.len() + length));
+    packet.extend_from_slice(&head);
+    pad_onto(&mut packet, plain)?;
+    Ok(packet)
+}
+
+/// Where the content of a literal packet begins that fills `octets`, with the head that [`literal`] writes.
+fn content_start(octets: &[u8]) -> Result<usize, CryptoError> {
+    let [(_, mut body)] = split(octets)?[..] else {
+        return Err(CryptoError);
+    };
+    LiteralDataHeader::try_from_reader(&mut body).map_err(refused)?;
+    let start = octets.len() - body.len();
+    if octets.get(..start) == Some(&literal_head(body.len())?) { Ok(start) } else { Err(CryptoError) }
+}
+
+/// Seals `plain` for the device of `certificate`, whose signatures were checked.
+pub(crate) fn seal(
+    certificate: &SignedPublicKey,
+    plain: &[u8],
+    seed: &[u8; 32],
+) -> Result<Bytes, CryptoError> {
     if plain.len() > PLAIN_MAX {
         return Err(CryptoError);
     }
-    let recipient = device::recipient(certificate)?;
+    let [SignedPublicSubKey { key: recipient, .. }] = &certificate.public_subkeys[..] else {
+        return Err(CryptoError);
+    };
     let mut rng = seeded::rng(seed);
     let session = CIPHER.new_session_key(&mut rng);
     let values = recipient.encrypt(&mut rng, session.as_ref(), EskType::V6).map_err(refused)?;
@@ -71,7 +103,7 @@ pub(crate) fn seal(certificate: &[u8], plain: &[u8], seed: &[u8; 32]) -> Result<
         MODE,
         CHUNK,
         session.as_ref(),
-        &literal(&pad(plain)?)?,
+        &literal(plain)?,
     )
     .map_err(refused)?;
     let mut sealed = Vec::new();
@@ -101,7 +133,7 @@ fn parse(sealed: &[u8]) -> Result<(PublicKeyEncryptedSessionKey, SymEncryptedPro
 }
 
 /// Opens what [`seal`] made for `key`.
-pub(crate) fn open(key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
+pub(crate) fn open(key: &SignedSecretKey, sealed: &[u8]) -> Result<Secret, CryptoError> {
     let (session, data) = parse(sealed)?;
     let PublicKeyEncryptedSessionKey::V6 {
         fingerprint: None,
@@ -115,7 +147,6 @@ pub(crate) fn open(key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
     let Config::V2 { sym_alg: CIPHER, aead: MODE, chunk_size: CHUNK, .. } = data.config() else {
         return Err(CryptoError);
     };
-    let key = device::secret(key)?;
     let recipient = &key.secret_subkeys.first().ok_or(CryptoError)?.key;
     let opened = recipient.decrypt(&Password::empty(), &values, EskType::V6).map_err(refused)?;
     let PlainSessionKey::V6 { key: ref session } = opened.map_err(refused)? else {
@@ -123,18 +154,6 @@ pub(crate) fn open(key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
     };
     let inner = data.decrypt(session.as_ref(), None, Seipdv1ReadMode::default()).map_err(refused)?;
     let inner = Zeroizing::new(inner);
-    let [(header, body)] = split(&inner)?[..] else {
-        return Err(CryptoError);
-    };
-    let mut content = body;
-    let literal_header = LiteralDataHeader::try_from_reader(&mut content).map_err(refused)?;
-    if header.tag() != Tag::LiteralData || literal_header != LiteralDataHeader::new(DataMode::Binary) {
-        return Err(CryptoError);
-    }
-    let mut outer = Vec::new();
-    header.to_writer(&mut outer).map_err(refused)?;
-    if *literal(content)? != *inner {
-        return Err(CryptoError);
-    }
-    unpad(content)
+    let start = content_start(&inner)?;
+    unpad(inner, start)
 }

@@ -6,11 +6,12 @@ use std::io::Read;
 
 use bytes::Bytes;
 use pgp::{
+    composed::SignedSecretKey,
     crypto::{hash::HashAlgorithm, public_key::PublicKeyAlgorithm},
-    packet::{PacketTrait, Signature, SignatureType, SubpacketType},
+    packet::{PacketTrait, PublicKey, Signature, SignatureType, SubpacketType},
     types::{KeyDetails, Password, Tag},
 };
-use sma_core::{CryptoError, Secret, Timestamp};
+use sma_core::{CryptoError, Timestamp};
 
 use crate::{
     device,
@@ -27,13 +28,12 @@ fn labelled<'a>(length: &'a [u8; 8], label: &'a str, message: &'a [u8]) -> impl 
 
 /// Signs `message` under `label`.
 pub(crate) fn sign(
-    key: &Secret,
+    key: &SignedSecretKey,
     label: &str,
     message: &[u8],
     seed: &[u8; 32],
     now: Timestamp,
 ) -> Result<Bytes, CryptoError> {
-    let key = device::secret(key)?;
     let config =
         device::signature(&mut seeded::rng(seed), SignatureType::Binary, &key.primary_key, seconds(now)?)
             .map_err(refused)?;
@@ -46,10 +46,9 @@ pub(crate) fn sign(
     Ok(written.into())
 }
 
-/// Checks a signature by the certificate's primary key. The certificate's own signatures are not checked: they say nothing
-/// about the primary, which the fingerprint names.
+/// Checks a signature by a device's primary key.
 pub(crate) fn verify(
-    certificate: &[u8],
+    key: &PublicKey,
     label: &str,
     message: &[u8],
     signature: &[u8],
@@ -57,7 +56,6 @@ pub(crate) fn verify(
     if signature.len() > SIGNATURE_MAX {
         return Err(CryptoError);
     }
-    let key = device::read(certificate)?.primary_key;
     let [(header, body)] = split(signature)?[..] else {
         return Err(CryptoError);
     };
@@ -79,5 +77,5 @@ pub(crate) fn verify(
         return Err(CryptoError);
     }
     let length = (label.len() as u64).to_be_bytes();
-    parsed.verify(&key, labelled(&length, label, message)).map_err(refused)
+    parsed.verify(key, labelled(&length, label, message)).map_err(refused)
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{NOW, device, flips, secret};
+use common::{NOW, OPENPGP, device, flips, secret};
 use pgp::{
     composed::{Deserializable, SignedPublicKey},
     crypto::{ecc_curve::ECCCurve, public_key::PublicKeyAlgorithm},
@@ -12,13 +12,10 @@ use pgp::{
     types::{KeyDetails, KeyVersion, Tag},
 };
 use sma_core::{AccountKey, Crypto, Secret};
-use sma_openpgp::{
-    OpenPgp,
-    keys::{self, ImportError},
-};
+use sma_openpgp::keys::{self, ImportError};
 
 fn account() -> AccountKey {
-    OpenPgp.new_account_key("alice@example.org", &[4; 32], NOW).unwrap()
+    OPENPGP.new_account_key("alice@example.org", &[4; 32], NOW).unwrap()
 }
 
 #[test]
@@ -52,7 +49,7 @@ fn an_account_key_reads_as_it_was_made() {
     let key = account();
     assert_eq!(key.created, NOW);
     assert_eq!(key.fingerprint.as_bytes().len(), 20);
-    assert_eq!(OpenPgp.read_account_key(&key.secret).unwrap(), key);
+    assert_eq!(OPENPGP.read_account_key(&key.secret).unwrap(), key);
     assert_eq!(keys::expires(&key.public), None);
 }
 
@@ -60,18 +57,18 @@ fn an_account_key_reads_as_it_was_made() {
 fn an_address_that_could_not_stand_in_a_user_id_is_refused() {
     let long = format!("{}@example.org", "a".repeat(243));
     for address in ["", "alice", "a@b>", "<a@b", "a@b\n", "a@b\0", "a\u{85}@b", &long] {
-        assert!(OpenPgp.new_account_key(address, &[4; 32], NOW).is_err(), "{address:?}");
+        assert!(OPENPGP.new_account_key(address, &[4; 32], NOW).is_err(), "{address:?}");
     }
-    assert!(OpenPgp.new_account_key(&long[1..], &[4; 32], NOW).is_ok());
-    assert!(OpenPgp.new_account_key("жанна@пример.example", &[4; 32], NOW).is_ok());
+    assert!(OPENPGP.new_account_key(&long[1..], &[4; 32], NOW).is_ok());
+    assert!(OPENPGP.new_account_key("жанна@пример.example", &[4; 32], NOW).is_ok());
 }
 
 #[test]
 fn only_one_whole_secret_key_is_read() {
     let key = account();
     let octets = key.secret.expose();
-    let other = OpenPgp.new_account_key("bob@example.org", &[5; 32], NOW).unwrap();
-    let read = |octets: &[u8]| OpenPgp.read_account_key(&secret(octets));
+    let other = OPENPGP.new_account_key("bob@example.org", &[5; 32], NOW).unwrap();
+    let read = |octets: &[u8]| OPENPGP.read_account_key(&secret(octets));
     assert!(read(octets).is_ok());
     assert!(read(&key.public).is_err());
     assert!(read(&[octets, &[0]].concat()).is_err());
@@ -88,7 +85,7 @@ fn only_one_whole_secret_key_is_read() {
 fn a_flipped_bit_never_gives_another_key_under_the_same_fingerprint() {
     let key = account();
     for (bit, flipped) in flips(key.secret.expose()) {
-        let Ok(read) = OpenPgp.read_account_key(&Secret::new(flipped)) else {
+        let Ok(read) = OPENPGP.read_account_key(&Secret::new(flipped)) else {
             continue;
         };
         // Octets that nothing signs, such as the unhashed issuer's, may differ.
@@ -104,7 +101,7 @@ fn a_flipped_bit_never_gives_another_key_under_the_same_fingerprint() {
 #[test]
 fn a_device_key_can_be_an_account_key_of_version_six() {
     let key = device(1);
-    let read = OpenPgp.read_account_key(&key.secret).unwrap();
+    let read = OPENPGP.read_account_key(&key.secret).unwrap();
     assert_eq!(read.fingerprint, key.fingerprint);
     assert_eq!(read.public, key.certificate);
 }
@@ -120,7 +117,7 @@ fn an_exported_key_comes_back_with_its_password_only() {
     assert_eq!(import(Some(&secret("wrong"))), Err(ImportError::WrongPassword));
     let mut dearmored = Vec::new();
     std::io::Read::read_to_end(&mut pgp::armor::Dearmor::new(exported.as_bytes()), &mut dearmored).unwrap();
-    assert!(OpenPgp.read_account_key(&Secret::new(dearmored.clone())).is_err(), "protected");
+    assert!(OPENPGP.read_account_key(&Secret::new(dearmored.clone())).is_err(), "protected");
     assert_eq!(keys::unprotect(&dearmored, Some(&password)), Ok(key.secret.clone()));
     assert!(keys::export_protected(&Secret::new(dearmored), &password, &[6; 32]).is_err());
     assert!(keys::export_protected(&key.secret, &Secret::default(), &[6; 32]).is_err());

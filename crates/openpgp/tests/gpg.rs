@@ -4,14 +4,9 @@
 
 mod common;
 
-use std::{
-    fs,
-    io::Write,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::fs;
 
-use common::{NOW, secret};
+use common::{NOW, OPENPGP, gpg::Gpg, secret};
 use pgp::{
     composed::{Deserializable, Message, MessageBuilder, SignedPublicKey, SignedSecretKey},
     crypto::{hash::HashAlgorithm, sym::SymmetricKeyAlgorithm},
@@ -19,66 +14,12 @@ use pgp::{
 };
 use rand_chacha_03::{ChaCha20Rng, rand_core::SeedableRng};
 use sma_core::{AccountKey, Crypto, Secret};
-use sma_openpgp::{
-    OpenPgp,
-    keys::{self, ImportError},
-};
+use sma_openpgp::keys::{self, ImportError};
 
 const MAIL: &[u8] = b"Content-Type: text/plain\r\n\r\nHello.\r\n";
 
-/// A GnuPG of its own, in its own directory; its agent ends with it.
-struct Gpg {
-    home: PathBuf,
-}
-
-impl Gpg {
-    /// `None` if the person who runs the tests said that there is no GnuPG.
-    fn new(name: &str) -> Option<Self> {
-        if std::env::var_os("SMA_WITHOUT_SERVERS").is_some_and(|value| value == "1") {
-            return None;
-        }
-        let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _ = fs::remove_dir_all(&home);
-        fs::create_dir_all(&home).unwrap();
-        #[cfg(unix)]
-        fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-        Some(Self { home })
-    }
-
-    /// What gpg wrote, and what it told on its status lines.
-    fn run(&self, password: &str, arguments: &[&str], input: &[u8]) -> (Vec<u8>, String) {
-        let status = self.home.join("status");
-        let mut child = Command::new("gpg")
-            .env("GNUPGHOME", &self.home)
-            .args(["--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", "--trust-model", "always"])
-            .args(["--passphrase", password, "--status-file"])
-            .arg(&status)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("gpg starts");
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "gpg {arguments:?}: {errors}");
-        (output.stdout, fs::read_to_string(status).unwrap())
-    }
-
-    fn generate(&self, password: &str, kind: &str) {
-        self.run(password, &["--quick-generate-key", "Bob <bob@example.org>", kind, "default", "never"], b"");
-    }
-}
-
-impl Drop for Gpg {
-    fn drop(&mut self) {
-        let _ = Command::new("gpgconf").env("GNUPGHOME", &self.home).args(["--kill", "all"]).status();
-    }
-}
-
 fn account() -> AccountKey {
-    OpenPgp.new_account_key("alice@example.org", &[4; 32], NOW).unwrap()
+    OPENPGP.new_account_key("alice@example.org", &[4; 32], NOW).unwrap()
 }
 
 fn read_secret(key: &Secret) -> SignedSecretKey {
@@ -155,7 +96,7 @@ fn import_from(gpg: &Gpg, password: &str, kind: &str) {
         assert_eq!(keys::unprotect(&armored, None), Err(ImportError::PasswordNeeded));
         assert_eq!(keys::unprotect(&armored, Some(&secret("no"))), Err(ImportError::WrongPassword));
     }
-    let key = OpenPgp.read_account_key(&imported).unwrap();
+    let key = OPENPGP.read_account_key(&imported).unwrap();
     let public = SignedPublicKey::from_bytes(&key.public[..]).unwrap();
     public.verify_bindings().unwrap();
     assert_eq!(public.details.users.len(), 1);
@@ -208,7 +149,7 @@ fn one_user_id_goes_out_and_no_signature_of_others() {
     let whole = SignedSecretKey::from_bytes(&exported[..]).unwrap();
     assert!(whole.verify_bindings().is_err(), "a signature of Carol's is there");
 
-    let key = OpenPgp.read_account_key(&keys::unprotect(&exported, None).unwrap()).unwrap();
+    let key = OPENPGP.read_account_key(&keys::unprotect(&exported, None).unwrap()).unwrap();
     let public = SignedPublicKey::from_bytes(&key.public[..]).unwrap();
     public.verify_bindings().unwrap();
     let ids: Vec<_> = public.details.users.iter().map(|user| user.id.as_str().unwrap()).collect();
@@ -244,5 +185,5 @@ fn gpg_imports_an_exported_key_with_its_password() {
     assert_eq!(gpg.run("correct horse", &["--decrypt"], &mail).0, MAIL);
     let (again, _) = gpg.run("correct horse", &["--armor", "--export-secret-keys"], b"");
     let back = keys::unprotect(&again, Some(&secret("correct horse"))).unwrap();
-    assert_eq!(OpenPgp.read_account_key(&back).unwrap().public, key.public);
+    assert_eq!(OPENPGP.read_account_key(&back).unwrap().public, key.public);
 }

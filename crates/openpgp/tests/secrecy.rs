@@ -4,9 +4,9 @@ mod common;
 
 use std::{collections::BTreeSet, fmt::Debug};
 
-use common::{NOW, device, secret};
+use common::{NOW, OPENPGP, device, secret};
 use sma_core::{Crypto, Hash, PakeRun, SessionId, Side};
-use sma_openpgp::{OpenPgp, keys};
+use sma_openpgp::keys;
 
 /// Looks for eight octets of `hidden` that `known` does not have: as numbers, hexadecimal, escaped, and as they are.
 fn shows(shown: &impl Debug, hidden: &[u8], known: &[u8]) -> bool {
@@ -24,9 +24,9 @@ fn debug_shows_no_secret() {
     assert!(shows(&[1_u8; 8], &[1; 8], b"") && shows(&"12345678", b"12345678", b""));
     let key = device(1);
     assert!(shows(&key, &key.certificate, b"") && !shows(&key, key.secret.expose(), &key.certificate));
-    let account = OpenPgp.new_account_key("alice@example.org", &[4; 32], NOW).unwrap();
+    let account = OPENPGP.new_account_key("alice@example.org", &[4; 32], NOW).unwrap();
     assert!(!shows(&account, account.secret.expose(), &account.public));
-    let session = OpenPgp.session_keys(&secret([5; 32]), &Hash([1; 32]));
+    let session = OPENPGP.session_keys(&secret([5; 32]), &Hash([1; 32]));
     for key in [&session.newcomer, &session.member, &session.bundle] {
         assert!(!shows(&session, key.expose(), b""));
     }
@@ -34,8 +34,8 @@ fn debug_shows_no_secret() {
     let run =
         PakeRun { side: Side::Member, password: &password, session: SessionId([7; 16]), seed: &[1; 32] };
     assert!(!shows(&run, b"12345678", b""));
-    let sealed = OpenPgp.seal(&key.certificate, b"plaintext", &[3; 32]).unwrap();
-    assert!(!shows(&OpenPgp.open(&key.secret, &sealed), b"plaintext", b""));
+    let sealed = OPENPGP.seal(&key.certificate, b"plaintext", &[3; 32]).unwrap();
+    assert!(!shows(&OPENPGP.open(&key.secret, &sealed), b"plaintext", b""));
     let secret = account.secret.expose();
     assert!(!shows(&keys::unprotect(secret, None), secret, b""));
 }
@@ -43,7 +43,7 @@ fn debug_shows_no_secret() {
 #[test]
 fn a_sealed_message_does_not_name_its_recipient() {
     let key = device(1);
-    let sealed = OpenPgp.seal(&key.certificate, b"plain", &[3; 32]).unwrap();
+    let sealed = OPENPGP.seal(&key.certificate, b"plain", &[3; 32]).unwrap();
     let contains = |needle: &[u8]| sealed.windows(needle.len()).any(|window| window == needle);
     assert!(!contains(&key.fingerprint.as_bytes()[..8]));
     let certificate: BTreeSet<_> = key.certificate.windows(8).collect();
@@ -59,8 +59,8 @@ fn padding_hides_lengths() {
     let mut sealed = BTreeSet::new();
     let mut bundles = BTreeSet::new();
     for length in 1000..1100 {
-        sealed.insert(OpenPgp.seal(&certificate, &plain[..length], &[3; 32]).unwrap().len());
-        bundles.insert(OpenPgp.seal_bundle(&key, &plain[..length], &[3; 32]).len());
+        sealed.insert(OPENPGP.seal(&certificate, &plain[..length], &[3; 32]).unwrap().len());
+        bundles.insert(OPENPGP.seal_bundle(&key, &plain[..length], &[3; 32]).len());
     }
     assert!(sealed.len() <= 4 && bundles.len() <= 4, "{sealed:?} {bundles:?}");
 }
@@ -68,7 +68,7 @@ fn padding_hides_lengths() {
 #[test]
 fn another_seed_gives_another_sealed_message() {
     let certificate = device(1).certificate;
-    let sealed = |seed: u8| OpenPgp.seal(&certificate, b"plain", &[seed; 32]).unwrap();
+    let sealed = |seed: u8| OPENPGP.seal(&certificate, b"plain", &[seed; 32]).unwrap();
     let common = sealed(1).iter().zip(&sealed(2)).filter(|(one, two)| one == two).count();
     assert!(common < 40, "{common} octets in common");
 }

@@ -1,0 +1,153 @@
+//! Account keys that come from, and go to, programs without SMA.
+
+use std::{fs, path::Path};
+
+use sma_core::{Command, Phase, Secret, Token};
+use sma_openpgp::{
+    keys::{ImportError, unprotect},
+    setup_message::{self, Hint, Setup},
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    account::Settings,
+    actions::{LIMIT, open, settle},
+    failure::Failure,
+    report::Report,
+    status,
+};
+
+/// What a key is locked with, if nobody is there to be asked.
+const CODE_VARIABLE: &str = "SMA_SETUP_CODE";
+const PASSWORD_VARIABLE: &str = "SMA_KEY_PASSWORD";
+
+/// The largest file that is read, in octets.
+const FILE_MAX: u64 = 4 << 20;
+
+/// Reads a file that a person names.
+pub(crate) fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::Failed(format!("cannot read {}: {why}", file.display()));
+    let size = fs::metadata(file).map_err(|error| failed(&error))?.len();
+    if size > FILE_MAX {
+        return Err(failed(&"it is too large"));
+    }
+    fs::read(file).map(Zeroizing::new).map_err(|error| failed(&error))
+}
+
+/// From the environment, or from the person at the terminal.
+fn ask(prompt: &str, variable: &str) -> Result<Secret, Failure> {
+    if let Ok(given) = std::env::var(variable) {
+        return Ok(Secret::new(given.into_bytes()));
+    }
+    let typed = rpassword::prompt_password(prompt);
+    let typed = typed.map_err(|error| {
+        Failure::Failed(format!("nobody to ask: set {variable}, or run this in a terminal ({error})"))
+    })?;
+    Ok(Secret::new(typed.into_bytes()))
+}
+
+/// Takes a secret key as the account's.
+pub(crate) async fn import(
+    directory: &Path,
+    password_command: Option<&str>,
+    file: &Path,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let key = read(file)?;
+    let secret = match unprotect(&key, None) {
+        Err(ImportError::PasswordNeeded) => {
+            unprotect(&key, Some(&ask("Password of the key: ", PASSWORD_VARIABLE)?))
+        }
+        result => result,
+    };
+    let secret = secret.map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
+    adopt(directory, password_command, Setup { secret, mutual: false }, report).await
+}
+
+/// Makes the key the account's on all devices. What mails ask for is changed only if the key came with it.
+async fn adopt(
+    directory: &Path,
+    password_command: Option<&str>,
+    setup: Setup,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let Setup { secret, mutual } = setup;
+    let mut driver = open(directory, password_command)?;
+    let result = async {
+        // Before there is a group, the key is used in the place of a fresh one; so nothing is done before.
+        driver.command(Command::AdoptKey { secret })?;
+        settle(&mut driver, LIMIT, report).await?;
+        let has_settings = matches!(driver.muaa().phase(), Phase::Alone | Phase::Paired);
+        if mutual && has_settings && !driver.muaa().prefers_encrypt() {
+            driver.command(Command::SetPreferEncrypt { mutual })?;
+            settle(&mut driver, LIMIT, report).await?;
+        }
+        Ok::<_, Failure>(())
+    }
+    .await;
+    report.standing(driver.muaa());
+    driver.close().await;
+    result?;
+    report.say("The key is the account's key now, or will be when this device is paired.");
+    Ok(())
+}
+
+/// Writes the account's key as a setup message.
+pub(crate) fn write_setup_message(directory: &Path, out: &Path, report: &mut Report) -> Result<(), Failure> {
+    let settings = Settings::load(directory)?;
+    let muaa = status::with_key(directory, &settings)?;
+    let current = muaa.account().current;
+    let secret = current.and_then(|key| muaa.account_secret(&key)).cloned().unwrap_or_default();
+    let setup = Setup { secret, mutual: muaa.prefers_encrypt() };
+    let locked = setup_message::lock(&setup, &random()?)
+        .map_err(|_| Failure::Failed("the account's key cannot be written".to_owned()))?;
+    let token = random()?;
+    let text = sma_mime::SetupText::default();
+    let mail = sma_mime::render_setup_message(
+        &settings.address,
+        &locked.armored,
+        sma_imap::now(),
+        Token(token),
+        &text,
+    );
+    fs::write(out, mail)
+        .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", out.display())))?;
+    report.set("setup_code", locked.code.as_str());
+    report.say(format!(
+        "{} is written. Put it into the account's inbox, open it there with the other mail program, and type this code:",
+        out.display()
+    ));
+    report.say(locked.code.as_str());
+    report.say("Tell the code to nobody: with it the message opens, and all encrypted mail can be read.");
+    Ok(())
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut octets = [0; N];
+    getrandom::fill(&mut octets)
+        .map_err(|error| Failure::Failed(format!("the system gives no randomness: {error}")))?;
+    Ok(octets)
+}
+
+/// Takes the account's key out of a setup message.
+pub(crate) async fn import_setup_message(
+    directory: &Path,
+    password_command: Option<&str>,
+    file: &Path,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mail = read(file)?;
+    let armored = sma_mime::parse_setup_message(&mail);
+    let hint = armored.as_ref().and_then(|armored| setup_message::hint(armored).ok());
+    let Some((armored, Hint { begins, .. })) = armored.zip(hint) else {
+        return Err(Failure::Failed(format!("{} is no Autocrypt Setup Message", file.display())));
+    };
+    let begins = if begins.is_empty() { begins } else { format!(" (it begins with {begins})") };
+    let code = ask(&format!("Setup code{begins}: "), CODE_VARIABLE)?;
+    let setup = setup_message::unlock(&armored, &code).map_err(|_| {
+        let why = "the code is wrong, or the message is damaged: look at the code again and retry";
+        Failure::NeedsPerson(why.to_owned())
+    })?;
+    adopt(directory, password_command, setup, report).await
+}

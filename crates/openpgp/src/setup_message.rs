@@ -1,0 +1,271 @@
+//! The cryptography of Autocrypt Setup Messages (Level 1, "Autocrypt Setup Message"): an account key under a setup code, for
+//! programs of the account that know no SMA.
+//!
+//! Outside an armored message: a session key packet of version 4 (AES-128, the code iterated and salted) and SEIPD version 1
+//! over one literal packet. In it the armored secret key, without a password, with the header `Autocrypt-Prefer-Encrypt`. The
+//! mail around it is made by `sma-autocrypt`.
+
+use std::{
+    fmt,
+    io::{self, Read},
+};
+
+use pgp::{
+    armor::{BlockType, Dearmor, DearmorOptions, Headers},
+    composed::{ArmorOptions, Esk, Message, RawSessionKey},
+    crypto::{hash::HashAlgorithm, sym::SymmetricKeyAlgorithm},
+    packet::{PacketTrait, SymEncryptedProtectedData, SymKeyEncryptedSessionKey},
+    ser::Serialize,
+    types::{Password, StringToKey},
+};
+use rand_chacha_03::{ChaCha20Rng, rand_core::RngCore};
+use sma_core::{CryptoError, Secret};
+use zeroize::Zeroizing;
+
+use crate::{
+    account::{self, SECRET_MAX},
+    keys,
+    packets::refused,
+    seal, seeded,
+};
+
+/// The largest armored text that is read, in octets: armor costs a third, and two times are put around the key.
+pub const ARMORED_MAX: usize = 3 * SECRET_MAX;
+
+/// How often the code is hashed, coded (RFC 9580 section 3.7.1.3): 65,011,712 octets, the most there is.
+const ITERATIONS: u8 = 0xff;
+
+const CIPHER: SymmetricKeyAlgorithm = SymmetricKeyAlgorithm::AES128;
+const GROUPS: usize = 9;
+const DIGITS: usize = 4 * GROUPS;
+const FORMAT: &str = "numeric9x4";
+const PREFER_ENCRYPT: &str = "Autocrypt-Prefer-Encrypt";
+const PASSPHRASE_FORMAT: &str = "Passphrase-Format";
+const PASSPHRASE_BEGIN: &str = "Passphrase-Begin";
+
+/// What an account takes along.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Setup {
+    /// The secret key, unarmored and without a password, ready to be adopted.
+    pub secret: Secret,
+    /// Whether mails ask for encryption (`prefer-encrypt=mutual`).
+    pub mutual: bool,
+}
+
+/// A setup message and the code that opens it.
+pub struct Locked {
+    /// The armored message, lines ended by LF.
+    pub armored: String,
+    /// The code, nine groups of four digits, as it is shown: the dashes belong to it. Whoever has both has the key.
+    pub code: Zeroizing<String>,
+}
+
+impl fmt::Debug for Locked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Locked(…)")
+    }
+}
+
+/// What a setup message tells of its code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hint {
+    /// Whether the code has nine groups of four digits; otherwise it is to be typed exactly as it is shown.
+    pub numeric: bool,
+    /// The code's first two characters; empty if the message does not say. Not authenticated.
+    pub begins: String,
+}
+
+/// Makes a setup message; `seed` draws the code and everything else.
+///
+/// # Errors
+/// `setup.secret` is not an account key without a password.
+pub fn lock(setup: &Setup, seed: &[u8; 32]) -> Result<Locked, CryptoError> {
+    let key = account::parse(setup.secret.expose())?;
+    if account::is_protected(&key) {
+        return Err(CryptoError);
+    }
+    let prefer = if setup.mutual { "mutual" } else { "nopreference" };
+    let headers = Headers::from([(PREFER_ENCRYPT.to_owned(), vec![prefer.to_owned()])]);
+    let options = ArmorOptions { headers: Some(&headers), include_checksum: true };
+    let inner = Zeroizing::new(key.to_armored_string(options).map_err(refused)?);
+    let mut rng = seeded::rng(seed);
+    let code = new_code(&mut rng);
+    let message = encrypt(&mut rng, inner.as_bytes(), &code).map_err(refused)?;
+    let begin = code.get(..2).unwrap_or_default().to_owned();
+    let headers = Headers::from([
+        (PASSPHRASE_FORMAT.to_owned(), vec![FORMAT.to_owned()]),
+        (PASSPHRASE_BEGIN.to_owned(), vec![begin]),
+    ]);
+    let mut armored = Vec::new();
+    pgp::armor::write(&Octets(message), BlockType::Message, &mut armored, Some(&headers), true)
+        .map_err(refused)?;
+    Ok(Locked { armored: String::from_utf8(armored).map_err(refused)?, code })
+}
+
+/// Nine groups of four decimal digits, each equally likely.
+fn new_code(rng: &mut ChaCha20Rng) -> Zeroizing<String> {
+    let mut code = Zeroizing::new(String::with_capacity(DIGITS + GROUPS));
+    while code.len() < DIGITS + GROUPS - 1 {
+        if code.len() % 5 == 4 {
+            code.push('-');
+        }
+        // Of 256 octets 250 are taken, so that each digit has 25.
+        let octet = loop {
+            let mut octet = [0];
+            rng.fill_bytes(&mut octet);
+            if octet[0] < 250 {
+                break octet[0];
+            }
+        };
+        code.push(char::from(b'0' + octet % 10));
+    }
+    code
+}
+
+fn encrypt(rng: &mut ChaCha20Rng, inner: &[u8], code: &str) -> pgp::errors::Result<Vec<u8>> {
+    let session: RawSessionKey = CIPHER.new_session_key(&mut *rng);
+    let mut salt = [0; 8];
+    rng.fill_bytes(&mut salt);
+    let s2k = StringToKey::IteratedAndSalted { hash_alg: HashAlgorithm::Sha256, salt, count: ITERATIONS };
+    let key = SymKeyEncryptedSessionKey::encrypt_v4(&Password::from(code), &session, s2k, CIPHER)?;
+    let literal = seal::literal_of(inner).map_err(|_| io::Error::other("too large"))?;
+    let data = SymEncryptedProtectedData::encrypt_seipdv1(rng, CIPHER, session.as_ref(), &literal)?;
+    let mut message = Vec::new();
+    key.to_writer_with_header(&mut message)?;
+    data.to_writer_with_header(&mut message)?;
+    Ok(message)
+}
+
+/// Octets that go into armor as they are.
+struct Octets(Vec<u8>);
+
+impl Serialize for Octets {
+    fn to_writer<W: io::Write>(&self, writer: &mut W) -> pgp::errors::Result<()> {
+        Ok(writer.write_all(&self.0)?)
+    }
+
+    fn write_len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Takes the armor off a block of this sort that `armored` consists of.
+fn dearmored(armored: &[u8], typ: BlockType) -> Result<(Headers, Zeroizing<Vec<u8>>), CryptoError> {
+    if armored.len() > ARMORED_MAX {
+        return Err(CryptoError);
+    }
+    let mut armor = Dearmor::with_options(armored, DearmorOptions::new().set_limit(ARMORED_MAX));
+    let mut octets = Zeroizing::new(Vec::with_capacity(armored.len()));
+    armor.read_to_end(&mut octets).map_err(refused)?;
+    let (found, headers, ..) = armor.into_parts();
+    if found == Some(typ) { Ok((headers, octets)) } else { Err(CryptoError) }
+}
+
+fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
+    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?.1.first().map(|value| value.trim())
+}
+
+/// What an armored setup message tells of its code, before it is typed. Total.
+///
+/// # Errors
+/// It is no armored message.
+pub fn hint(armored: &[u8]) -> Result<Hint, CryptoError> {
+    let (headers, _) = dearmored(armored, BlockType::Message)?;
+    let begins = header(&headers, PASSPHRASE_BEGIN).unwrap_or_default();
+    let begins = begins.chars().filter(char::is_ascii_alphanumeric).take(2).collect();
+    Ok(Hint { numeric: header(&headers, PASSPHRASE_FORMAT) == Some(FORMAT), begins })
+}
+
+/// The code as it stands under the encryption. Of nine groups of four digits, blanks, line ends and dashes may be typed in
+/// any way.
+fn canonical_code(numeric: bool, typed: &str) -> Zeroizing<String> {
+    let digits = || typed.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '–' | '‐' | '‑'));
+    if !numeric || digits().count() != DIGITS {
+        return Zeroizing::new(typed.trim().to_owned());
+    }
+    let mut code = Zeroizing::new(String::with_capacity(4 * (DIGITS + GROUPS)));
+    for (at, digit) in digits().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            code.push('-');
+        }
+        code.push(digit);
+    }
+    code
+}
+
+/// Opens an armored setup message with the code that a person typed. Total.
+///
+/// # Errors
+/// One for everything: the code is wrong, the message is damaged, or no usable account key is in it.
+pub fn unlock(armored: &[u8], typed: &Secret) -> Result<Setup, CryptoError> {
+    let (headers, message) = dearmored(armored, BlockType::Message)?;
+    let typed = std::str::from_utf8(typed.expose()).map_err(refused)?;
+    let code = canonical_code(header(&headers, PASSPHRASE_FORMAT) == Some(FORMAT), typed);
+    let inner = decrypt(&message, &code)?;
+    let inner = inner.trim_ascii();
+    let (headers, key) = dearmored(inner, BlockType::PrivateKey)?;
+    let secret = keys::unprotect(&key, None).map_err(refused)?;
+    Ok(Setup { secret, mutual: header(&headers, PREFER_ENCRYPT) == Some("mutual") })
+}
+
+/// Opens the message, which must be a session key under one code and integrity-protected data, nothing that costs much memory.
+fn decrypt(message: &[u8], code: &str) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    let message = Message::from_bytes(message).map_err(refused)?;
+    let Message::Encrypted { esk, .. } = &message else {
+        return Err(CryptoError);
+    };
+    let [Esk::SymKeyEncryptedSessionKey(key @ SymKeyEncryptedSessionKey::V4 { .. })] = &esk[..] else {
+        return Err(CryptoError);
+    };
+    if !matches!(key.s2k(), Some(StringToKey::IteratedAndSalted { .. })) {
+        return Err(CryptoError);
+    }
+    // The integrity of all is checked before anything of it comes out.
+    let mut opened = message.decrypt_with_password(&Password::from(code)).map_err(refused)?;
+    if opened.is_compressed() {
+        opened = opened.decompress().map_err(refused)?;
+    }
+    if !opened.is_literal() {
+        return Err(CryptoError);
+    }
+    let mut content = Zeroizing::new(Vec::with_capacity(ARMORED_MAX + 1));
+    opened.take(ARMORED_MAX as u64 + 1).read_to_end(&mut content).map_err(refused)?;
+    if content.len() > ARMORED_MAX { Err(CryptoError) } else { Ok(content) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_the_same_however_it_is_typed() {
+        let mut rng = seeded::rng(&[1; 32]);
+        let code = new_code(&mut rng);
+        assert_eq!((code.len(), code.split('-').count()), (44, 9));
+        assert!(code.split('-').all(|group| group.len() == 4 && group.bytes().all(|b| b.is_ascii_digit())));
+        assert_ne!(*code, *new_code(&mut rng));
+        for typed in [
+            code.replace('-', " "),
+            code.replace('-', ""),
+            code.replace('-', "\r\n"),
+            code.replace('-', " – "),
+            format!(" {}\n", *code),
+        ] {
+            assert_eq!(*canonical_code(true, &typed), *code, "{typed}");
+        }
+        assert_eq!(*canonical_code(true, "1234 5678 "), "1234 5678", "too short: as it was typed");
+        assert_eq!(*canonical_code(false, "correct horse"), "correct horse");
+    }
+
+    #[test]
+    fn each_digit_is_as_likely() {
+        let mut rng = seeded::rng(&[2; 32]);
+        let mut counts = [0_u32; 10];
+        for _ in 0..1000 {
+            for digit in new_code(&mut rng).chars().filter_map(|c| c.to_digit(10)) {
+                counts[digit as usize] += 1;
+            }
+        }
+        assert!(counts.iter().all(|count| (3300..3900).contains(count)), "{counts:?}");
+    }
+}
