@@ -1,4 +1,4 @@
-//! Writes the seed corpora: `cargo run --manifest-path fuzz/Cargo.toml --bin seeds`. Everything in them is made by the
+//! Writes the seed corpora: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`. Everything in them is made by the
 //! project's own code from fixed seeds.
 
 use std::{fs, io, path::Path};
