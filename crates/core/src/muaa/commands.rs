@@ -110,7 +110,7 @@ impl<C: Crypto> Muaa<C> {
         self.require(&[Phase::Paired])?;
         let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
         let target = target.ok_or(InputError::NoSuchMuaa(id))?;
-        let certificate = self.view.members.get(&target).map(|member| member.certificate.clone());
+        let certificate = self.sealing_certificate(id, &target);
         let cut = self.last_sequence(&target);
         self.append_to_log(&LogBody::Remove(Removal { target, cut }));
         self.tell_removed(id, target, &certificate.unwrap_or_default());

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Muaa,
     persistent::{Announced, InboxState, Item, Known, Life},
+    subkey::Subkey,
 };
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
@@ -136,6 +137,7 @@ impl<C: Crypto> Muaa<C> {
         self.take_things_away();
         self.state.device =
             self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
+        self.state.subkey = Subkey::new(self.now);
         self.state.incarnation = self.random.number();
         self.state.requested.clear();
         self.state.posts.clear();

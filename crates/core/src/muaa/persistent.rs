@@ -11,6 +11,7 @@ use minicbor::{Decode, Encode};
 
 use sma_autocrypt::Table;
 
+use super::subkey::Subkey;
 use crate::{
     AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
@@ -162,6 +163,9 @@ pub(crate) struct Known {
     /// The program was told of its silence.
     #[n(10)]
     pub(crate) warned: bool,
+    /// The certificate of its latest announcement, which what is sealed to it goes by.
+    #[cbor(n(11), with = "crate::wire::octets")]
+    pub(crate) certificate: Bytes,
 }
 
 /// A group with all that is replicated in it.
@@ -415,6 +419,8 @@ pub(crate) struct Durable {
     /// What was last written to devices that are members no more.
     #[n(32)]
     pub(crate) farewells: BTreeMap<MuaaId, Token>,
+    #[n(33)]
+    pub(crate) subkey: Subkey,
     #[cbor(n(40), with = "super::peers::table")]
     pub(crate) peers: Table,
 }
@@ -430,7 +436,13 @@ pub(crate) struct Former {
 }
 
 impl Durable {
-    pub(crate) fn new(config: &Config, id: MuaaId, device: DeviceKey, incarnation: u64) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        id: MuaaId,
+        device: DeviceKey,
+        incarnation: u64,
+        now: Timestamp,
+    ) -> Self {
         Self {
             address: config.address.clone(),
             name: config.name.clone(),
@@ -465,6 +477,7 @@ impl Durable {
             folders_deleted: BTreeSet::new(),
             server_now: Timestamp(0),
             farewells: BTreeMap::new(),
+            subkey: Subkey::new(now),
             peers: Table::new(config.peers_max),
         }
     }
@@ -481,6 +494,7 @@ impl Durable {
         self.digests.iter_mut().for_each(|(_, at)| present(at));
         self.siblings.values_mut().for_each(|known| present(&mut known.heard));
         self.looked.iter_mut().for_each(present);
+        present(&mut self.subkey.made);
         for session in self.sessions.values_mut() {
             present(&mut session.started);
             session.expires = session.expires.min(session.started + SESSION_MAX);

@@ -595,6 +595,9 @@ impl<C: Crypto> Muaa<C> {
             self.read_announcements(validity, complete, messages);
         } else {
             self.read_inbox(validity, complete, messages);
+            if !more {
+                self.forget_former_subkey();
+            }
         }
     }
 
