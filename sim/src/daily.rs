@@ -23,6 +23,8 @@ pub(crate) fn happen<C: Choices>(world: &mut World<C>) {
         (faults.foreign, file_foreign),
         (faults.garbage, put_garbage),
         (faults.replay, replay),
+        (faults.backup, back_up_or_restore),
+        (faults.copy, copy),
         (faults.dates_jump, jump),
         (faults.mail, receive_mail),
     ];
@@ -52,6 +54,29 @@ fn silence<C: Choices>(world: &mut World<C>) {
         world.lab.stop(at);
         world.later(wait, Happening::Starts { at });
     }
+}
+
+/// What a machine had saved once is all it knows from now on.
+fn back_up_or_restore<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    if world.lab.machines[at].backup.is_none() || world.choices.chance(300_000) {
+        return world.lab.back_up(at);
+    }
+    world.lab.trace.say(|_| format!("{} is put back to its backup", at + 1));
+    world.lab.restore_backup(at);
+    world.later(HOUR, Happening::Starts { at });
+}
+
+/// A machine with all that another one has saved.
+fn copy<C: Choices>(world: &mut World<C>) {
+    let of = any_machine(world);
+    if world.lab.machines.len() >= world.machines_max() || world.lab.machines[of].durable.is_none() {
+        return;
+    }
+    let seed = world.choices.seed();
+    let at = world.add_copy(of, seed);
+    world.lab.trace.say(|_| format!("{} is copied, which gives {}", of + 1, at + 1));
+    world.later(HOUR, Happening::Starts { at });
 }
 
 fn change_setting<C: Choices>(world: &mut World<C>) {

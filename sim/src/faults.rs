@@ -51,6 +51,10 @@ pub struct Faults {
     pub removal: u32,
     /// In a day: a person changes a setting.
     pub setting: u32,
+    /// In a day: a machine's state is backed up, or put back to its last backup.
+    pub backup: u32,
+    /// In a day: a machine's state is copied to another machine, and both run on.
+    pub copy: u32,
     /// The server's dates jump, by up to two years, once.
     pub dates_jump: u32,
     /// In a day: mails of other people arrive.
@@ -105,6 +109,8 @@ impl Faults {
             replay: rate(300_000),
             removal: rate(30_000),
             setting: rate(300_000),
+            backup: rate(30_000),
+            copy: rate(3_000),
             dates_jump: rate(10_000),
             mail: rate(500_000),
         }

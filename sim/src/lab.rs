@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sma_core::{
-    Command, Config, Event, Folder, Input, InputError, Muaa, MuaaId, Op, OpError, OpId, Output, Reply,
-    SessionId, Snapshot, Timestamp,
+    Command, Config, Event, Fingerprint, Folder, Input, InputError, Muaa, MuaaId, Op, OpError, OpId, Output,
+    Reply, SessionId, Snapshot, Timestamp,
 };
 
 use crate::{check::Violation, store::Store, symbolic::Symbolic, truth::Truth, words::Trace};
@@ -42,6 +42,8 @@ pub struct Machine {
     pub muaa: Option<Muaa<Symbolic>>,
     /// What survives a crash.
     pub durable: Option<Snapshot>,
+    /// What survived once.
+    pub backup: Option<Snapshot>,
     /// How often it was started.
     pub life: u32,
     /// Requests that were not answered.
@@ -54,6 +56,8 @@ pub struct Machine {
     pub shown: Option<Shown>,
     first_id: Option<MuaaId>,
     seed: [u8; 32],
+    /// Its device key when it was last looked at.
+    key: Option<Fingerprint>,
 }
 
 impl Machine {
@@ -126,6 +130,7 @@ impl Lab {
             config,
             muaa: None,
             durable: None,
+            backup: None,
             life: 0,
             outstanding: BTreeMap::new(),
             watching: BTreeSet::new(),
@@ -133,8 +138,46 @@ impl Lab {
             shown: None,
             first_id,
             seed,
+            key: None,
         });
         self.machines.len() - 1
+    }
+
+    /// Puts a machine there, off, with a copy of what another one has saved.
+    pub fn add_copy(&mut self, of: usize, seed: [u8; 32]) -> usize {
+        let name = (self.machines.len() + 1).to_string();
+        let (config, durable) = (self.machines[of].config.clone(), self.machines[of].durable.clone());
+        let at = self.add(&name, config, None, seed);
+        self.machines[at].durable = durable;
+        self.truth.copied = true;
+        at
+    }
+
+    /// Keeps what a machine has saved.
+    pub fn back_up(&mut self, at: usize) {
+        self.machines[at].backup = self.machines[at].durable.clone();
+    }
+
+    /// Puts a machine back to its backup, if it has one; it is off then.
+    pub fn restore_backup(&mut self, at: usize) {
+        if let Some(backup) = self.machines[at].backup.clone() {
+            self.stop(at);
+            self.machines[at].durable = Some(backup);
+            self.machines[at].key = None;
+            self.truth.seen.remove(&at);
+            self.truth.copied = true;
+        }
+    }
+
+    /// A device that goes on under another key is the same to the observer.
+    fn note_key(&mut self, at: usize) {
+        let machine = &mut self.machines[at];
+        let Some(muaa) = &machine.muaa else { return };
+        let key = muaa.fingerprint();
+        let moved = machine.key.replace(key).filter(|before| *before != key && muaa.group().is_some());
+        if let Some(before) = moved {
+            self.truth.moves(before, key);
+        }
     }
 
     /// Starts a program: anew, or from what survived. What survived is written out and read back on the way.
@@ -178,6 +221,7 @@ impl Lab {
 
     /// Takes one output.
     pub fn step(&mut self, at: usize) -> Option<Step> {
+        self.note_key(at);
         let machine = &mut self.machines[at];
         Some(match machine.muaa.as_mut()?.poll_output()? {
             Output::Persist(snapshot) => {

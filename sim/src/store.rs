@@ -2,7 +2,7 @@
 //! validities, dates that the server gives, and messages that are nobody's.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -77,7 +77,7 @@ pub struct Store {
     /// Octets of bodies in the account, labels or not.
     pub bytes: u64,
     /// Every envelope that was removed or lay in a deleted folder, the latest last.
-    pub remembered: Vec<(Folder, Envelope)>,
+    pub remembered: VecDeque<(Folder, Envelope)>,
     next_validity: u32,
     former: BTreeMap<Folder, u32>,
 }
@@ -141,9 +141,9 @@ impl Store {
         }
         if let (Kept::Envelope(envelope), false) = (&stored.kept, stored.injected) {
             if self.remembered.len() >= REMEMBERED {
-                self.remembered.remove(0);
+                self.remembered.pop_front();
             }
-            self.remembered.push((folder, envelope.clone()));
+            self.remembered.push_back((folder, envelope.clone()));
         }
     }
 

@@ -27,12 +27,14 @@ pub struct Symbolic;
 pub const ACCOUNT_SECRET: &[u8] = b"account-secret:";
 
 fn term(label: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = Hasher::new();
-    hasher.update(&(label.len() as u64).to_be_bytes()).update(label.as_bytes());
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+    let labelled = || std::iter::once(label.as_bytes()).chain(parts.iter().copied());
+    // Hashed at once, which is faster than part by part.
+    let mut octets = Vec::with_capacity(labelled().map(|part| 8 + part.len()).sum());
+    for part in labelled() {
+        octets.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        octets.extend_from_slice(part);
     }
-    *hasher.finalize().as_bytes()
+    *blake3::hash(&octets).as_bytes()
 }
 
 /// The public terms of a device: of its primary key, which signs, and of its subkey, which encrypts.

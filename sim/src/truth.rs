@@ -24,12 +24,27 @@ pub struct Truth {
     pub keys: BTreeMap<Fingerprint, Origin>,
     /// Devices that a person had removed.
     pub removed: BTreeSet<Fingerprint>,
-    /// Of each device the members it had seen, and of these the removed ones that it saw go.
-    pub seen: BTreeMap<Fingerprint, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
+    /// Of each machine the members it had seen, and of these the removed ones that it saw go.
+    pub seen: BTreeMap<usize, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
+    /// A machine was copied, or put back to a backup.
+    pub copied: bool,
     /// Messages that arrived after their sender had died: it may have looked for them in vain before.
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.
     pub foreign: Vec<(Folder, Uid, Bytes)>,
+    /// Of each machine what was judged last.
+    judged: BTreeMap<usize, Judged>,
+}
+
+/// All that a verdict over a device depends on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Judged {
+    own: Fingerprint,
+    grouped: bool,
+    members: Vec<Fingerprint>,
+    keys: Vec<Fingerprint>,
+    /// How many pairings and removals there were: of both there are only ever more.
+    known: (usize, usize),
 }
 
 impl Truth {
@@ -38,6 +53,14 @@ impl Truth {
         let (one, other) = (self.component(one), self.component(other));
         if one != other {
             self.paired.insert(one, other);
+        }
+    }
+
+    /// A device goes on under another key; if it was removed, it still is.
+    pub fn moves(&mut self, from: Fingerprint, to: Fingerprint) {
+        self.pair(from, to);
+        if self.removed.contains(&from) {
+            self.removed.insert(to);
         }
     }
 
@@ -51,6 +74,28 @@ impl Truth {
         at
     }
 
+    /// Whether the device, or what is known of it, is another one than when this was asked last.
+    pub fn is_news(&mut self, at: usize, muaa: &Muaa<Symbolic>) -> bool {
+        let now = Judged {
+            own: muaa.fingerprint(),
+            grouped: muaa.group().is_some(),
+            members: muaa.member_keys().collect(),
+            keys: muaa.account().keys,
+            known: (self.paired.len(), self.removed.len()),
+        };
+        match self.judged.get_mut(&at) {
+            Some(judged) if *judged == now => false,
+            Some(judged) => {
+                *judged = now;
+                true
+            }
+            None => {
+                self.judged.insert(at, now);
+                true
+            }
+        }
+    }
+
     /// A folder, with all that is in it, is gone or was renumbered by somebody outside the archive.
     pub fn forget_foreign(&mut self, folder: Folder) {
         self.foreign.retain(|(place, ..)| *place != folder);
@@ -60,6 +105,5 @@ impl Truth {
 /// The device keys of a device's group, its own included.
 #[must_use]
 pub fn member_keys(muaa: &Muaa<Symbolic>) -> BTreeSet<Fingerprint> {
-    let others = muaa.siblings().into_iter().filter(|sibling| sibling.member).map(|one| one.fingerprint);
-    others.chain([muaa.fingerprint()]).collect()
+    muaa.member_keys().chain([muaa.fingerprint()]).collect()
 }

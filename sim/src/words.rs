@@ -9,7 +9,7 @@ use sma_core::{
 /// Ids from here on are drawn at random; they get short names in the order of their appearance.
 const RANDOM_FROM: u64 = 10_000;
 /// How many lines a trace keeps, the latest.
-const LINES_MAX: usize = 4000;
+const LINES_MAX: usize = 40_000;
 
 /// Short names for what is long and random.
 #[derive(Clone, Default, Debug)]
@@ -150,6 +150,13 @@ impl Names {
                 format!("asks whether {}, whose folder was deleted, is to be removed", self.id(*id))
             }
             Event::Equivocation { id } => format!("notices that {} is there twice", self.id(*id)),
+            Event::Moved { from, to } => {
+                format!(
+                    "finds that its state is not its latest: {} goes on as {}",
+                    self.id(*from),
+                    self.id(*to)
+                )
+            }
             Event::Ignored { folder, uid, why } => {
                 format!("ignores uid {} of {}: {}", uid.0, self.folder(*folder), why.words())
             }

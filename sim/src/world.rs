@@ -31,6 +31,9 @@ const RESTS_MAX: u32 = 6;
 /// More happenings within a day than this, for each machine, are no protocol but a storm.
 const HAPPENINGS_MAX: u64 = 5_000;
 
+/// How many copies of machines there may be.
+const COPIES_MAX: usize = 2;
+
 /// What a world is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Setup {
@@ -154,6 +157,15 @@ impl<C: Choices> World<C> {
         }
         self.later(MINUTE, Happening::Person);
         self.later(DAY, Happening::Day);
+    }
+
+    pub(crate) fn machines_max(&self) -> usize {
+        self.setup.muaas + COPIES_MAX
+    }
+
+    pub(crate) fn add_copy(&mut self, of: usize, seed: [u8; 32]) -> usize {
+        self.woken_at.push(None);
+        self.lab.add_copy(of, seed)
     }
 
     /// Lets the world run to its end, or to the first broken invariant.

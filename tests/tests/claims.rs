@@ -97,7 +97,7 @@ fn a_message_that_is_there_again_is_not_processed_again() {
     let told = stage.told.len();
     let digest = |stage: &Stage| stage.lab.machines[member].muaa.as_ref().unwrap().digest();
     let before = digest(&stage);
-    let replayed: Vec<_> = stage.lab.store.remembered.clone();
+    let replayed: Vec<_> = stage.lab.store.remembered.iter().cloned().collect();
     assert!(replayed.len() >= 5, "request, offer, join, accept and updates");
     for (folder, envelope) in replayed {
         stage.lab.store.put(folder, Kept::Envelope(envelope), false, stage.lab.now);

@@ -48,6 +48,7 @@ impl Story {
             }
             "advance" => self.advance(case)?,
             "crash" | "restart" | "off" | "on" | "cut" | "heal" => self.power(case)?,
+            "backup" | "restore" | "copy" => self.backup(case)?,
             "fail" => self.fail(case)?,
             "inject" => self.inject(case)?,
             "replay" => self.replay(case)?,
@@ -101,6 +102,25 @@ impl Story {
                 _ => {
                     self.stage.cut.remove(&at);
                 }
+            }
+        }
+        Ok(String::new())
+    }
+
+    /// `backup 1` keeps what 1 has saved; `restore 1` puts it back; `copy 1` makes a second machine of it, called `1b`.
+    fn backup(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let at = self.who(case)?;
+        let lab = &mut self.stage.lab;
+        match case.directive.as_str() {
+            "backup" => lab.back_up(at),
+            "restore" => {
+                lab.restore_backup(at);
+                lab.start(at);
+            }
+            _ => {
+                let copy = lab.add_copy(at, [0xc0; 32]);
+                lab.machines[copy].name = format!("{}b", lab.machines[at].name);
+                lab.start(copy);
             }
         }
         Ok(String::new())

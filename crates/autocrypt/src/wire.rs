@@ -49,7 +49,7 @@ impl Peers {
 }
 
 fn written(write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Encoded) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut octets = Vec::with_capacity(256);
     // Writing to memory cannot fail: its error type has no value.
     let _ = write(&mut Encoder::new(&mut octets));
     octets

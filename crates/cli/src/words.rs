@@ -99,6 +99,13 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
                 "Device {id} runs twice: it was copied or restored from a backup. If that was not you, remove it."
             ),
         ),
+        Event::Moved { from, to } => (
+            value("moved", json!({ "from": from.to_string(), "to": to.to_string() })),
+            format!(
+                "A backup of this program was restored, or its files were copied: it goes on as device {to}. If you did \
+                 neither, somebody has a copy: remove the other devices that went on from {from}."
+            ),
+        ),
         Event::Ignored { folder, uid, why } => (
             value("ignored", json!({ "folder": folder.name(), "uid": uid.0, "why": why.words() })),
             format!("Message {} in {} is not used: {}.", uid.0, folder.name(), why.words()),

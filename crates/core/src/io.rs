@@ -210,7 +210,8 @@ pub enum Event {
     MemberAdded {
         /// The new member.
         id: MuaaId,
-        /// Who let it in.
+        /// Who let it in; or, if that one is gone with [`Gone::Moved`], who goes on under this id: a backup of it was restored, or
+        /// its profile copied. Of two that go on from one device one is a copy: ask which of them is to be removed.
         by: MuaaId,
     },
     /// A device is a member no more.
@@ -236,10 +237,19 @@ pub enum Event {
         /// Whose.
         id: MuaaId,
     },
-    /// One device signed two different things under one number: it was copied or restored from a backup.
+    /// One device signed two different things under one number: it was copied or restored from a backup. The log keeps both, as
+    /// a proof that anybody can check.
     Equivocation {
         /// Which.
         id: MuaaId,
+    },
+    /// This device found that its saved state is not its latest, and goes on under another key and id, without a new pairing. Say
+    /// "A backup was restored, or your profile was copied. Did you do neither? Then somebody has a copy: remove it."
+    Moved {
+        /// Its id so far.
+        from: MuaaId,
+        /// Its id from now on.
+        to: MuaaId,
     },
     /// A message was not used and not touched, or was removed as garbage from the own inbox.
     Ignored {

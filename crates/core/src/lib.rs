@@ -8,6 +8,7 @@ mod io;
 mod muaa;
 mod random;
 mod secret;
+mod shared;
 pub mod state;
 mod store;
 mod time;

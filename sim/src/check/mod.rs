@@ -27,8 +27,12 @@ pub struct Violation {
 
 type Verdict = Result<(), String>;
 
-/// What must hold after each step of a machine.
+/// What must hold after each step of a machine. The verdict over what was judged before is the same.
 pub fn after_step(lab: &mut Lab, at: usize) {
+    let Some(muaa) = &lab.machines[at].muaa else { return };
+    if !lab.truth.is_news(at, muaa) {
+        return;
+    }
     let verdicts = [
         ("3 no resurrection", resurrection::check(lab, at)),
         ("4 secrecy", secrecy::check(lab, at)),

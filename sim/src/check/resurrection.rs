@@ -7,7 +7,7 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let machine = &lab.machines[at];
     let Some(muaa) = machine.muaa.as_ref().filter(|muaa| muaa.group().is_some()) else { return Ok(()) };
     let members = member_keys(muaa);
-    let (seen, gone) = lab.truth.seen.entry(muaa.fingerprint()).or_default();
+    let (seen, gone) = lab.truth.seen.entry(at).or_default();
     if let Some(key) = gone.intersection(&members).next() {
         return Err(format!("{} took the removed device {key} for a member again", machine.name));
     }

@@ -13,10 +13,10 @@ use std::{
 use sma_core::{
     Gone, Hash,
     state::{Log, Membership},
-    wire::SignedOp,
+    wire::{self, SignedOp},
 };
 
-use crate::world::{Act, CRYPTO, MAX, Place, Story, ended, key, log_of, members, sign};
+use crate::world::{Act, CRYPTO, MAX, Place, ended, key, log_of, members, sign};
 
 /// What may be said in a scope.
 #[derive(Clone, Copy)]
@@ -25,8 +25,8 @@ struct Scope {
     operations: usize,
     /// The devices that take part: the first three are members at the beginning, the others may be let in.
     devices: usize,
-    /// Also expiries, signs of life, moves, two operations under one number, and whatever an author says it has seen. A
-    /// device that moves goes on as the last.
+    /// Also expiries, signs of life, moves, two operations under one number, one under a number that was left out before, and
+    /// whatever an author says it has seen. A device that moves goes on as the last.
     all: bool,
 }
 
@@ -43,83 +43,111 @@ struct Said {
     author: usize,
     sequence: u64,
     act: Act,
+    /// The author's operation before it.
+    previous: Option<Hash>,
+    /// What a removal leaves standing.
+    cut: Option<Hash>,
 }
+
+/// An operation with its name.
+type Named = (Hash, Said);
 
 /// A log that grows, with each of its subsets.
 struct Exploration<'a> {
     scope: Scope,
-    beginning: &'a [SignedOp],
-    said: Vec<Said>,
+    beginning: &'a [(SignedOp, Named)],
+    said: Vec<Named>,
     ops: Vec<SignedOp>,
-    hashes: Vec<Hash>,
     /// Of each subset of `ops`, by the bits of its number.
     subsets: Vec<(Log, Membership)>,
     shared: &'a Shared,
 }
 
-/// Device 0 founds the group and lets device 1 in, which lets device 2 in.
-const BEGINNING: [Said; 3] = [
-    Said { author: 0, sequence: 1, act: Act::Genesis },
-    Said { author: 0, sequence: 2, act: Act::Add(1) },
-    Said { author: 1, sequence: 1, act: Act::Add(2) },
-];
-
-fn beginning() -> Vec<SignedOp> {
-    let mut story = Story::new();
-    for said in &BEGINNING[1..] {
-        story.say_as(said.author, said.act, said.sequence);
+/// Device 0 founds the group and lets device 1 in, which lets device 2 in. Every other number is left out.
+fn beginning() -> Vec<(SignedOp, Named)> {
+    let acts = [(0, 2, Act::Genesis), (0, 4, Act::Add(1)), (1, 2, Act::Add(2))];
+    let mut ops: Vec<(SignedOp, Named)> = Vec::new();
+    for (author, sequence, act) in acts {
+        let own = ops.iter().rev().find(|(_, (_, said))| said.author == author);
+        let previous = own.map(|(_, (hash, _))| *hash);
+        let said = Said { author, sequence, act, previous, cut: None };
+        let op = sign_said(said, ops.first().map(|(_, (hash, _))| *hash), None);
+        ops.push((op.clone(), (op.hash(&CRYPTO), said)));
     }
-    story.ops
+    ops
+}
+
+fn sign_said(said: Said, group: Option<Hash>, seen: Option<wire::Seen>) -> SignedOp {
+    let (sequence, previous) = (said.sequence, said.previous);
+    let cut = said.cut.into_iter().collect();
+    sign(said.author, said.act, Place { group, sequence, previous, seen, cut })
 }
 
 /// Who are the members by section 8.2, in words of this test: what nobody introduced is not there; then cuts; then chains.
-fn expected(said: &[Said]) -> BTreeSet<usize> {
+fn expected(said: &[Named]) -> BTreeSet<usize> {
     let introduced = |act: Act| {
         if let Act::Add(target) | Act::Move(target) = act { Some(target) } else { None }
     };
-    let chain = |counts: &dyn Fn(&Said) -> bool| {
+    let chain = |counts: &dyn Fn(&Named) -> bool| {
         let mut reached = BTreeSet::from([0]);
         while let Some(next) = said
             .iter()
-            .filter(|op| reached.contains(&op.author) && counts(op))
-            .find_map(|op| introduced(op.act).filter(|target| !reached.contains(target)))
+            .filter(|op| reached.contains(&op.1.author) && counts(op))
+            .find_map(|op| introduced(op.1.act).filter(|target| !reached.contains(target)))
         {
             reached.insert(next);
         }
         reached
     };
     let there = chain(&|_| true);
-    let said: Vec<_> = said.iter().filter(|op| there.contains(&op.author)).copied().collect();
-    let cut_of = |target: usize| {
-        said.iter().filter_map(move |op| {
-            if let Act::Remove(whom, cut) = op.act { (whom == target).then_some(cut) } else { None }
-        })
+    let said: Vec<_> = said.iter().filter(|op| there.contains(&op.1.author)).copied().collect();
+    let standing = |author: usize, end: Option<Hash>| {
+        let mut stands = BTreeSet::new();
+        let mut next = end;
+        while let Some(op) =
+            next.and_then(|next| said.iter().find(|op| op.0 == next && op.1.author == author))
+        {
+            stands.insert(op.0);
+            next = op.1.previous;
+        }
+        stands
     };
-    let own = |author: usize, end: fn(&Act) -> bool| {
-        said.iter().filter(|op| op.author == author && end(&op.act)).map(|op| op.sequence).min()
+    let removals = |author: usize| {
+        let removes = move |op: &&Named| matches!(op.1.act, Act::Remove(whom, _) if whom == author);
+        said.iter().filter(removes).map(|(_, op)| op.cut)
     };
-    let left = |author| own(author, |act| matches!(act, Act::Leave));
-    let moved = |author| own(author, |act| matches!(act, Act::Move(_)));
+    let remains = |(hash, op): &Named| removals(op.author).all(|cut| standing(op.author, cut).contains(hash));
+    let leaves = |author: usize| {
+        said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave && remains(op))
+    };
+    let stands = |op: &Named| {
+        remains(op)
+            && leaves(op.1.author).all(|(leave, _)| standing(op.1.author, Some(*leave)).contains(&op.0))
+    };
+    let moved = |author| {
+        let moves =
+            said.iter().filter(|op| op.1.author == author && matches!(op.1.act, Act::Move(_)) && stands(op));
+        moves.map(|op| op.1.sequence).min()
+    };
     let twice = |op: &Said| {
-        let same = |other: &Said| other.author == op.author && other.sequence == op.sequence;
-        said.iter().filter(|other| same(other)).count() > 1
+        let same = |other: &&Named| other.1.author == op.author && other.1.sequence == op.sequence;
+        said.iter().filter(|other| same(other) && stands(other)).count() > 1
     };
-    let fork = |author| said.iter().filter(|op| op.author == author && twice(op)).map(|op| op.sequence).min();
-    let void = |op: &Said| {
-        let moves = matches!(op.act, Act::Move(_));
-        let beyond = |end: Option<u64>| end.is_some_and(|end| op.sequence > end);
-        beyond(cut_of(op.author).min())
-            || beyond(left(op.author))
-            || !moves && beyond(moved(op.author))
-            || !moves && fork(op.author).is_some_and(|fork| op.sequence >= fork)
+    let fork =
+        |author| said.iter().filter(|op| op.1.author == author && twice(&op.1)).map(|op| op.1.sequence).min();
+    let void = |op: &Named| {
+        let moves = matches!(op.1.act, Act::Move(_));
+        !stands(op)
+            || !moves && moved(op.1.author).is_some_and(|end| op.1.sequence > end)
+            || !moves && fork(op.1.author).is_some_and(|fork| op.1.sequence >= fork)
     };
     let expired = |device: usize| {
-        let last = said.iter().filter(|op| op.author == device).map(|op| op.sequence).max().unwrap_or(0);
-        said.iter().any(|op| matches!(op.act, Act::Expire(target, cut) if target == device && last <= cut))
+        let last = said.iter().filter(|op| op.1.author == device).map(|op| op.1.sequence).max().unwrap_or(0);
+        said.iter().any(|op| matches!(op.1.act, Act::Expire(target, cut) if target == device && last <= cut))
     };
     let gone = |device: &usize| {
-        cut_of(*device).next().is_some()
-            || left(*device).is_some()
+        removals(*device).next().is_some()
+            || leaves(*device).next().is_some()
             || moved(*device).is_some()
             || expired(*device)
     };
@@ -127,20 +155,13 @@ fn expected(said: &[Said]) -> BTreeSet<usize> {
 }
 
 impl Exploration<'_> {
-    fn start<'a>(scope: Scope, beginning: &'a [SignedOp], shared: &'a Shared) -> Exploration<'a> {
-        let log = log_of(beginning);
+    fn start<'a>(scope: Scope, beginning: &'a [(SignedOp, Named)], shared: &'a Shared) -> Exploration<'a> {
+        let ops: Vec<_> = beginning.iter().map(|(op, _)| op.clone()).collect();
+        let log = log_of(&ops);
         let view = Membership::of(&log);
         assert_eq!(members(&view), BTreeSet::from([0, 1, 2]));
         let subsets = vec![(log, view)];
-        Exploration {
-            scope,
-            beginning,
-            said: Vec::new(),
-            ops: Vec::new(),
-            hashes: Vec::new(),
-            subsets,
-            shared,
-        }
+        Exploration { scope, beginning, said: Vec::new(), ops: Vec::new(), subsets, shared }
     }
 
     /// Everything that any device with a key of some introduction could say next, knowing any part of what was said.
@@ -153,28 +174,37 @@ impl Exploration<'_> {
                 continue;
             }
             let last = self.last(author, everything);
-            let mut say = |act, part| choices.push((Said { author, sequence: last + 1, act }, part));
-            say(Act::Leave, everything);
+            let number = last.map_or(0, |(_, said)| said.sequence);
+            let previous = last.map(|(hash, _)| hash);
+            let next = Said { author, sequence: number + 2, act: Act::Leave, previous, cut: None };
+            let mut say = |said, part| choices.push((said, part));
+            say(next, everything);
             for target in (0..self.scope.devices).filter(|target| *target != author) {
-                say(Act::Add(target), everything);
+                say(Said { act: Act::Add(target), ..next }, everything);
                 // Only by the cut does it matter what a device knows.
                 let mut cuts = BTreeSet::new();
                 for part in (0..=everything).rev() {
-                    let cut = self.last(target, part);
+                    let known = self.last(target, part);
+                    let (cut, upto) =
+                        (known.map(|(hash, _)| hash), known.map_or(0, |(_, said)| said.sequence));
                     if cuts.insert(cut) {
-                        say(Act::Remove(target, cut), part);
+                        say(Said { act: Act::Remove(target, upto), cut, ..next }, part);
                         if self.scope.all {
-                            say(Act::Expire(target, cut), part);
+                            say(Said { act: Act::Expire(target, upto), ..next }, part);
                         }
                     }
                 }
             }
             if self.scope.all {
-                say(Act::Alive, everything);
-                say(Act::Move(self.scope.devices - 1), everything);
-                if last > 0 {
-                    for act in [Act::Alive, Act::Add(3), Act::Move(self.scope.devices - 1)] {
-                        choices.push((Said { author, sequence: last, act }, everything));
+                let moves = Act::Move(self.scope.devices - 1);
+                say(Said { act: Act::Alive, ..next }, everything);
+                say(Said { act: moves, ..next }, everything);
+                if let Some((_, said)) = last {
+                    for act in [Act::Alive, Act::Add(3), moves] {
+                        say(Said { act, sequence: number, previous: said.previous, ..next }, everything);
+                    }
+                    for (act, previous) in [(Act::Add(3), said.previous), (moves, previous)] {
+                        say(Said { act, sequence: number - 1, previous, ..next }, everything);
                     }
                 }
             }
@@ -184,11 +214,13 @@ impl Exploration<'_> {
         choices
     }
 
-    /// The last sequence of a device in a subset.
-    fn last(&self, author: usize, part: usize) -> u64 {
+    /// The last operation of a device in a subset.
+    fn last(&self, author: usize, part: usize) -> Option<Named> {
         let said = self.said.iter().enumerate().filter(|(at, _)| part & (1 << at) != 0).map(|(_, said)| said);
-        let all = BEGINNING.iter().chain(said).filter(|said| said.author == author);
-        all.map(|said| said.sequence).max().unwrap_or(0)
+        let all = self.beginning.iter().map(|(_, named)| named).chain(said);
+        all.filter(|named| named.1.author == author)
+            .max_by_key(|(hash, said)| (said.sequence, *hash))
+            .copied()
     }
 
     fn explore(&mut self) {
@@ -202,23 +234,17 @@ impl Exploration<'_> {
 
     /// Says one more, checks every subset that it is in, and takes it back after `then`.
     fn with(&mut self, said: Said, knows: usize, then: impl Fn(&mut Self)) {
-        let place = Place {
-            group: Some(self.subsets[0].0.group()),
-            sequence: said.sequence,
-            previous: None,
-            seen: self.scope.all.then(|| self.subsets[knows].0.heads()),
-        };
-        let op = sign(said.author, said.act, place);
+        let seen = self.scope.all.then(|| self.subsets[knows].0.heads());
+        let op = sign_said(said, Some(self.subsets[0].0.group()), seen);
         let before = self.subsets.len();
         if self.ops.contains(&op) {
             return;
         }
-        self.said.push(said);
+        self.said.push((op.hash(&CRYPTO), said));
         if self.is_known() {
             self.said.pop();
             return;
         }
-        self.hashes.push(op.hash(&CRYPTO));
         self.ops.push(op);
         for part in before..2 * before {
             let mut log = self.subsets[part - before].0.clone();
@@ -231,19 +257,18 @@ impl Exploration<'_> {
         self.subsets.truncate(before);
         self.said.pop();
         self.ops.pop();
-        self.hashes.pop();
     }
 
     /// Whether the same operations were looked at in another order.
     fn is_known(&self) -> bool {
-        let mut said = self.said.clone();
+        let mut said: Vec<_> = self.said.iter().map(|(_, said)| *said).collect();
         said.sort_unstable();
         !self.scope.all && !self.shared.visited.lock().unwrap().insert(said)
     }
 
     /// What a subset has beyond a log: the new operation, and what came before its author's introduction.
     fn not_in(&self, log: &Log, part: usize) -> Vec<SignedOp> {
-        let lacks = |at: &usize| part & (1 << at) != 0 && log.get(&self.hashes[*at]).is_none();
+        let lacks = |at: &usize| part & (1 << at) != 0 && log.get(&self.said[*at].0).is_none();
         (0..self.ops.len()).filter(lacks).map(|at| self.ops[at].clone()).collect()
     }
 
@@ -251,7 +276,8 @@ impl Exploration<'_> {
         self.shared.states.fetch_add(1, Ordering::Relaxed);
         let view = &self.subsets[part].1;
         let chosen = self.said.iter().enumerate().filter(|(at, _)| part & (1 << at) != 0);
-        let said: Vec<_> = BEGINNING.iter().copied().chain(chosen.map(|(_, said)| *said)).collect();
+        let beginning = self.beginning.iter().map(|(_, named)| *named);
+        let said: Vec<_> = beginning.chain(chosen.map(|(_, said)| *said)).collect();
         let found = members(view);
         assert_eq!(found, expected(&said), "{said:#?}");
         for (at, _) in self.ops.iter().enumerate().filter(|(at, _)| part & (1 << at) != 0) {
@@ -269,7 +295,7 @@ impl Exploration<'_> {
     /// All operations in other orders, doubled, and in other parts.
     fn check_order(&self) {
         let (whole, view) = &self.subsets[self.subsets.len() - 1];
-        let mut ops: Vec<_> = self.beginning.iter().chain(&self.ops).cloned().collect();
+        let mut ops: Vec<_> = self.beginning.iter().map(|(op, _)| op).chain(&self.ops).cloned().collect();
         ops.extend(ops.clone());
         ops.reverse();
         let backwards = Log::from_ops(&CRYPTO, whole.group(), &ops, MAX).unwrap();

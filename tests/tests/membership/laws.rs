@@ -10,7 +10,7 @@ use sma_core::{
 };
 use sma_sim::stage::Stage;
 
-use crate::world::{Act, CRYPTO, DEVICES, MAX, Place, Story, key, log_of, sign};
+use crate::world::{Act, CRYPTO, DEVICES, MAX, Place, Story, key, last_upto, log_of, sign};
 
 fn any_act() -> impl Strategy<Value = Act> {
     let device = 0..DEVICES;
@@ -29,12 +29,19 @@ fn any_act() -> impl Strategy<Value = Act> {
 
 /// Operations of one group by devices that keep to no rule, the genesis first.
 fn any_ops() -> impl Strategy<Value = Vec<SignedOp>> {
-    let said = proptest::collection::vec((0..4usize, any_act(), 2..8u64), 0..14);
+    let said = proptest::collection::vec((0..4usize, any_act(), 2..8u64, prop::bool::weighted(0.8)), 0..14);
     (1..4usize, said).prop_map(|(last, said)| {
         let mut story = Story::of(last);
         let group = Some(story.ops[0].hash(&CRYPTO));
-        for (author, act, sequence) in said {
-            story.ops.push(sign(author, act, Place { group, sequence, ..Place::default() }));
+        for (author, act, sequence, chained) in said {
+            let own = |op: &&SignedOp| op.content().is_some_and(|content| content.key == key(author));
+            let previous = story.ops.iter().rfind(own).filter(|_| chained).map(|op| op.hash(&CRYPTO));
+            let cut = match act {
+                Act::Remove(target, upto) => last_upto(&story.log(), target, upto),
+                _ => None,
+            };
+            let cut = cut.into_iter().collect();
+            story.ops.push(sign(author, act, Place { group, sequence, previous, cut, ..Place::default() }));
         }
         story.ops
     })

@@ -46,6 +46,45 @@ fn whom_a_removed_device_adds_beyond_its_cut_is_no_member_and_whom_it_added_befo
     assert_eq!(story.members(), set([0, 2, 3, 5]), "who has the right lets in a voided one");
 }
 
+/// The attack of a key that signs under a number which it left out before its removal (A12).
+#[test]
+fn invariant_3_what_a_removed_or_departed_device_dates_back_to_before_its_end_is_void() {
+    let ends: [fn(&mut Story); 2] = [|story| _ = story.remove(0, 1), |story| _ = story.say(1, Act::Leave)];
+    for end in ends {
+        let mut story = Story::of(2);
+        story.say_as(1, Act::Add(3), 2).say_as(1, Act::Key(1, 0, 5), 9);
+        let (first, last) =
+            (story.ops[story.ops.len() - 2].hash(&CRYPTO), story.ops[story.ops.len() - 1].hash(&CRYPTO));
+        end(&mut story);
+        let group = Some(story.log().group());
+        for previous in [None, Some(first), Some(last), Some(Hash([9; 32]))] {
+            for act in [Act::Add(4), Act::Move(4), Act::Key(2, 7, 1), Act::AddAs(4, 6)] {
+                let mut story = story.clone();
+                story.ops.push(sign(1, act, Place { group, sequence: 5, previous, ..Place::default() }));
+                story.say(4, Act::Add(5));
+                assert_eq!(story.members(), set([0, 2, 3]), "{act:?} behind {previous:?}");
+                assert_eq!(story.view().current, Some(account_key(1)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_removal_may_leave_several_chains_of_a_fork_standing() {
+    let mut story = Story::of(2);
+    story.say(1, Act::Add(3)).at_once(&[(1, Act::Move(4)), (1, Act::Move(5)), (1, Act::Move(6))]);
+    let moves: Vec<_> = story.ops[story.ops.len() - 3..].iter().map(|op| op.hash(&CRYPTO)).collect();
+    let group = Some(story.log().group());
+    for (kept, members) in
+        [(vec![], set([0, 2])), (vec![0, 2], set([0, 2, 3, 4, 6])), (vec![1], set([0, 2, 3, 5]))]
+    {
+        let mut story = story.clone();
+        let cut = kept.iter().map(|at: &usize| moves[*at]).collect();
+        story.ops.push(sign(0, Act::Remove(1, 0), Place { group, sequence: 9, cut, ..Place::default() }));
+        assert_eq!(story.members(), members, "{kept:?}");
+    }
+}
+
 #[test]
 fn a_removed_device_that_another_member_lets_in_at_the_same_time_is_out() {
     let mut story = Story::of(3);
@@ -161,7 +200,7 @@ fn nobody_founds_a_group_in_the_name_of_another_or_of_a_key_that_is_not_its_own(
     for place in [
         Place { group: Some(Hash([1; 32])), ..place.clone() },
         Place { previous: Some(Hash([1; 32])), ..place.clone() },
-        Place { seen: Some([(key(0), (1, Hash([1; 32])))].into()), ..place },
+        Place { seen: Some([(key(0), (1, Hash([1; 32])))].into()), ..place.clone() },
     ] {
         assert_eq!(Log::found(&CRYPTO, &sign(0, Act::Genesis, place)), None);
     }
@@ -215,7 +254,12 @@ fn two_clones_that_both_move_both_stand_until_their_former_key_is_cut() {
     assert_eq!(members(&view), set([0, 2, 3, 4, 5]));
     assert_eq!(view.equivocators, [key(1)].into());
     story.say(0, Act::Remove(1, 1));
-    assert_eq!(story.members(), set([0, 2, 3, 4]));
+    let stands = |story: &Story| story.members().intersection(&set([3, 4])).count();
+    assert_eq!(
+        (stands(&story), story.members().len()),
+        (1, 3),
+        "a cut names one of the two, and not what is behind it"
+    );
 }
 
 #[test]
@@ -332,8 +376,12 @@ fn a_missing_link_of_a_chain_is_named_and_evaluated_as_what_was_not_said() {
 fn a_chain_that_names_what_nobody_has_makes_nobody_a_member_who_is_none_without() {
     let mut story = Story::of(2);
     story.say(0, Act::Remove(1, 0));
-    let place =
-        Place { group: Some(story.log().group()), sequence: 5, previous: Some(Hash([9; 32])), seen: None };
+    let place = Place {
+        group: Some(story.log().group()),
+        sequence: 5,
+        previous: Some(Hash([9; 32])),
+        ..Place::default()
+    };
     story.ops.push(sign(1, Act::Add(3), place.clone()));
     story.ops.push(sign(2, Act::Add(4), place));
     assert_eq!(story.log().gaps(), [Hash([9; 32])].into());

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::OnceLock};
 
 use sma_core::{
     Crypto, DeviceKey, Fingerprint, Gone, Hash, MuaaId, Timestamp,
-    state::{Introduction, KeyNotice, Log, Membership, Removal},
+    state::{Expiry, Introduction, KeyNotice, Log, Membership, Removal},
     wire::{self, Kind, Seen, SignedOp},
 };
 use sma_sim::symbolic::Symbolic;
@@ -42,6 +42,7 @@ pub(crate) enum Act {
     Add(usize),
     /// Under the id of another.
     AddAs(usize, usize),
+    /// Leaves standing what the target said up to this number, as far as its author knows.
     Remove(usize, u64),
     Expire(usize, u64),
     Leave,
@@ -61,15 +62,16 @@ fn introduction(number: usize, id: MuaaId) -> Introduction {
 }
 
 impl Act {
-    fn encoded(self, author: usize) -> (Kind, Vec<u8>) {
-        let removal = |target, cut| wire::encode(&Removal { target: key(target), cut });
+    fn encoded(self, author: usize, cut: &BTreeSet<Hash>) -> (Kind, Vec<u8>) {
         let introduce = |target| wire::encode(&introduction(target, id(target)));
         match self {
             Self::Genesis => (Kind::Genesis, introduce(author)),
             Self::Add(target) => (Kind::Add, introduce(target)),
             Self::AddAs(target, other) => (Kind::Add, wire::encode(&introduction(target, id(other)))),
-            Self::Remove(target, cut) => (Kind::Remove, removal(target, cut)),
-            Self::Expire(target, cut) => (Kind::Expire, removal(target, cut)),
+            Self::Remove(target, _) => {
+                (Kind::Remove, wire::encode(&Removal { target: key(target), cut: cut.clone() }))
+            }
+            Self::Expire(target, last) => (Kind::Expire, wire::encode(&Expiry { target: key(target), last })),
             Self::Leave => (Kind::Leave, vec![0xa0]),
             Self::Alive => (Kind::Alive, vec![0xa0]),
             Self::Move(target) => (Kind::Move, introduce(target)),
@@ -90,10 +92,12 @@ pub(crate) struct Place {
     pub(crate) sequence: u64,
     pub(crate) previous: Option<Hash>,
     pub(crate) seen: Option<Seen>,
+    /// What a removal leaves standing.
+    pub(crate) cut: BTreeSet<Hash>,
 }
 
 pub(crate) fn sign(author: usize, act: Act, place: Place) -> SignedOp {
-    let (kind, body) = act.encoded(author);
+    let (kind, body) = act.encoded(author, &place.cut);
     let content = wire::Content {
         group: place.group,
         author: id(author),
@@ -173,12 +177,15 @@ impl Story {
     }
 
     pub(crate) fn say_as(&mut self, author: usize, act: Act, sequence: u64) -> &mut Self {
-        let heads = self.log().heads();
+        let log = self.log();
+        let heads = log.heads();
+        let cut = if let Act::Remove(target, upto) = act { last_upto(&log, target, upto) } else { None };
         let place = Place {
             group: Some(self.ops[0].hash(&CRYPTO)),
             sequence,
             previous: heads.get(&key(author)).map(|(_, hash)| *hash),
             seen: Some(heads),
+            cut: cut.into_iter().collect(),
         };
         self.ops.push(sign(author, act, place));
         self
@@ -200,6 +207,12 @@ impl Story {
         }
         self
     }
+}
+
+/// The last operation of a device up to a number.
+pub(crate) fn last_upto(log: &Log, author: usize, upto: u64) -> Option<Hash> {
+    let own = log.entries().filter(|(_, entry)| entry.key == key(author) && entry.sequence <= upto);
+    own.max_by_key(|(hash, entry)| (entry.sequence, **hash)).map(|(hash, _)| *hash)
 }
 
 /// The log of these, the genesis first.

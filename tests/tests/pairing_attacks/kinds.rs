@@ -36,7 +36,7 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
     let to = stage.lab.machines[newcomer].muaa.as_ref().unwrap().fingerprint();
     match kind {
         Kind::Announcement => {
-            wire::encode(&wire::Announcement { certificate, capabilities: 0, digest: None })
+            wire::encode(&wire::Announcement { certificate, capabilities: 0, digest: None, moves: None })
         }
         Kind::Request => wire::encode(&wire::Request { certificate, nonce: 1 }),
         Kind::Offer => wire::encode(&wire::Offer {

@@ -66,8 +66,12 @@ impl Stranger {
     }
 
     pub(crate) fn announce(&mut self, stage: &mut Stage) {
-        let announcement =
-            wire::Announcement { certificate: self.key.certificate.clone(), capabilities: 0, digest: None };
+        let announcement = wire::Announcement {
+            certificate: self.key.certificate.clone(),
+            capabilities: 0,
+            digest: None,
+            moves: None,
+        };
         let content = self.content(Kind::Announcement, wire::encode(&announcement));
         let envelope = self.envelope(Class::Announcement, content);
         deliver(stage, Folder::Announcements, envelope);

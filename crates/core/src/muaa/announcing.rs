@@ -37,11 +37,13 @@ impl<C: Crypto> Muaa<C> {
         let body = wire::Announcement {
             certificate: self.state.device.certificate.clone(),
             capabilities: 0,
-            digest: self.digest(),
+            digest: self.keep_digest(),
+            moves: Some(self.state.moves.clone()).filter(|moves| !moves.is_empty()),
         };
         let body = wire::encode(&body);
         let op = self.sign(Kind::Announcement, None, body);
         let token = self.post(Folder::Announcements, Class::Announcement, wire::encode(&op).into());
+        self.remember_announcement(token);
         if let Some(old) = self.state.announced.replace(Announced { token, at: self.now, done: false }) {
             // The new one is posted first: posts go before removals.
             self.withdraw(Folder::Announcements, old.token);
@@ -86,7 +88,7 @@ impl<C: Crypto> Muaa<C> {
         if envelope.body.len() > self.config.envelope_bytes_max {
             return Err(Ignored::TooLarge);
         }
-        let heard = self.hear(Folder::Announcements, envelope)?;
+        let heard = self.hear_announced(envelope)?;
         if heard.content.kind() == Kind::Offer {
             return match self.on_offer(&heard) {
                 Verdict::Ignore(why) | Verdict::Drop(why) => Err(why),
@@ -95,7 +97,16 @@ impl<C: Crypto> Muaa<C> {
         }
         self.state.server_now = self.state.server_now.max(date);
         if heard.content.key == self.state.device.fingerprint {
-            return self.read_own(&heard);
+            self.read_own(&heard);
+            return Ok(());
+        }
+        if self.state.former_keys.contains(&heard.content.key) {
+            self.discard(Folder::Announcements, heard.token);
+            let inbox = Folder::Inbox(heard.content.author);
+            if inbox != self.own_inbox() && self.io.exists(inbox) {
+                self.delete_folder(inbox);
+            }
+            return Ok(());
         }
         let id = heard.content.author;
         if id == self.state.id {
@@ -108,13 +119,28 @@ impl<C: Crypto> Muaa<C> {
         self.meet(id, &heard, date)
     }
 
-    /// An announcement under the own key that is not the current one is a leftover of the own.
-    fn read_own(&mut self, heard: &Heard) -> Result<(), Ignored> {
+    /// What stands among the announcements is read again and again; it is checked once in a life of the process.
+    fn hear_announced(&mut self, envelope: &crate::Envelope) -> Result<Heard, Ignored> {
+        if let Some((known, heard)) = self.io.heard.get(&envelope.token)
+            && known == envelope
+        {
+            return Ok(heard.clone());
+        }
+        let heard = self.hear(Folder::Announcements, envelope)?;
+        if self.io.heard.len() < self.config.siblings_max {
+            self.io.heard.insert(envelope.token, (envelope.clone(), heard.clone()));
+        }
+        Ok(heard)
+    }
+
+    /// An announcement under the own key that is not the current one is a leftover of the own, or by another copy of this state.
+    fn read_own(&mut self, heard: &Heard) {
         let current = self.state.announced.as_ref().map(|announced| announced.token);
-        if current != Some(heard.token) && heard.content.author == self.state.id {
+        if self.is_by_a_copy(heard.content.sequence, &heard.token) {
+            self.found_ahead(heard.content.sequence);
+        } else if current != Some(heard.token) {
             self.discard(Folder::Announcements, heard.token);
         }
-        Ok(())
     }
 
     /// Whether a device with this key may go by this id: it is not the own one, and no other key was announced under it (A1).
@@ -123,7 +149,6 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn meet(&mut self, id: MuaaId, heard: &Heard, date: Timestamp) -> Result<(), Ignored> {
-        let body: wire::Announcement = heard.content.body().ok_or(Ignored::Malformed)?;
         let known = self.state.siblings.get(&id);
         if known.is_some_and(|known| known.fingerprint != heard.content.key) {
             let member = self.view.members.get(&heard.content.key).is_some_and(|member| member.id == id);
@@ -142,6 +167,7 @@ impl<C: Crypto> Muaa<C> {
         if !news {
             return Ok(());
         }
+        let body: wire::Announcement = heard.content.body().ok_or(Ignored::Malformed)?;
         let alive = old.as_ref().is_none_or(|old| old.sequence < heard.content.sequence);
         let known = Known {
             fingerprint: heard.content.key,
@@ -174,6 +200,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         if alive {
+            self.take_moves(&body.moves.unwrap_or_default());
             self.sibling_is_alive(id);
             self.tell_ended(id, &heard.content.key, &body.certificate);
         }
@@ -182,6 +209,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// What is not there any more, when everything was read.
     fn compare_with(&mut self, present: &BTreeSet<Token>) {
+        self.io.heard.retain(|token, _| present.contains(token));
         let own = self.state.announced.as_ref().filter(|announced| announced.done);
         if own.is_some_and(|announced| !present.contains(&announced.token)) {
             self.state.announced = None;

@@ -4,10 +4,7 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{
-    Command, Crypto, Folder, InputError, MuaaId, Phase, Secret,
-    state::{LogBody, Removal},
-};
+use crate::{Command, Crypto, Folder, InputError, MuaaId, Phase, Secret, state::LogBody};
 
 impl Command {
     /// A word for the log.
@@ -111,8 +108,9 @@ impl<C: Crypto> Muaa<C> {
         let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
         let target = target.ok_or(InputError::NoSuchMuaa(id))?;
         let certificate = self.sealing_certificate(id, &target);
-        let cut = self.last_sequence(&target);
-        self.append_to_log(&LogBody::Remove(Removal { target, cut }));
+        for removal in self.removals_of(target) {
+            self.append_to_log(&LogBody::Remove(removal));
+        }
         self.tell_removed(id, target, &certificate.unwrap_or_default());
         self.rotate_account_key();
         Ok(())

@@ -1,6 +1,8 @@
 //! The group's state: evaluating the log, taking in what siblings send, entering a group.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sma_autocrypt::Table;
 
 use super::{
     Muaa,
@@ -8,9 +10,21 @@ use super::{
 };
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
-    state::{Entry, Log, LogBody, Membership, Register},
+    shared::Shared,
+    state::{Entry, Log, LogBody, Membership, Register, Settings},
     wire::{KeyMaterial, Update, encode},
 };
+
+/// A digest, and what it was made of.
+#[derive(Clone)]
+pub(super) struct Digested {
+    log: Log,
+    held: Vec<Fingerprint>,
+    keys: Shared<BTreeMap<Fingerprint, AccountKey>>,
+    settings: Shared<Settings>,
+    peers: Shared<Table>,
+    digest: Hash,
+}
 
 impl<C: Crypto> Muaa<C> {
     /// Evaluates the log anew, tells what differs, and keeps one link for each other member.
@@ -25,7 +39,9 @@ impl<C: Crypto> Muaa<C> {
             if *key != self.state.device.fingerprint {
                 // What is on its way to others is not in what it was let in with.
                 let told = self.state.journal.keys().next().map_or(self.state.journal_end, |first| first - 1);
-                self.state.links.entry(member.id).or_insert(Link { acked: told, ..Link::default() });
+                // One that moved knows only what it knew when its state was saved.
+                let link = Link { acked: told, full: self.has_moved(key), ..Link::default() };
+                self.state.links.entry(member.id).or_insert(link);
                 self.tell(Event::MemberAdded { id: member.id, by: member.added_by });
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
@@ -34,7 +50,8 @@ impl<C: Crypto> Muaa<C> {
         for key in known.difference(&present) {
             let Some(member) = before.members.get(key) else { continue };
             let how = self.view.ended.get(key).map(|(_, how)| *how);
-            if let (Some(how), true) = (how, *key != self.state.device.fingerprint) {
+            let other = *key != self.state.device.fingerprint && !self.state.former_keys.contains(key);
+            if let (Some(how), true) = (how, other) {
                 self.drop_link(member.id);
                 self.tell(Event::MemberGone { id: member.id, how });
             }
@@ -129,18 +146,14 @@ impl<C: Crypto> Muaa<C> {
             Some(_) | None => Vec::new(),
         };
         // The keys first, so that a new current key can be told of.
-        let named: BTreeSet<_> = self
-            .state
-            .group
-            .as_ref()
-            .map(|group| Membership::of(&group.log).keys)
-            .unwrap_or_default()
-            .into_keys()
-            .collect();
+        let log = self.state.group.as_ref().map(|group| &group.log).filter(|_| !update.keys.is_empty());
+        let named: BTreeSet<_> =
+            log.map(|log| Membership::of(log).keys).unwrap_or_default().into_keys().collect();
         for material in &update.keys {
             self.take_key(material, &named);
         }
         if !taken.is_empty() {
+            self.find_own_among(&taken);
             self.evaluate();
         }
         let mut news = false;
@@ -200,6 +213,38 @@ impl<C: Crypto> Muaa<C> {
     /// tells an outsider nothing.
     #[must_use]
     pub fn digest(&self) -> Option<Hash> {
+        match &self.digested.0 {
+            Some(digested) if self.is_digested(digested) => Some(digested.digest),
+            Some(_) | None => self.compute_digest(),
+        }
+    }
+
+    /// As [`Muaa::digest`], and keeps it until something that it is made of changes.
+    pub(super) fn keep_digest(&mut self) -> Option<Hash> {
+        let digest = self.digest()?;
+        if !self.digested.0.as_ref().is_some_and(|digested| self.is_digested(digested)) {
+            self.digested.0 = Some(Digested {
+                log: self.state.group.as_ref()?.log.clone(),
+                held: self.held_keys().map(|key| key.fingerprint).collect(),
+                keys: self.state.keys.clone(),
+                settings: self.state.settings.clone(),
+                peers: self.state.peers.clone(),
+                digest,
+            });
+        }
+        Some(digest)
+    }
+
+    /// Whether this is still what a digest was made of.
+    fn is_digested(&self, of: &Digested) -> bool {
+        self.state.group.as_ref().is_some_and(|group| group.log.is(&of.log))
+            && self.state.keys.is(&of.keys)
+            && self.state.settings.is(&of.settings)
+            && self.state.peers.is(&of.peers)
+            && self.held_keys().map(|key| &key.fingerprint).eq(&of.held)
+    }
+
+    fn compute_digest(&self) -> Option<Hash> {
         let group = self.state.group.as_ref()?;
         let mut parts = vec![group.log.group().0.to_vec()];
         parts.extend(group.log.entries().map(|(hash, _)| hash.0.to_vec()));
@@ -223,7 +268,10 @@ impl<C: Crypto> Muaa<C> {
         }
         self.state.journal.clear();
         let own = self.state.device.fingerprint;
-        let previous = log.heads().get(&own).map(|(_, hash)| *hash);
+        let head = log.heads().get(&own).copied();
+        let previous = head.map(|(_, hash)| hash);
+        // An earlier life of this device may have said more than its saved state knows.
+        self.state.sequence = self.state.sequence.max(head.map_or(0, |(sequence, _)| sequence));
         let group = log.group();
         self.state.group = Some(Group { log, previous });
         self.state.life = Life::Grouped;

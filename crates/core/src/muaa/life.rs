@@ -9,12 +9,13 @@ use super::{
 };
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
-    state::{Introduction, KeyNotice, Log, LogBody, Removal},
+    state::{Expiry, Introduction, KeyNotice, Log, LogBody},
     wire::{self, Kind},
 };
 
 impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
+        self.go_on_if_behind();
         if matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended) {
             return;
         }
@@ -23,11 +24,12 @@ impl<C: Crypto> Muaa<C> {
         match self.state.life {
             Life::Discovering => self.discover(),
             Life::Unpaired => self.ask_to_be_let_in(),
-            Life::Grouped => {
+            // Before the announcements were read it may not know that its state is not the latest.
+            Life::Grouped if self.io.read.contains(&Folder::Announcements) => {
                 self.watch_over_silence();
                 self.rotate_after_crossing_removals();
             }
-            Life::Suspended | Life::Removed | Life::Left => {}
+            Life::Grouped | Life::Suspended | Life::Removed | Life::Left => {}
         }
     }
 
@@ -107,7 +109,9 @@ impl<C: Crypto> Muaa<C> {
         self.io.add_folder(folder);
         if folder == self.own_inbox() {
             if !fresh && self.io.first_try {
-                return self.draw_another_id();
+                // An id that a move names is drawn by another move.
+                let moved = self.state.group.is_some();
+                return if moved { self.go_on_as_another(0) } else { self.draw_another_id() };
             }
             self.state.inbox = InboxState::Made;
             self.changed();
@@ -131,16 +135,15 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
-    /// The own key was let in and out again before this device heard of it, and does not come back: it takes another key and
-    /// another id, and begins anew. Nothing is lost, since it never had anything of the group.
+    /// The own key does not come back, or another copy of this state has used it: the device, which is in no group, takes another
+    /// key and id, and begins anew. Nothing is lost, since it never had anything of the group.
     pub(super) fn start_over(&mut self) {
-        self.take_things_away();
+        self.lay_down_key();
+        self.state.moves.clear();
         self.state.device =
             self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
         self.state.subkey = Subkey::new(self.now);
         self.state.incarnation = self.random.number();
-        self.state.requested.clear();
-        self.state.posts.clear();
         self.state.life = Life::Discovering;
         self.draw_another_id();
     }
@@ -244,8 +247,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether it has been silent for longer than `limit`, on the server's dates and by the own heartbeats.
     fn has_been_silent(&self, known: &Known, limit: Duration) -> bool {
-        let beats = limit.as_millis() / self.config.heartbeat.as_millis().max(1);
-        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats
+        let beats = || limit.as_millis() / self.config.heartbeat.as_millis().max(1);
+        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats()
     }
 
     pub(super) fn is_silent(&self, known: &Known) -> bool {
@@ -254,7 +257,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn watch_over_silence(&mut self) {
         let mut quiet = Vec::new();
-        for (id, known) in &self.state.siblings {
+        for (id, known) in self.state.siblings.iter() {
             let member = self.view.members.contains_key(&known.fingerprint);
             quiet.push((*id, member, known.clone()));
         }
@@ -268,10 +271,10 @@ impl<C: Crypto> Muaa<C> {
             if member && self.is_silent(&known) {
                 self.stop_writing_to(id);
             }
-            if self.is_foremost() && self.has_been_silent(&known, self.config.expire_after) {
+            if self.has_been_silent(&known, self.config.expire_after) && self.is_foremost() {
                 self.clear_away(id, &known, member);
             }
-            if member && self.is_foremost() && self.has_been_silent(&known, self.config.forget_after) {
+            if member && self.has_been_silent(&known, self.config.forget_after) && self.is_foremost() {
                 self.forget(known.fingerprint);
             }
         }
@@ -303,12 +306,12 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn forget(&mut self, fingerprint: Fingerprint) {
-        let cut = self.last_sequence(&fingerprint);
-        self.append_to_log(&LogBody::Expire(Removal { target: fingerprint, cut }));
+        let last = self.last_sequence(&fingerprint);
+        self.append_to_log(&LogBody::Expire(Expiry { target: fingerprint, last }));
     }
 
     /// The sequence of the last log operation that is known of a device.
-    pub(super) fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
+    fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
         let heads = self.state.group.as_ref().map(|group| group.log.heads()).unwrap_or_default();
         heads.get(fingerprint).map_or(0, |(sequence, _)| *sequence)
     }
@@ -327,7 +330,7 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
-    fn take_things_away(&mut self) {
+    pub(super) fn take_things_away(&mut self) {
         if let Some(Announced { token, .. }) = self.state.announced.take() {
             self.withdraw(Folder::Announcements, token);
         }
@@ -347,8 +350,8 @@ impl<C: Crypto> Muaa<C> {
                 // It was only asleep: a sign of life undoes the expiry.
                 self.append_to_log(&LogBody::Alive);
             }
-            Some(Gone::Removed | Gone::Voided | Gone::Moved) => self.end(Life::Removed),
-            Some(Gone::Left) | None => {}
+            Some(Gone::Removed | Gone::Voided) => self.end(Life::Removed),
+            Some(Gone::Left | Gone::Moved) | None => {}
         }
     }
 

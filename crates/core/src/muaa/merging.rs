@@ -2,11 +2,11 @@
 
 use super::{
     Muaa,
-    persistent::{Former, Group, Link},
+    persistent::{Former, Group, Life, Link},
     reading::Verdict,
 };
 use crate::{
-    Crypto, Fingerprint, Hash, Ignored, MuaaId,
+    Crypto, Fingerprint, Gone, Hash, Ignored, MuaaId,
     state::{Introduction, Log, LogBody, Member, Membership, Merge},
     wire::{Content, Kind, SignedOp, Update},
 };
@@ -28,9 +28,15 @@ impl<C: Crypto> Muaa<C> {
                 self.lead_one(key, member);
             }
         }
+        let ended = |(key, _): &(&Fingerprint, &Member)| self.view.ended.contains_key(*key);
+        let ended: Vec<_> = view.members.iter().filter(ended).map(|(key, one)| (*key, one.clone())).collect();
         let group = log.group();
         if self.state.formers.len() < FORMERS_MAX || self.state.formers.contains_key(&group) {
             self.state.formers.insert(group, Former { log, into });
+        }
+        // Whom the group does not take in any more is told so.
+        for (key, member) in ended.into_iter().filter(|(key, _)| *key != own) {
+            self.tell_removed(member.id, key, &member.certificate);
         }
         self.changed();
     }
@@ -50,12 +56,18 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// What is said to a member that is to be led here is said in the name of the group it is still in.
-    pub(super) fn in_the_name_of(&self, link: &Link, id: MuaaId, update: Update) -> (Option<Hash>, Update) {
+    /// The group that this device has left for the own, and in which this one still is.
+    pub(super) fn former_group_of(&self, id: MuaaId) -> Option<&Former> {
         let own = self.state.group.as_ref().map(|group| group.log.group());
         let fits =
             |former: &&Former| Some(former.into) == own && Membership::of(&former.log).by_id(id).is_some();
-        let former = self.state.formers.values().find(fits).filter(|_| link.lead);
+        self.state.formers.values().find(fits)
+    }
+
+    /// What is said to a member that is to be led here is said in the name of the group it is still in.
+    pub(super) fn in_the_name_of(&self, link: &Link, id: MuaaId, update: Update) -> (Option<Hash>, Update) {
+        let own = self.state.group.as_ref().map(|group| group.log.group());
+        let former = self.former_group_of(id).filter(|_| link.lead);
         let Some(former) = former else { return (own, update) };
         let key = self.state.device.fingerprint;
         let merges = former.log.entries().filter(|(_, entry)| {
@@ -130,6 +142,9 @@ impl<C: Crypto> Muaa<C> {
         }
         let view = Membership::of(&log);
         if !view.members.contains_key(&self.state.device.fingerprint) {
+            if let Some((_, Gone::Removed)) = view.ended.get(&self.state.device.fingerprint) {
+                self.end(Life::Removed);
+            }
             return;
         }
         let conflict = left_already || self.state.formers.contains_key(&target);

@@ -10,6 +10,7 @@ mod group;
 mod life;
 mod member;
 mod merging;
+mod moving;
 mod newcomer;
 mod peers;
 mod persistent;
@@ -70,6 +71,7 @@ pub struct Muaa<C> {
     /// The state differs from what was last handed out to be made durable.
     unsaved: bool,
     view: Membership,
+    digested: Cached<group::Digested>,
     io: storage::Io,
     events: VecDeque<Event>,
     phase_told: Option<Phase>,
@@ -96,6 +98,28 @@ impl<T> std::ops::Deref for Hidden<T> {
 impl<T> std::ops::DerefMut for Hidden<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.0
+    }
+}
+
+/// What was computed from the rest and may be computed anew: it makes no difference between two machines.
+#[derive(Clone)]
+struct Cached<T>(Option<T>);
+
+impl<T> PartialEq for Cached<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<T> Eq for Cached<T> {}
+
+impl<T> std::hash::Hash for Cached<T> {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl<T> std::fmt::Debug for Cached<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
     }
 }
 
@@ -161,6 +185,7 @@ impl<C: Crypto> Muaa<C> {
             state: Hidden(state),
             unsaved,
             view,
+            digested: Cached(None),
             io: storage::Io::default(),
             events: VecDeque::new(),
             phase_told: None,
@@ -219,12 +244,12 @@ impl<C: Crypto> Muaa<C> {
         if matches!(self.state.life, Life::Removed | Life::Left) && self.is_idle() {
             return None;
         }
-        let mut deadlines = vec![(self.io.next_poll, "poll")];
-        deadlines.extend(self.storage_deadlines());
-        deadlines.extend(self.life_deadlines());
-        deadlines.extend(self.pairing_deadlines());
-        deadlines.extend(self.sync_deadlines());
-        deadlines.into_iter().min().map(|(at, why)| (at.max(self.now), why))
+        let deadlines = std::iter::once((self.io.next_poll, "poll"))
+            .chain(self.storage_deadlines())
+            .chain(self.life_deadlines())
+            .chain(self.pairing_deadlines())
+            .chain(self.sync_deadlines());
+        deadlines.min().map(|(at, why)| (at.max(self.now), why))
     }
 
     fn plan(&mut self) {

@@ -288,6 +288,8 @@ pub(super) mod table {
     use minicbor::{Decoder, Encoder};
     use sma_autocrypt::{Peers, Table};
 
+    use crate::shared::Shared;
+
     pub(crate) fn encode<C, W: minicbor::encode::Write>(
         table: &Table,
         e: &mut Encoder<W>,
@@ -297,7 +299,10 @@ pub(super) mod table {
         e.array(3)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?.ok()
     }
 
-    pub(crate) fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<Table, minicbor::decode::Error> {
+    pub(crate) fn decode<C>(
+        d: &mut Decoder<'_>,
+        _: &mut C,
+    ) -> Result<Shared<Table>, minicbor::decode::Error> {
         let malformed = || minicbor::decode::Error::message("not a table of peers");
         if d.array()? != Some(3) {
             return Err(malformed());
@@ -305,6 +310,6 @@ pub(super) mod table {
         let max = usize::try_from(d.u64()?).map_err(|_| malformed())?;
         let shared = Peers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
         let local = Peers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
-        Ok(Table::from_parts(shared, local))
+        Ok(Table::from_parts(shared, local).into())
     }
 }

@@ -16,8 +16,9 @@ use crate::{
     AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
     config::{DAY, HOUR},
+    shared::Shared,
     state::{Log, Membership, Settings},
-    wire,
+    wire::{self, SignedOp},
 };
 
 /// The format that [`Snapshot::encode`] writes.
@@ -373,23 +374,23 @@ pub(crate) struct Durable {
     #[n(9)]
     pub(crate) announced: Option<Announced>,
     #[n(10)]
-    pub(crate) siblings: BTreeMap<MuaaId, Known>,
+    pub(crate) siblings: Shared<BTreeMap<MuaaId, Known>>,
     #[n(11)]
     pub(crate) group: Option<Group>,
     #[cbor(n(12), with = "account_keys")]
-    pub(crate) keys: BTreeMap<Fingerprint, AccountKey>,
+    pub(crate) keys: Shared<BTreeMap<Fingerprint, AccountKey>>,
     #[n(13)]
-    pub(crate) settings: Settings,
+    pub(crate) settings: Shared<Settings>,
     #[n(14)]
-    pub(crate) journal: BTreeMap<u64, Item>,
+    pub(crate) journal: Shared<BTreeMap<u64, Item>>,
     #[n(15)]
     pub(crate) journal_end: u64,
     #[n(16)]
     pub(crate) links: BTreeMap<MuaaId, Link>,
     #[n(17)]
-    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) sessions: Shared<BTreeMap<SessionId, Session>>,
     #[n(18)]
-    pub(crate) offers: BTreeMap<SessionId, SeenOffer>,
+    pub(crate) offers: Shared<BTreeMap<SessionId, SeenOffer>>,
     #[n(19)]
     pub(crate) joining: Option<(SessionId, Joining)>,
     #[n(20)]
@@ -399,11 +400,11 @@ pub(crate) struct Durable {
     #[n(22)]
     pub(crate) removals: BTreeSet<(Folder, Token)>,
     #[n(23)]
-    pub(crate) processed: BTreeMap<Token, u64>,
+    pub(crate) processed: Shared<BTreeMap<Token, u64>>,
     #[n(24)]
-    pub(crate) requested: BTreeSet<MuaaId>,
+    pub(crate) requested: Shared<BTreeSet<MuaaId>>,
     #[n(25)]
-    pub(crate) formers: BTreeMap<Hash, Former>,
+    pub(crate) formers: Shared<BTreeMap<Hash, Former>>,
     #[n(26)]
     pub(crate) digests: Vec<(Hash, Timestamp)>,
     #[n(27)]
@@ -419,10 +420,19 @@ pub(crate) struct Durable {
     /// What was last written to devices that are members no more.
     #[n(32)]
     pub(crate) farewells: BTreeMap<MuaaId, Token>,
+    /// The latest of the own announcements by their sequences.
     #[n(33)]
+    pub(crate) own_announcements: BTreeMap<u64, Token>,
+    /// Keys that this device had before it moved or began anew.
+    #[n(34)]
+    pub(crate) former_keys: BTreeSet<Fingerprint>,
+    /// The latest moves that led to this device.
+    #[n(35)]
+    pub(crate) moves: Vec<SignedOp>,
+    #[n(36)]
     pub(crate) subkey: Subkey,
     #[cbor(n(40), with = "super::peers::table")]
-    pub(crate) peers: Table,
+    pub(crate) peers: Shared<Table>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -454,22 +464,22 @@ impl Durable {
             sequence: 0,
             clock: 0,
             announced: None,
-            siblings: BTreeMap::new(),
+            siblings: Shared::default(),
             group: None,
-            keys: BTreeMap::new(),
-            settings: Settings::default(),
-            journal: BTreeMap::new(),
+            keys: Shared::default(),
+            settings: Shared::default(),
+            journal: Shared::default(),
             journal_end: 0,
             links: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            offers: BTreeMap::new(),
+            sessions: Shared::default(),
+            offers: Shared::default(),
             joining: None,
             burnt: Vec::new(),
             posts: BTreeMap::new(),
             removals: BTreeSet::new(),
-            processed: BTreeMap::new(),
-            requested: BTreeSet::new(),
-            formers: BTreeMap::new(),
+            processed: Shared::default(),
+            requested: Shared::default(),
+            formers: Shared::default(),
             digests: Vec::new(),
             adopted: None,
             order: 0,
@@ -477,8 +487,11 @@ impl Durable {
             folders_deleted: BTreeSet::new(),
             server_now: Timestamp(0),
             farewells: BTreeMap::new(),
+            own_announcements: BTreeMap::new(),
+            former_keys: BTreeSet::new(),
+            moves: Vec::new(),
             subkey: Subkey::new(now),
-            peers: Table::new(config.peers_max),
+            peers: Table::new(config.peers_max).into(),
         }
     }
 
@@ -566,7 +579,7 @@ mod account_keys {
     use bytes::Bytes;
     use minicbor::{Decoder, Encoder};
 
-    use crate::{AccountKey, Fingerprint};
+    use crate::{AccountKey, Fingerprint, shared::Shared};
 
     type Keys = BTreeMap<Fingerprint, AccountKey>;
 
@@ -583,7 +596,10 @@ mod account_keys {
         Ok(())
     }
 
-    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Keys, minicbor::decode::Error> {
+    pub(crate) fn decode<C>(
+        d: &mut Decoder<'_>,
+        ctx: &mut C,
+    ) -> Result<Shared<Keys>, minicbor::decode::Error> {
         let malformed = || minicbor::decode::Error::message("not account keys");
         let mut keys = Keys::new();
         for _ in 0..d.array()?.ok_or_else(malformed)? {
@@ -596,6 +612,6 @@ mod account_keys {
             let created = d.decode_with(ctx)?;
             keys.insert(fingerprint, AccountKey { secret, public, fingerprint, created });
         }
-        Ok(keys)
+        Ok(keys.into())
     }
 }

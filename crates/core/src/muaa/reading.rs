@@ -7,6 +7,7 @@ use crate::{
 };
 
 /// A message that is protected as far as its own certificate goes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Heard {
     pub(super) folder: Folder,
     pub(super) token: Token,

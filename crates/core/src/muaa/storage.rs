@@ -8,6 +8,7 @@ use std::{
 use super::{
     Muaa,
     persistent::{InboxState, Life},
+    reading::Heard,
 };
 use crate::{
     Content, Crypto, Cursor, Envelope, Event, Folder, InputError, Message, MuaaId, Op, OpError, OpId, Reply,
@@ -100,6 +101,8 @@ pub(super) struct Io {
     pub(super) update_bytes_max: Option<usize>,
     /// The log may have a removal that asks for a new account key.
     pub(super) removals_due: bool,
+    /// The own key has signed what this state does not know, up to this number.
+    pub(super) ahead: Option<u64>,
     /// The replicated state may differ from the last recorded digest.
     pub(super) digest_due: bool,
     /// Folders of which the first pages were read from the beginning, and more is there.
@@ -110,6 +113,8 @@ pub(super) struct Io {
     pub(super) shared: BTreeSet<Folder>,
     /// Messages that were reported as ignored: folder, validity, uid.
     pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
+    /// Announcements and offers that were found to be protected as they must be.
+    pub(super) heard: BTreeMap<Token, (Envelope, Heard)>,
 }
 
 impl Io {
@@ -275,7 +280,7 @@ impl<C: Crypto> Muaa<C> {
         };
         let announced = self.state.announced.as_ref().map(|announced| announced.token);
         let offers = self.state.sessions.values().filter(|session| session.to.is_none());
-        let own: BTreeSet<_> = offers.map(|session| session.offer).chain(announced).collect();
+        let own: Vec<_> = offers.map(|session| session.offer).chain(announced).collect();
         let mut kept = BTreeSet::new();
         let ours = seen
             .index
@@ -308,7 +313,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let ended = matches!(self.state.life, Life::Removed | Life::Left);
         let tasks = if ended { self.farewell_tasks() } else { self.life_tasks() };
-        tasks.into_iter().chain(self.removal_tasks()).find(may)
+        tasks.into_iter().find(may).or_else(|| self.removal_tasks().into_iter().find(may))
     }
 
     fn life_tasks(&self) -> Vec<Task> {

@@ -1,12 +1,12 @@
 //! Keeping siblings in step: one waiting update per pair at most, acknowledged, and asked for when digests differ.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 
 use super::{
     Muaa,
-    persistent::{InboxState, Life, Link},
+    persistent::{Durable, InboxState, Life, Link},
     reading::Verdict,
 };
 use crate::{
@@ -158,9 +158,11 @@ impl<C: Crypto> Muaa<C> {
         if content.group != own {
             return self.on_foreign_update(&op, &content, &update);
         }
-        let Some(certificate) = self.member_certificate(&content, &update) else {
+        let view = self.view_with(&content, &update);
+        let member = view.members.get(&content.key).filter(|member| member.id == content.author);
+        let Some(certificate) = member.map(|member| member.certificate.clone()) else {
             // It may be a member whose introduction is still on its way: the message stays.
-            if !self.view.ended.contains_key(&content.key) {
+            if !view.ended.contains_key(&content.key) {
                 return Verdict::Ignore(Ignored::NotAMember);
             }
             self.take_last_words(&op, &content, update);
@@ -173,25 +175,22 @@ impl<C: Crypto> Muaa<C> {
         Verdict::Done
     }
 
-    /// The author's certificate, if it is a member as far as is known, or by what the update itself brings: whoever let it in
-    /// may be gone before saying so.
-    fn member_certificate(&self, content: &Content, update: &Update) -> Option<Bytes> {
-        let by = |view: &Membership| {
-            let member = view.members.get(&content.key).filter(|member| member.id == content.author);
-            member.map(|member| member.certificate.clone())
-        };
-        by(&self.view).or_else(|| {
-            let mut log = self.state.group.as_ref()?.log.clone();
-            let news = log.join(&self.crypto, &update.ops, self.config.log_max);
-            if news.is_empty() { None } else { by(&Membership::of(&log)) }
-        })
+    /// The members as far as is known, or, if the author is none, by what the update itself brings: whoever let it in may be gone
+    /// before saying so; one that moved, or returned from a long silence, says so itself.
+    fn view_with(&self, content: &Content, update: &Update) -> Cow<'_, Membership> {
+        let known = self.view.members.contains_key(&content.key);
+        let group = self.state.group.as_ref().filter(|_| !known);
+        let Some(mut log) = group.map(|group| group.log.clone()) else { return Cow::Borrowed(&self.view) };
+        let news = log.join(&self.crypto, &update.ops, self.config.log_max);
+        if news.is_empty() { Cow::Borrowed(&self.view) } else { Cow::Owned(Membership::of(&log)) }
     }
 
     /// Of a device that ended nothing counts but its operations: what it did before is void or not by the rules of the log, on
     /// all devices alike, whoever was heard first. So two that remove each other both hear of it.
     fn take_last_words(&mut self, op: &SignedOp, content: &Content, update: Update) {
-        let group = self.state.group.as_ref();
-        let certificate = group.and_then(|group| group.log.certificate(&content.key, content.author));
+        let Some(mut log) = self.state.group.as_ref().map(|group| group.log.clone()) else { return };
+        log.join(&self.crypto, &update.ops, self.config.log_max);
+        let certificate = log.certificate(&content.key, content.author);
         if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
             let words = Update { keys: Vec::new(), settings: Default::default(), merged: None, ..update };
             self.take_in(&words);
@@ -209,9 +208,12 @@ impl<C: Crypto> Muaa<C> {
             }
             return;
         }
+        if update.received > self.state.sequence {
+            self.found_ahead(update.received);
+        }
         self.take_in(update);
         self.newcomer_is_heard(from, key);
-        let ours = self.digest().unwrap_or_default();
+        let ours = self.keep_digest().unwrap_or_default();
         let Some(mut link) = self.state.links.remove(&from) else { return };
         link.received = sequence;
         link.stop_leading();
@@ -273,9 +275,9 @@ impl<C: Crypto> Muaa<C> {
 
     fn resolve_doubts(&mut self) {
         let now = self.now;
-        let ours = self.state.digests.clone();
+        let Durable { links, digests: ours, .. } = &mut *self.state;
         let mut changed = false;
-        for (id, link) in &mut self.state.links {
+        for (id, link) in links {
             if let Some((_, theirs)) = link.doubt.filter(|(at, _)| *at <= now) {
                 link.doubt = None;
                 changed = true;
@@ -318,7 +320,7 @@ impl<C: Crypto> Muaa<C> {
         if !std::mem::take(&mut self.io.digest_due) {
             return;
         }
-        let Some(digest) = self.digest() else { return };
+        let Some(digest) = self.keep_digest() else { return };
         if self.state.digests.last().is_none_or(|(last, _)| *last != digest) {
             self.state.digests.push((digest, self.now));
             let surplus = self.state.digests.len().saturating_sub(DIGESTS);
@@ -372,21 +374,24 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// A device that is a member no more announces itself: it may not have heard. It is told again with each announcement,
-    /// in the place of the last time.
+    /// in the place of the last time. One in a group that this device has left for the own is told by this device.
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
-        if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && self.is_foremost() {
+        let mine = self.is_foremost() || self.former_group_of(id).is_some();
+        if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && mine {
             self.tell_removed(id, *key, certificate);
         }
     }
 
     /// A member that was forced out is told so, and gets nothing else.
     pub(super) fn tell_removed(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
-        let group = self.state.group.as_ref().map(|group| group.log.group());
+        let leads = Link { lead: true, ..Link::default() };
+        let (group, update) = self.in_the_name_of(&leads, id, self.whole_state(key));
         let update = Update {
             keys: Vec::new(),
             settings: Default::default(),
             digest: Hash::default(),
-            ..self.whole_state(key)
+            peers: None,
+            ..update
         };
         if let Some(body) = self.seal_update(certificate, group, &update) {
             let token = self.post(Folder::Inbox(id), Class::Sync, body);

@@ -70,6 +70,11 @@ impl<C: Crypto> Muaa<C> {
         ids
     }
 
+    /// The fingerprints of the device keys of the group's members, in ascending order.
+    pub fn member_keys(&self) -> impl Iterator<Item = Fingerprint> {
+        self.view.members.keys().copied()
+    }
+
     /// All other MUAAs that are known, by id: enough for a page "my devices".
     #[must_use]
     pub fn siblings(&self) -> Vec<Sibling> {

@@ -28,16 +28,29 @@ pub struct Introduction {
     pub incarnation: u64,
 }
 
-/// The end of a device's membership.
+/// A device is forced out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Removal {
     /// The fingerprint of its device key.
     #[n(0)]
     pub target: Fingerprint,
-    /// The last of its log operations that counts; those with a greater sequence are void.
+    /// Of its log operations these count, and those before them in their chains. All others are void, whatever their numbers:
+    /// the key could sign under a number that it left out before.
     #[n(1)]
-    pub cut: u64,
+    pub cut: BTreeSet<Hash>,
+}
+
+/// A silent device is taken for lost.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Expiry {
+    /// The fingerprint of its device key.
+    #[n(0)]
+    pub target: Fingerprint,
+    /// The greatest sequence of its log operations; a greater one is a sign of life that undoes the expiry.
+    #[n(1)]
+    pub last: u64,
 }
 
 /// Names a key of the account; the key itself travels beside the log, so that it can be destroyed.
@@ -81,7 +94,7 @@ pub enum LogBody {
     /// The author leaves.
     Leave,
     /// The author takes a member for lost.
-    Expire(Removal),
+    Expire(Expiry),
     /// The author goes on under another id and key.
     Move(Introduction),
     /// The author's group goes on in another.
@@ -272,6 +285,11 @@ impl Log {
         })
     }
 
+    /// Whether both are the same log and not only equal: nothing was taken in since they were one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entries, &other.entries)
+    }
+
     /// All entries by hash.
     pub fn entries(&self) -> impl Iterator<Item = (&Hash, &Entry)> {
         self.entries.iter().map(|(hash, entry)| (hash, &**entry))
@@ -310,6 +328,28 @@ impl Log {
             *head = (*head).max((entry.sequence, *hash));
         }
         heads
+    }
+
+    /// The operations of a device that none of its others follows: one, unless its chain forks.
+    #[must_use]
+    pub fn tips(&self, key: &Fingerprint) -> BTreeSet<Hash> {
+        let own = || self.entries.iter().filter(|(_, entry)| entry.key == *key);
+        let followed: BTreeSet<_> = own().filter_map(|(_, entry)| entry.previous).collect();
+        own().map(|(hash, _)| *hash).filter(|hash| !followed.contains(hash)).collect()
+    }
+
+    /// These operations of a device, and those before them in their chains.
+    pub(super) fn chains(&self, key: &Fingerprint, ends: &BTreeSet<Hash>) -> BTreeSet<Hash> {
+        let mut found = BTreeSet::new();
+        let mut next: Vec<_> = ends.iter().copied().collect();
+        while let Some(hash) = next.pop() {
+            if let Some(entry) = self.get(&hash).filter(|entry| entry.key == *key)
+                && found.insert(hash)
+            {
+                next.extend(entry.previous);
+            }
+        }
+        found
     }
 
     /// Operations that others point to and that are not here.

@@ -3,12 +3,14 @@
 //! In one pass, each step of which only reads what the steps before it found:
 //! 1. *Potential* devices are those that a chain of introductions reaches from the genesis, void or not.
 //! 2. A removal by a potential device counts, always: also if its author was removed, and whatever it knew. So nothing that
-//!    arrives later undoes one, and mutual and cyclic removals take all out. The smallest cut counts.
-//! 3. An expiry counts unless its target signed something behind the cut.
-//! 4. Operations behind their author's cut are void; so are those behind two different ones under the same number
-//!    (equivocation), those behind the author's own leave, and those behind its own move. A move is not stopped by an
-//!    equivocation, nor by another move.
-//! 5. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
+//!    arrives later undoes one, and mutual and cyclic removals take all out. Each names what it leaves standing of its target's
+//!    operations, its *cut*; of several removals only what all leave stands.
+//! 3. An expiry counts unless its target signed something behind it.
+//! 4. A leave that stands is a removal of the author by itself, which leaves its own chain.
+//! 5. Operations that do not stand are void, and void nothing: whoever is out cannot undo what it did before. Of those that
+//!    stand, what is behind two different ones under the same number (equivocation) or behind the author's own move is void too.
+//!    A move is not stopped by an equivocation, nor by another move.
+//! 6. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
 //!    void. The keys and ids of ended devices never come back.
 
 use std::{
@@ -19,7 +21,7 @@ use std::{
 use bytes::Bytes;
 
 use super::log::{Entry, KeyNotice, Log, LogBody};
-use crate::{Fingerprint, Gone, MuaaId};
+use crate::{Fingerprint, Gone, Hash, MuaaId};
 
 /// A member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -55,14 +57,14 @@ impl Membership {
     /// Evaluates a log.
     #[must_use]
     pub fn of(log: &Log) -> Self {
-        let entries: Vec<_> = log.entries().map(|(_, entry)| entry).collect();
+        let entries: Vec<Said> = log.entries().collect();
         let ids = ids_of(&entries);
-        let cuts = Cuts::of(&entries, &ids);
-        let reached = reach(&entries, |entry| cuts.admits(entry));
+        let cuts = Cuts::of(log, &entries, &ids);
+        let reached = reach(&entries, |said| cuts.admits(said));
         let counts =
-            |entry: &&&Entry| is_genesis(entry) || (reached.contains(&entry.key) && cuts.admits(entry));
-        let counting: Vec<_> = entries.iter().filter(counts).copied().collect();
-        let mut found = Self { equivocators: cuts.equivocators.keys().copied().collect(), ..Self::default() };
+            |said: &Said| is_genesis(said.1) || (reached.contains(&said.1.key) && cuts.admits(*said));
+        let counting: Vec<_> = entries.iter().copied().filter(counts).map(|(_, entry)| entry).collect();
+        let mut found = Self { equivocators: cuts.equivocators.clone(), ..Self::default() };
         found.find_members(&counting, &cuts, &ids);
         found.find_ended(&cuts, &ids);
         found.find_keys(&counting);
@@ -127,12 +129,14 @@ impl Membership {
     }
 }
 
+/// An operation by its hash.
+type Said<'a> = (&'a Hash, &'a Entry);
 /// The ids under which each key was introduced, void or not.
 type Ids = BTreeMap<Fingerprint, BTreeSet<MuaaId>>;
 
-fn ids_of(entries: &[&Entry]) -> Ids {
+fn ids_of(entries: &[Said]) -> Ids {
     let mut ids = Ids::new();
-    for entry in entries {
+    for (_, entry) in entries {
         if let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) {
             ids.entry(key).or_default().insert(device.id);
         }
@@ -143,54 +147,69 @@ fn ids_of(entries: &[&Entry]) -> Ids {
 /// Where each device's operations stop to count.
 #[derive(Default)]
 struct Cuts {
-    removed: BTreeMap<Fingerprint, u64>,
-    left: BTreeMap<Fingerprint, u64>,
+    /// Of devices that were removed or left: what stands.
+    standing: BTreeMap<Fingerprint, BTreeSet<Hash>>,
     moved: BTreeMap<Fingerprint, u64>,
-    equivocators: BTreeMap<Fingerprint, u64>,
+    /// Where what stands of a chain forks.
+    forks: BTreeMap<Fingerprint, u64>,
+    equivocators: BTreeSet<Fingerprint>,
     ended: BTreeMap<Fingerprint, Gone>,
 }
 
 impl Cuts {
-    fn of(entries: &[&Entry], ids: &Ids) -> Self {
+    fn of(log: &Log, entries: &[Said], ids: &Ids) -> Self {
         let potential = reach(entries, |_| true);
         let from_potential: Vec<_> =
-            entries.iter().copied().filter(|entry| potential.contains(&entry.key)).collect();
-        let mut cuts = Self::default();
-        cuts.find_equivocations(&from_potential);
-        for entry in &from_potential {
-            cuts.read(entry, &from_potential);
+            entries.iter().copied().filter(|(_, entry)| potential.contains(&entry.key)).collect();
+        let equivocators = forks_of(&from_potential).into_keys().collect();
+        let mut cuts = Self { equivocators, ..Self::default() };
+        for (_, entry) in &from_potential {
+            cuts.read_removal(log, entry, &from_potential);
+        }
+        let leaves = |said: &Said| matches!(said.1.body, LogBody::Leave) && cuts.stands(said);
+        let left: Vec<_> = from_potential.iter().copied().filter(leaves).collect();
+        for (hash, entry) in left {
+            cuts.cut(entry.key, log.chains(&entry.key, &BTreeSet::from([*hash])));
+            cuts.end(entry.key, Gone::Left);
+        }
+        let standing: Vec<_> = from_potential.into_iter().filter(|said| cuts.stands(said)).collect();
+        cuts.forks = forks_of(&standing);
+        for (_, entry) in standing.iter().filter(|(_, entry)| matches!(entry.body, LogBody::Move(_))) {
+            lower(&mut cuts.moved, entry.key, entry.sequence);
+            cuts.end(entry.key, Gone::Moved);
         }
         cuts.ended.retain(|key, _| ids.contains_key(key));
         cuts
     }
 
-    fn read(&mut self, entry: &Entry, all: &[&Entry]) {
+    fn read_removal(&mut self, log: &Log, entry: &Entry, all: &[Said]) {
         match &entry.body {
             LogBody::Remove(removal) => {
-                lower(&mut self.removed, removal.target, removal.cut);
+                self.cut(removal.target, log.chains(&removal.target, &removal.cut));
                 self.end(removal.target, Gone::Removed);
             }
-            LogBody::Expire(removal) => {
-                let alive = all.iter().any(|e| e.key == removal.target && e.sequence > removal.cut);
-                if !alive {
-                    self.end(removal.target, Gone::Expired);
+            LogBody::Expire(expiry) => {
+                let alive = |(_, e): &Said| e.key == expiry.target && e.sequence > expiry.last;
+                if !all.iter().any(alive) {
+                    self.end(expiry.target, Gone::Expired);
                 }
-            }
-            LogBody::Leave => {
-                lower(&mut self.left, entry.key, entry.sequence);
-                self.end(entry.key, Gone::Left);
-            }
-            LogBody::Move(_) => {
-                lower(&mut self.moved, entry.key, entry.sequence);
-                self.end(entry.key, Gone::Moved);
             }
             LogBody::Genesis(_)
             | LogBody::Add(_)
+            | LogBody::Leave
+            | LogBody::Move(_)
             | LogBody::Merge(_)
             | LogBody::AccountKey(_)
             | LogBody::Alive
             | LogBody::Unknown(_) => {}
         }
+    }
+
+    fn cut(&mut self, key: Fingerprint, leaves: BTreeSet<Hash>) {
+        self.standing
+            .entry(key)
+            .and_modify(|standing| standing.retain(|hash| leaves.contains(hash)))
+            .or_insert(leaves);
     }
 
     /// Of several ends the first in the order of [`Gone`] is told.
@@ -199,22 +218,27 @@ impl Cuts {
         *slot = (*slot).min(how);
     }
 
-    fn find_equivocations(&mut self, entries: &[&Entry]) {
-        let mut numbers = BTreeSet::new();
-        for entry in entries {
-            if !numbers.insert((entry.key, entry.sequence)) {
-                lower(&mut self.equivocators, entry.key, entry.sequence);
-            }
-        }
+    fn stands(&self, (hash, entry): &Said) -> bool {
+        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash))
     }
 
-    fn admits(&self, entry: &Entry) -> bool {
-        let upto =
-            |cuts: &BTreeMap<Fingerprint, u64>| cuts.get(&entry.key).is_none_or(|cut| entry.sequence <= *cut);
-        let honest = self.equivocators.get(&entry.key).is_none_or(|point| entry.sequence < *point);
-        let moves = matches!(entry.body, LogBody::Move(_));
-        upto(&self.removed) && upto(&self.left) && (moves || (upto(&self.moved) && honest))
+    fn admits(&self, said: Said) -> bool {
+        let (_, entry) = said;
+        let stays = self.moved.get(&entry.key).is_none_or(|cut| entry.sequence <= *cut);
+        let honest = self.forks.get(&entry.key).is_none_or(|point| entry.sequence < *point);
+        self.stands(&said) && (matches!(entry.body, LogBody::Move(_)) || (stays && honest))
     }
+}
+
+/// Of each key the lowest number under which it signed two different operations.
+fn forks_of(entries: &[Said]) -> BTreeMap<Fingerprint, u64> {
+    let (mut numbers, mut forks) = (BTreeSet::new(), BTreeMap::new());
+    for (_, entry) in entries {
+        if !numbers.insert((entry.key, entry.sequence)) {
+            lower(&mut forks, entry.key, entry.sequence);
+        }
+    }
+    forks
 }
 
 fn lower(cuts: &mut BTreeMap<Fingerprint, u64>, key: Fingerprint, to: u64) {
@@ -227,12 +251,12 @@ fn is_genesis(entry: &Entry) -> bool {
 }
 
 /// The founder, and the devices that a chain of admitted introductions reaches from it.
-fn reach(entries: &[&Entry], admits: impl Fn(&Entry) -> bool) -> BTreeSet<Fingerprint> {
+fn reach(entries: &[Said], admits: impl Fn(Said) -> bool) -> BTreeSet<Fingerprint> {
     let mut reached = BTreeSet::new();
     loop {
         let before = reached.len();
-        for entry in entries {
-            if is_genesis(entry) || (reached.contains(&entry.key) && admits(entry)) {
+        for said @ (_, entry) in entries {
+            if is_genesis(entry) || (reached.contains(&entry.key) && admits(*said)) {
                 reached.extend(entry.introduced);
             }
         }

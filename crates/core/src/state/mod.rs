@@ -6,6 +6,6 @@ mod members;
 mod settings;
 
 pub(crate) use log::Merge;
-pub use log::{Entry, Introduction, KeyNotice, Log, LogBody, Removal};
+pub use log::{Entry, Expiry, Introduction, KeyNotice, Log, LogBody, Removal};
 pub use members::{Member, Membership};
 pub use settings::{Register, Settings};

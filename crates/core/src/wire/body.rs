@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
+use super::SignedOp;
 use crate::{Fingerprint, Hash, MuaaId, SessionId, Timestamp};
 
 /// A MUAA describes itself. Has no authority: it is a hint who might be there.
@@ -19,6 +20,10 @@ pub struct Announcement {
     /// secrets, so it tells an outsider only that something changed.
     #[n(2)]
     pub digest: Option<Hash>,
+    /// The latest moves that led to this device, for those whom it does not know, and for other copies of its state. They prove
+    /// themselves: each is signed by the key that moved.
+    #[n(3)]
+    pub moves: Option<Vec<SignedOp>>,
 }
 
 /// A newcomer says "I am here". Has no authority.

@@ -17,17 +17,44 @@ pub use update::{KeyMaterial, Update};
 
 use minicbor::{Decode, Encode};
 
+/// Room for most of what is encoded, so that it is not moved while it grows.
+const USUAL_SIZE: usize = 512;
+
 /// Encodes a value. Writing into memory does not fail.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    minicbor::to_vec(value).unwrap_or_default()
+    let mut octets = Vec::with_capacity(USUAL_SIZE);
+    let written = minicbor::encode(value, &mut octets);
+    if written.is_ok() { octets } else { Vec::new() }
 }
 
 /// Decodes a value that fills `octets` and stands there in its canonical form.
 pub fn decode<T: Encode<()> + for<'b> Decode<'b, ()>>(octets: &[u8]) -> Option<T> {
     let mut decoder = minicbor::Decoder::new(octets);
     let value: T = decoder.decode().ok()?;
-    (decoder.position() == octets.len() && encode(&value) == octets).then_some(value)
+    (decoder.position() == octets.len() && encodes_to(&value, octets)).then_some(value)
 }
+
+/// Whether a value encodes to just these octets.
+fn encodes_to<T: Encode<()>>(value: &T, octets: &[u8]) -> bool {
+    let mut expected = Expected(octets);
+    minicbor::encode(value, &mut expected).is_ok() && expected.0.is_empty()
+}
+
+/// Takes only what is expected, octet by octet.
+struct Expected<'a>(&'a [u8]);
+
+impl minicbor::encode::Write for Expected<'_> {
+    type Error = Unexpected;
+
+    fn write_all(&mut self, octets: &[u8]) -> Result<(), Unexpected> {
+        self.0 = self.0.strip_prefix(octets).ok_or(Unexpected)?;
+        Ok(())
+    }
+}
+
+/// Other octets than expected.
+#[derive(Debug)]
+struct Unexpected;
 
 /// `Bytes` as a CBOR byte string.
 pub(crate) mod octets {

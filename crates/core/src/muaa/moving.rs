@@ -1,0 +1,202 @@
+//! A device whose saved state is not its latest: a backup was restored, or a copy of it runs elsewhere (C17).
+//!
+//! It shows by what is signed with the own key and is not known here: an announcement, an operation in the log, an
+//! acknowledgement of what was never said. Everything else that the state would sign could contradict what was signed already.
+//! So the device takes a new key and id, says so in the group under the old key, behind whatever that key can have signed, and
+//! asks its siblings for everything. It needs no pairing: who holds the old key was let in by a person.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Muaa,
+    persistent::{InboxState, Item, Life, Link},
+    subkey::Subkey,
+};
+use crate::{
+    Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, Token,
+    state::{Introduction, Log, LogBody, Removal},
+    wire::{Kind, SignedOp},
+};
+
+/// How many of the own announcements are remembered.
+const ANNOUNCEMENTS_MAX: usize = 16;
+/// How many of the own former keys are remembered.
+const FORMER_KEYS_MAX: usize = 16;
+/// How many operations of its target a removal names as standing.
+const CUT_MAX: usize = 16;
+/// How many moves an announcement carries.
+const MOVES_MAX: usize = 4;
+/// By how much the number of a move is above all that are known: the old key may have signed more than that.
+const MARGIN: u64 = 1 << 20;
+
+impl<C: Crypto> Muaa<C> {
+    /// The own announcement of this number has this token.
+    pub(super) fn remember_announcement(&mut self, token: Token) {
+        let sequence = self.state.sequence;
+        let own = &mut self.state.own_announcements;
+        own.insert(sequence, token);
+        while own.len() > ANNOUNCEMENTS_MAX {
+            own.pop_first();
+        }
+    }
+
+    /// Whether an announcement under the own key is by another copy of this state: it is newer than all that were made here,
+    /// or not the one that was made here under its number.
+    pub(super) fn is_by_a_copy(&self, sequence: u64, token: &Token) -> bool {
+        let own = &self.state.own_announcements;
+        let first = own.keys().next().copied().unwrap_or(0);
+        sequence > self.state.sequence || (sequence >= first && own.get(&sequence) != Some(token))
+    }
+
+    /// The own key has signed something, under this number, that this state does not know.
+    pub(super) fn found_ahead(&mut self, sequence: u64) {
+        let known = self.io.ahead.unwrap_or(0);
+        self.io.ahead = Some(known.max(sequence));
+    }
+
+    /// Operations by the own key that were not in the log.
+    pub(super) fn find_own_among(&mut self, taken: &[Hash]) {
+        let log = self.state.group.as_ref().map(|group| &group.log);
+        let entries = taken.iter().filter_map(|hash| log.and_then(|log| log.get(hash)));
+        let own = entries.filter(|entry| entry.key == self.state.device.fingerprint);
+        if let Some(sequence) = own.map(|entry| entry.sequence).max() {
+            self.found_ahead(sequence);
+        }
+    }
+
+    pub(super) fn go_on_if_behind(&mut self) {
+        let ended = self.view.ended.get(&self.state.device.fingerprint).map(|(_, how)| *how);
+        // A key that moved is no more the own one, unless it was a copy that moved.
+        let copied = (ended == Some(Gone::Moved)).then_some(self.state.sequence);
+        let Some(ahead) = self.io.ahead.take().or(copied) else { return };
+        match (self.state.life.clone(), ended) {
+            // It has nothing of a group yet, so nothing is lost.
+            (Life::Discovering | Life::Unpaired, _) => self.start_over(),
+            // A later self left.
+            (Life::Grouped, Some(Gone::Left)) => self.end(Life::Left),
+            (Life::Grouped, None | Some(Gone::Moved | Gone::Expired)) => self.go_on_as_another(ahead),
+            // It was the copy that took the folder away.
+            (Life::Suspended, Some(Gone::Moved)) => {
+                self.state.life = Life::Grouped;
+                self.go_on_as_another(ahead);
+            }
+            _ => {}
+        }
+    }
+
+    /// Signs the move, and is another device from here on. A log that is full takes no move: nothing is done then.
+    pub(super) fn go_on_as_another(&mut self, ahead: u64) {
+        let Some(group) = self.state.group.clone() else { return };
+        let Ok(device) = self.crypto.new_device_key(&self.random.seed(), self.now) else { return };
+        let (id, incarnation) = (MuaaId(self.random.number()), self.random.number());
+        let introduction = Introduction { id, certificate: device.certificate.clone(), incarnation };
+        let (kind, body) = LogBody::Move(introduction).write();
+        self.state.sequence = self.state.sequence.max(ahead).saturating_add(MARGIN);
+        let seen = Some(group.log.heads());
+        let op = self.sign_content(kind, Some(group.log.group()), body, group.previous, seen);
+        let Some(own) = self.state.group.as_mut() else { return };
+        let taken = own.log.join(&self.crypto, std::slice::from_ref(&op), self.config.log_max);
+        let Some(hash) = taken.first().copied() else { return };
+        own.previous = None;
+        let from = self.state.id;
+        self.lay_down_key();
+        (self.state.device, self.state.id, self.state.incarnation) = (device, id, incarnation);
+        self.state.subkey = Subkey::new(self.now);
+        self.state.inbox = InboxState::Drawn;
+        self.state.moves.push(op);
+        let surplus = self.state.moves.len().saturating_sub(MOVES_MAX);
+        self.state.moves.drain(..surplus);
+        self.note(Item::Op(hash));
+        self.evaluate();
+        for link in self.state.links.values_mut() {
+            *link = Link { full: true, ask: true, ..Link::default() };
+        }
+        self.set(&format!("name/{id}"), &self.state.name.clone());
+        self.io.forget(self.own_inbox());
+        self.tell(Event::Moved { from, to: id });
+    }
+
+    /// Moves that somebody announces. In the own group they make it a member, even if it does not know who else is one; and if the
+    /// own key is the one that moved, this is another copy of the state that did.
+    pub(super) fn take_moves(&mut self, moves: &[SignedOp]) {
+        let moves: Vec<_> = moves.iter().take(MOVES_MAX).filter(|op| is_move(op)).cloned().collect();
+        let max = self.config.log_max;
+        let Some(group) = self.state.group.as_mut().filter(|_| !moves.is_empty()) else { return };
+        let taken = group.log.join(&self.crypto, &moves, max);
+        if !taken.is_empty() {
+            self.find_own_among(&taken);
+            self.evaluate();
+        }
+    }
+
+    /// Whether this device was introduced by a move.
+    pub(super) fn has_moved(&self, key: &Fingerprint) -> bool {
+        self.state.group.as_ref().is_some_and(|group| origin(&group.log, key).is_some())
+    }
+
+    /// What the own key has begun is over, and what lies in the store by it is taken away.
+    pub(super) fn lay_down_key(&mut self) {
+        let sessions: Vec<_> = self.state.sessions.keys().copied().collect();
+        sessions.into_iter().for_each(|session| self.end_session(session, None));
+        self.state.joining = None;
+        self.state.offers.clear();
+        let waiting = |(id, link): (&MuaaId, &Link)| {
+            link.waiting.iter().map(|(_, token)| (Folder::Inbox(*id), *token)).collect::<Vec<_>>()
+        };
+        let waiting: Vec<_> = self.state.links.iter().flat_map(waiting).collect();
+        waiting.into_iter().for_each(|(folder, token)| self.withdraw(folder, token));
+        self.take_things_away();
+        self.state.posts.clear();
+        self.state.requested.clear();
+        self.state.own_announcements.clear();
+        let key = self.state.device.fingerprint;
+        self.state.former_keys.insert(key);
+        while self.state.former_keys.len() > FORMER_KEYS_MAX {
+            self.state.former_keys.pop_first();
+        }
+        self.io.read_again(Folder::Announcements);
+        self.changed();
+    }
+
+    /// The removals that force a device out for good. If it is the copy of another one that moved, that key's moves are closed
+    /// too: whoever holds it could go on as yet another.
+    pub(super) fn removals_of(&self, target: Fingerprint) -> Vec<Removal> {
+        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Vec::new() };
+        let mut removals = vec![Removal { target, cut: cut_of(log, &target, &BTreeSet::new()) }];
+        let mut moved = target;
+        while let Some((hash, key)) = origin(log, &moved) {
+            let closed = removals.iter().any(|removal| removal.target == key);
+            if closed || self.view.ended.get(&key).is_none_or(|(_, how)| *how != Gone::Moved) {
+                break;
+            }
+            let without = if moved == target { BTreeSet::from([hash]) } else { BTreeSet::new() };
+            removals.push(Removal { target: key, cut: cut_of(log, &key, &without) });
+            moved = key;
+        }
+        removals
+    }
+}
+
+fn is_move(op: &SignedOp) -> bool {
+    op.content().is_some_and(|content| content.kind() == Kind::Move)
+}
+
+/// The move that introduces a device, and who moved.
+fn origin(log: &Log, key: &Fingerprint) -> Option<(Hash, Fingerprint)> {
+    let moves = |(hash, entry): (&Hash, &crate::state::Entry)| {
+        let moves = matches!(entry.body, LogBody::Move(_)) && entry.introduced == Some(*key);
+        moves.then_some((*hash, entry.key))
+    };
+    log.entries().find_map(moves)
+}
+
+/// The ends of a device's chains, without these: what is before them stands.
+fn cut_of(log: &Log, key: &Fingerprint, without: &BTreeSet<Hash>) -> BTreeSet<Hash> {
+    let before = |hash: Hash| {
+        if without.contains(&hash) { log.get(&hash).and_then(|entry| entry.previous) } else { Some(hash) }
+    };
+    let mut ends: Vec<_> = log.tips(key).into_iter().filter_map(before).collect();
+    ends.sort_by_key(|hash| std::cmp::Reverse(log.get(hash).map(|entry| (entry.sequence, *hash))));
+    ends.truncate(CUT_MAX);
+    ends.into_iter().collect()
+}
