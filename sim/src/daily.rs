@@ -1,12 +1,13 @@
 //! What happens once a day, or not: people at their devices, strangers, and a server with a life of its own.
 
 use bytes::Bytes;
-use sma_core::{Class, Command, Envelope, Folder, Phase, Timestamp, Token};
+use sma_core::{Class, Command, Crypto, Envelope, Folder, Phase, Timestamp, Token};
 
 use crate::{
     choices::Choices,
     mail::{Key, Mail},
     store::Kept,
+    symbolic::{Symbolic, renewed},
     world::{DAY, HOUR, Happening, World},
 };
 
@@ -27,6 +28,9 @@ pub(crate) fn happen<C: Choices>(world: &mut World<C>) {
         (faults.copy, copy),
         (faults.dates_jump, jump),
         (faults.mail, receive_mail),
+        (faults.renewal, change_key),
+        (faults.destruction, destroy_key),
+        (faults.clock_set, set_clock),
     ];
     for (rate, happens) in all {
         if world.choices.chance(rate) {
@@ -88,6 +92,47 @@ fn change_setting<C: Choices>(world: &mut World<C>) {
     };
     world.lab.command(at, command);
     world.pump(at);
+}
+
+/// A clock is put right, or wrong by up to ten years; a program notices when it does something the next time.
+fn set_clock<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    let decade = 3650 * DAY;
+    let wrong = world.choices.chance(500_000);
+    let off = if wrong { world.choices.below(2 * decade) as i64 - decade as i64 } else { 0 };
+    world.lab.machines[at].clock = off;
+    world.lab.trace.say(|_| format!("the clock of {} is set {} days ahead", at + 1, off / DAY as i64));
+}
+
+/// A person gives the current key another version, or has an old one, or a fresh one, be the current one.
+fn change_key<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    let Some(muaa) = world.lab.machines[at].muaa.as_ref() else { return };
+    let keys = muaa.account().keys;
+    let fresh = Symbolic.new_account_key("anna@example.org", &world.choices.seed(), world.lab.now);
+    let picked = keys.get(world.choices.below(keys.len() as u64) as usize);
+    let secret = match (world.choices.below(4), picked.and_then(|key| muaa.account_secret(key)), fresh) {
+        (0, _, Ok(fresh)) => fresh.secret,
+        (1, Some(old), _) => old.clone(),
+        (_, Some(old), _) => renewed(old, world.choices.below(1000)),
+        (_, None, _) => return,
+    };
+    world.lab.trace.say(|_| format!("{} is given a key", at + 1));
+    world.lab.command(at, Command::AdoptKey { secret });
+    world.pump(at);
+}
+
+/// A person destroys a key that mail does not carry.
+fn destroy_key<C: Choices>(world: &mut World<C>) {
+    let at = any_machine(world);
+    let Some(muaa) = world.lab.machines[at].muaa.as_ref() else { return };
+    let account = muaa.account();
+    let old: Vec<_> = account.keys.into_iter().filter(|key| Some(*key) != account.current).collect();
+    if let Some(fingerprint) = old.get(world.choices.below(old.len() as u64) as usize).copied() {
+        world.lab.trace.say(|_| format!("{} is told to destroy a key", at + 1));
+        world.lab.command(at, Command::DestroyKey { fingerprint });
+        world.pump(at);
+    }
 }
 
 /// As long as three are in the group, so that somebody is left to talk to.

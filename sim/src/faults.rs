@@ -30,6 +30,8 @@ pub struct Faults {
     pub late: u32,
     /// A machine's clock is off by up to ten years.
     pub clock: u32,
+    /// In a day: a machine's clock is set while it runs, right or wrong.
+    pub clock_set: u32,
     /// Two machines begin with the same id. Never together with a lost answer or a crash: who does not know whether its CREATE
     /// was done takes the folder for its own, which two random ids of 64 bits let it.
     pub same_id: u32,
@@ -59,6 +61,10 @@ pub struct Faults {
     pub dates_jump: u32,
     /// In a day: mails of other people arrive.
     pub mail: u32,
+    /// In a day: a person renews the account's key, or takes another one.
+    pub renewal: u32,
+    /// In a day: a person destroys an old key of the account.
+    pub destruction: u32,
 }
 
 /// Which faults a run may draw.
@@ -113,6 +119,9 @@ impl Faults {
             copy: rate(3_000),
             dates_jump: rate(10_000),
             mail: rate(500_000),
+            renewal: rate(100_000),
+            destruction: rate(100_000),
+            clock_set: rate(100_000),
         }
         .without_ambiguity()
     }

@@ -165,6 +165,7 @@ impl Lab {
             self.machines[at].durable = Some(backup);
             self.machines[at].key = None;
             self.truth.seen.remove(&at);
+            self.truth.versions.retain(|(machine, _), _| *machine != at);
             self.truth.copied = true;
         }
     }

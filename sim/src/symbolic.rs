@@ -23,6 +23,21 @@ use sma_core::{
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Symbolic;
 
+/// Another version of an account's secret key, with the same fingerprint: as if its owner had given it a later expiry.
+#[must_use]
+pub fn renewed(secret: &Secret, renewal: u64) -> Secret {
+    let octets = secret.expose();
+    let itself = &octets[..octets.len().min(ACCOUNT_SECRET.len() + 40)];
+    Secret::new([itself, &renewal.to_be_bytes()].concat())
+}
+
+/// The number that [`renewed`] was given, if this is such a version.
+#[must_use]
+pub fn renewal(secret: &Secret) -> Option<u64> {
+    let octets = secret.expose().get(ACCOUNT_SECRET.len() + 40..)?;
+    octets.try_into().ok().map(u64::from_be_bytes)
+}
+
 /// How every account's secret key begins, so that one in the open is found.
 pub const ACCOUNT_SECRET: &[u8] = b"account-secret:";
 
@@ -215,13 +230,15 @@ impl Crypto for Symbolic {
 
     fn read_account_key(&self, secret: &Secret) -> Result<AccountKey, CryptoError> {
         let rest = secret.expose().strip_prefix(ACCOUNT_SECRET).ok_or(CryptoError)?;
-        let (created, unique) = rest.split_at_checked(8).ok_or(CryptoError)?;
-        if unique.len() != 32 {
+        let (itself, renewal) = rest.split_at_checked(40).ok_or(CryptoError)?;
+        let (created, _) = itself.split_at(8);
+        if !matches!(renewal.len(), 0 | 8) {
             return Err(CryptoError);
         }
         let created = Timestamp(u64::from_be_bytes(created.try_into().map_err(|_| CryptoError)?));
         let public = term("account-public", &[secret.expose()]);
-        let fingerprint = Fingerprint::new(&public[..20]).ok_or(CryptoError)?;
+        let fingerprint =
+            Fingerprint::new(&term("account-fingerprint", &[itself])[..20]).ok_or(CryptoError)?;
         Ok(AccountKey {
             secret: secret.clone(),
             public: Bytes::copy_from_slice(&public),

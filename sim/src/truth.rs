@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use sma_core::{Fingerprint, Folder, Muaa, Token, Uid};
+use sma_core::{Fingerprint, Folder, Muaa, Secret, Token, Uid};
 
 use crate::symbolic::Symbolic;
 
@@ -28,6 +28,8 @@ pub struct Truth {
     pub seen: BTreeMap<usize, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
     /// A machine was copied, or put back to a backup.
     pub copied: bool,
+    /// Of each machine and account key the versions it held, in the order in which it did.
+    pub versions: BTreeMap<(usize, Fingerprint), Vec<Secret>>,
     /// Messages that arrived after their sender had died: it may have looked for them in vain before.
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.

@@ -123,6 +123,7 @@ impl Names {
                     Ended::Rejected => "it was rejected",
                     Ended::WrongCode => "the code was wrong",
                     Ended::Aborted => "it was given up",
+                    Ended::TooLarge => "the server takes no message that large",
                 };
                 format!("stops pairing with {}: {why}", self.id(*with))
             }
@@ -143,6 +144,7 @@ impl Names {
                 format!("lost its sibling {}: it {how}", self.id(*id))
             }
             Event::AccountKeyChanged(_) => "uses another account key".to_owned(),
+            Event::KeyDestroyed(_) => "wipes an account key".to_owned(),
             Event::SettingsChanged => "has other settings".to_owned(),
             Event::PeersChanged => "hears of peers".to_owned(),
             Event::MemberSilent { id } => format!("notices that {} is silent", self.id(*id)),
@@ -157,6 +159,7 @@ impl Names {
                     self.id(*to)
                 )
             }
+            Event::UpdateNeeded => "is too old to change who belongs to the account".to_owned(),
             Event::Ignored { folder, uid, why } => {
                 format!("ignores uid {} of {}: {}", uid.0, self.folder(*folder), why.words())
             }

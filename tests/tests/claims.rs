@@ -207,7 +207,8 @@ fn a_late_timeout_and_a_spurious_one_change_nothing() {
     let muaa = stage.lab.machines[member].muaa.as_mut().unwrap();
     let before = muaa.clone();
     muaa.handle_timeout(stage.lab.now);
-    muaa.handle_timeout(sma_core::Timestamp(0));
+    let earlier = sma_core::Timestamp(stage.lab.now.0 - 59_000);
+    muaa.handle_timeout(earlier);
     assert_eq!(muaa.poll_output(), None::<Output>);
     assert_eq!(*muaa, before);
 }
@@ -238,6 +239,28 @@ fn invariant_6_all_copies_of_an_update_that_was_appended_twice_go_when_it_is_rep
     assert_eq!(inbox.messages.len(), 1, "{:#?}", stage.lab.trace.clone().take());
     stage.cut.clear();
     stage.advance(Duration::from_secs(86_400));
+    holds(&stage);
+}
+
+#[test]
+fn a_clock_that_is_put_right_holds_up_nothing_and_breaks_nothing() {
+    let decade = Duration::from_secs(3650 * 86_400);
+    let (mut stage, member, newcomer) = two();
+    assert!(stage.pair(member, newcomer));
+    for ahead in [decade.as_millis() as i64, 0, -(decade.as_millis() as i64), 0] {
+        stage.lab.machines[member].clock = ahead;
+        stage.lab.wake(member);
+        let muaa = stage.lab.machines[member].muaa.as_ref().unwrap();
+        let (at, why) = muaa.poll_timeout().unwrap();
+        let wait = at.since(stage.lab.machines[member].local(stage.lab.now));
+        assert!(wait <= Duration::from_secs(86_400), "{why} is due in {wait:?}");
+        let name = format!("desk {ahead}");
+        stage.command(member, Command::Rename { name: name.clone() }).unwrap();
+        stage.settle();
+        let siblings = stage.lab.machines[newcomer].muaa.as_ref().unwrap().siblings();
+        assert!(siblings.iter().any(|sibling| sibling.name.as_ref() == Some(&name)));
+    }
+    stage.advance(Duration::from_secs(8 * 86_400));
     holds(&stage);
 }
 

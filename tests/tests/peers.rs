@@ -169,6 +169,22 @@ fn an_update_that_the_server_finds_too_large_is_written_again_smaller() {
 }
 
 #[test]
+fn an_accept_that_the_server_finds_too_large_is_written_again_smaller() {
+    let mut stage = paired(1, 256 << 10);
+    read_many(&mut stage, 0, 200);
+    // All of it has 86 kB.
+    stage.lab.store.body_max = 10 << 10;
+    let at = add(&mut stage, 2, 256 << 10);
+    assert!(stage.pair(0, at));
+    stage.settle();
+    assert_eq!(known(&stage), [200, 200]);
+    assert_eq!(stage.broken(), None);
+    let offers = stage.told.iter().filter(|(_, event)| matches!(event, Event::ShowCode { .. })).count();
+    assert_eq!(offers, 1, "no code was typed twice");
+    assert!(stage.told.iter().any(|(_, event)| matches!(event, Event::StoreTrouble { op: "APPEND", .. })));
+}
+
+#[test]
 fn what_was_learnt_before_pairing_is_brought_along() {
     let mut stage = paired(1, 256 << 10);
     read_many(&mut stage, 0, 3);

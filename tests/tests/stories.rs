@@ -2,6 +2,8 @@
 //! do. `REWRITE=1` writes them anew; rewrite only what you can explain. `STORY=name`
 //! plays one alone.
 
+#[path = "stories/later.rs"]
+mod later;
 #[path = "stories/mail.rs"]
 mod mail;
 #[path = "stories/people.rs"]
@@ -51,6 +53,7 @@ impl Story {
             "backup" | "restore" | "copy" => self.backup(case)?,
             "fail" => self.fail(case)?,
             "inject" => self.inject(case)?,
+            "later" => self.later(case)?,
             "replay" => self.replay(case)?,
             "drop" => self.lose(case)?,
             "rm-folder" | "mk-folder" | "renumber" => self.folder(case)?,

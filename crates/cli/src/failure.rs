@@ -48,12 +48,17 @@ impl From<InputError> for Failure {
             | InputError::Mistyped
             | InputError::NoOffer
             | InputError::WhichOffer
-            | InputError::CodesLocked => Self::NeedsPerson(sentence),
+            | InputError::CodesLocked
+            | InputError::UpdateNeeded => Self::NeedsPerson(sentence),
             InputError::NoSuchRequest
             | InputError::WrongReply
             | InputError::NoSuchSession
             | InputError::TooMany
+            | InputError::LogFull
             | InputError::BadKey
+            | InputError::KeyDestroyed
+            | InputError::NoSuchKey
+            | InputError::CurrentKey
             | InputError::BadAddress => Self::Failed(sentence),
         }
     }

@@ -54,6 +54,7 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
                 Ended::Rejected => "it does not want this device",
                 Ended::WrongCode => "the code was wrong",
                 Ended::Aborted => "it was given up",
+                Ended::TooLarge => "the server takes no message as large as the account's state",
             };
             (
                 value("pairing-ended", json!({ "with": with.to_string(), "why": why })),
@@ -78,6 +79,10 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
         Event::AccountKeyChanged(key) => (
             value("account-key", json!({ "fingerprint": key.to_string() })),
             format!("The account's key is {key}."),
+        ),
+        Event::KeyDestroyed(key) => (
+            value("key-destroyed", json!({ "fingerprint": key.to_string() })),
+            format!("The account's old key {key} was destroyed: mail to it cannot be read any more."),
         ),
         Event::SettingsChanged => {
             (value("settings", json!({})), "A setting changed on another device.".to_owned())
@@ -105,6 +110,10 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
                 "A backup of this program was restored, or its files were copied: it goes on as device {to}. If you did \
                  neither, somebody has a copy: remove the other devices that went on from {from}."
             ),
+        ),
+        Event::UpdateNeeded => (
+            value("update-needed", json!({})),
+            "This program is too old to change who belongs to the account: update it.".to_owned(),
         ),
         Event::Ignored { folder, uid, why } => (
             value("ignored", json!({ "folder": folder.name(), "uid": uid.0, "why": why.words() })),

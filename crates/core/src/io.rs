@@ -38,10 +38,16 @@ pub enum Command {
     /// Found a group of one's own although other MUAAs are there.
     StartApart,
     /// Take this secret key as the account's. Before a group is founded it is used instead of a fresh one; in a group it
-    /// becomes the current key.
+    /// becomes the current key. Other octets of a key that is known, as with a later expiry or further subkeys, are its next
+    /// version and take the place of the one before on all devices; put all subkeys into it that mail may still be encrypted to.
     AdoptKey {
         /// An unarmored transferable secret key without a password.
         secret: Secret,
+    },
+    /// Have all devices wipe a key of the account, for ever: mail to it can be read on none of them any more.
+    DestroyKey {
+        /// Which; not the one that mail carries.
+        fingerprint: Fingerprint,
     },
     /// Force a member out for ever and give the others a new account key.
     Remove {
@@ -192,7 +198,7 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// The other side ended the pairing; trust nothing of it.
+    /// The pairing ended without success; trust nothing of it.
     PairingEnded {
         /// The other side.
         with: MuaaId,
@@ -221,8 +227,10 @@ pub enum Event {
         /// How that came.
         how: Gone,
     },
-    /// Another account key is current now. Use it for mail from now on.
+    /// Another account key is current now, or another version of the current one. Use it for mail from now on.
     AccountKeyChanged(Fingerprint),
+    /// An account key was destroyed and is wiped here. A program that has copies of it wipes them too.
+    KeyDestroyed(Fingerprint),
     /// A setting changed on some device.
     SettingsChanged,
     /// Another device told something new about peers: [`crate::Muaa::recommendation`] may say something else.
@@ -251,6 +259,9 @@ pub enum Event {
         /// Its id from now on.
         to: MuaaId,
     },
+    /// A later version of this program said something that decides who belongs to the account. Until this program is updated it
+    /// adds and removes nobody, but for who said so, and shows no code; all else goes on.
+    UpdateNeeded,
     /// A message was not used and not touched, or was removed as garbage from the own inbox.
     Ignored {
         /// Where it lies.
@@ -278,6 +289,8 @@ pub enum Ended {
     WrongCode,
     /// One side gave it up.
     Aborted,
+    /// The server takes no message as large as the account's state.
+    TooLarge,
 }
 
 /// How a member went.
@@ -314,6 +327,8 @@ pub enum Ignored {
     TooMany,
     /// It comes from a device that is a member no more.
     NotAMember,
+    /// Only a later version of this program can do what it asks for; it stays until then.
+    UpdateNeeded,
 }
 
 impl Ignored {
@@ -329,6 +344,7 @@ impl Ignored {
             Self::Stale => "stale",
             Self::TooMany => "too many of its kind",
             Self::NotAMember => "not from a member",
+            Self::UpdateNeeded => "needs a later version of this program",
         }
     }
 }
@@ -363,12 +379,29 @@ pub enum InputError {
     /// Too many wrong codes within an hour. No effect.
     #[error("too many wrong codes: no code can be made for an hour after the first of them")]
     CodesLocked,
+    /// The log has no room for more devices and keys; removing goes on. No effect.
+    #[error(
+        "the account's history is full: remove what is not used, or begin anew on one device and pair the others with it"
+    )]
+    LogFull,
     /// A limit of the configuration is reached. No effect.
     #[error("there are too many of these already")]
     TooMany,
     /// The secret key cannot be read. No effect.
     #[error("this is not a secret key that can be used: export it without a password, unarmored")]
     BadKey,
+    /// A later version of this program said something that decides who belongs to the account. No effect.
+    #[error("this program is too old to change who belongs to the account: update it")]
+    UpdateNeeded,
+    /// This key of the account was destroyed. No effect.
+    #[error("this key was destroyed on all devices: use another one")]
+    KeyDestroyed,
+    /// No such key of the account is known. No effect.
+    #[error("this is no key of the account")]
+    NoSuchKey,
+    /// Mail carries this key. No effect.
+    #[error("this is the key in use: adopt another one first")]
+    CurrentKey,
     /// It is no mail address. No effect.
     #[error("this is no mail address")]
     BadAddress,
@@ -404,4 +437,6 @@ pub struct Account {
     pub public: Option<Bytes>,
     /// Every key that can decrypt, the current one included, by fingerprint.
     pub keys: Vec<Fingerprint>,
+    /// The keys that were destroyed, by fingerprint.
+    pub destroyed: Vec<Fingerprint>,
 }

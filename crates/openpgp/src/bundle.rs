@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::{
     packets::refused,
     padding::{pad, unpad},
-    seal::SEALED_MAX,
+    seal::{PLAIN_MAX, SEALED_MAX},
     seeded,
 };
 
@@ -20,8 +20,11 @@ fn cipher(key: &Secret) -> Result<ChaCha20Poly1305, CryptoError> {
     ChaCha20Poly1305::new_from_slice(key.expose()).map_err(refused)
 }
 
-/// Seals `plain`. Layout: nonce, ciphertext, tag.
+/// Seals `plain`, of at most [`PLAIN_MAX`] octets. Layout: nonce, ciphertext, tag.
 pub(crate) fn seal(key: &Secret, plain: &[u8], seed: &[u8; 32]) -> Result<Bytes, CryptoError> {
+    if plain.len() > PLAIN_MAX {
+        return Err(CryptoError);
+    }
     let mut nonce = [0; NONCE];
     seeded::rng(seed).fill_bytes(&mut nonce);
     let mut text = pad(plain)?;

@@ -94,7 +94,7 @@ impl Crypto for OpenPgp {
         pake::mac(key, message)
     }
 
-    /// Under a key that is not of 32 octets, nothing is sealed: the result is empty, and nobody opens it.
+    /// Of more than 1 MiB, or under a key that is not of 32 octets, nothing is sealed: the result is empty, and nobody opens it.
     fn seal_bundle(&self, key: &Secret, plain: &[u8], seed: &[u8; 32]) -> Bytes {
         bundle::seal(key, plain, seed).unwrap_or_default()
     }

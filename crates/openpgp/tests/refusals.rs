@@ -195,3 +195,12 @@ fn what_is_no_device_key_signs_and_opens_nothing() {
         assert!(OpenPgp.sign(key, "label", b"message", &[2; 32], NOW).is_err());
     }
 }
+
+#[test]
+fn a_bundle_that_nobody_would_open_is_not_sealed() {
+    let key = secret([7; 32]);
+    let largest = vec![7; 1 << 20];
+    let sealed = OpenPgp.seal_bundle(&key, &largest, &[3; 32]);
+    assert_eq!(OpenPgp.open_bundle(&key, &sealed).unwrap().expose(), largest);
+    assert!(OpenPgp.seal_bundle(&key, &[&largest[..], &[7]].concat(), &[3; 32]).is_empty());
+}

@@ -1,11 +1,19 @@
-//! 3: a device that was removed does not become a member again for anyone who saw it go.
+//! 3: a device that was removed does not become a member again for anyone who saw it go. A key that a device knows to be
+//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed.
+
+use sma_core::Muaa;
 
 use super::Verdict;
-use crate::{lab::Lab, truth::member_keys};
+use crate::{
+    lab::Lab,
+    symbolic::Symbolic,
+    truth::{Truth, member_keys},
+};
 
 pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let machine = &lab.machines[at];
     let Some(muaa) = machine.muaa.as_ref().filter(|muaa| muaa.group().is_some()) else { return Ok(()) };
+    keys(at, &machine.name, muaa, &mut lab.truth)?;
     let members = member_keys(muaa);
     let (seen, gone) = lab.truth.seen.entry(at).or_default();
     if let Some(key) = gone.intersection(&members).next() {
@@ -14,5 +22,24 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let went = seen.iter().filter(|key| lab.truth.removed.contains(key) && !members.contains(key));
     gone.extend(went.copied());
     seen.extend(members);
+    Ok(())
+}
+
+fn keys(at: usize, name: &str, muaa: &Muaa<Symbolic>, truth: &mut Truth) -> Verdict {
+    let account = muaa.account();
+    if let Some(key) = account.keys.iter().find(|key| account.destroyed.contains(key)) {
+        return Err(format!("{name} holds the key {key}, which was destroyed"));
+    }
+    for key in &account.keys {
+        let Some(secret) = muaa.account_secret(key) else { continue };
+        let versions = truth.versions.entry((at, *key)).or_default();
+        if versions.last() == Some(secret) {
+            continue;
+        }
+        if versions.contains(secret) && truth.removed.is_empty() {
+            return Err(format!("{name} went back to an older version of the key {key}"));
+        }
+        versions.push(secret.clone());
+    }
     Ok(())
 }

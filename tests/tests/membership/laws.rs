@@ -23,7 +23,8 @@ fn any_act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Alive),
         1 => device.prop_map(Act::Move),
         3 => (0..4u8, 0..3u64, 0..3u64).prop_map(|(key, epoch, made)| Act::Key(key, epoch, made)),
-        1 => Just(Act::Unknown),
+        1 => (0..4u8).prop_map(Act::Destroy),
+        1 => prop_oneof![25..32u16, 33..40u16].prop_map(Act::Unknown),
     ]
 }
 
@@ -36,9 +37,10 @@ fn any_ops() -> impl Strategy<Value = Vec<SignedOp>> {
         for (author, act, sequence, chained) in said {
             let own = |op: &&SignedOp| op.content().is_some_and(|content| content.key == key(author));
             let previous = story.ops.iter().rfind(own).filter(|_| chained).map(|op| op.hash(&CRYPTO));
-            let cut = match act {
-                Act::Remove(target, upto) => last_upto(&story.log(), target, upto),
-                _ => None,
+            let cut = if let Act::Remove(target, upto) = act {
+                last_upto(&story.log(), target, upto)
+            } else {
+                None
             };
             let cut = cut.into_iter().collect();
             story.ops.push(sign(author, act, Place { group, sequence, previous, cut, ..Place::default() }));
@@ -181,12 +183,10 @@ proptest! {
         let backwards: Vec<_> = ops[..1].iter().chain(ops[1..].iter().rev()).cloned().collect();
         let other = Membership::of(&log_of(&backwards));
         prop_assert_eq!((view.current, &view.keys), (other.current, &other.keys));
-        for notice in view.keys.values() {
-            let current = view.keys[&view.current.unwrap()];
-            let order = |n: &sma_core::state::KeyNotice| {
-                (std::cmp::Reverse(n.epoch), n.created, n.fingerprint)
-            };
-            prop_assert!(order(&current) <= order(notice));
+        for (key, named) in view.keys.iter() {
+            let current = view.current.unwrap();
+            let order = |key, n: &sma_core::state::Named| (std::cmp::Reverse(n.epoch), n.created, key);
+            prop_assert!(order(current, view.keys.get(&current).unwrap()) <= order(*key, named));
         }
     }
 

@@ -135,7 +135,7 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
         Act::Alive,
         Act::Leave,
         Act::Key(1, 9, 9),
-        Act::Unknown,
+        Act::Unknown(31),
         Act::Genesis,
     ];
     for act in acts {
@@ -146,7 +146,7 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
             story.say(4, Act::Add(1)).say(5, Act::Add(1)).say(4, Act::Add(6));
             let view = story.view();
             assert_eq!(members(&view), set([0, 2]), "{act:?}, {more:?}");
-            assert!(view.keys.is_empty() && !view.needs_update, "{act:?}, {more:?}");
+            assert!(view.keys.iter().next().is_none() && !view.needs_update(), "{act:?}, {more:?}");
         }
     }
 }
@@ -346,13 +346,30 @@ fn of_several_ends_the_strongest_is_told_in_every_order() {
 
 #[test]
 fn an_operation_of_a_later_version_is_kept_and_changes_no_member() {
+    for (number, needs_update) in [(15, false), (25, true), (31, true), (32, false), (99, false)] {
+        let mut story = Story::of(2);
+        let before = story.members();
+        story.say(1, Act::Unknown(number)).say(1, Act::Add(3));
+        let view = story.view();
+        assert_eq!(view.needs_update(), needs_update, "{number}");
+        assert_eq!(story.log().len(), story.ops.len());
+        assert_eq!(members(&view), &before | &set([3]));
+    }
+}
+
+#[test]
+fn an_operation_of_a_later_version_by_one_that_was_out_before_needs_no_update() {
     let mut story = Story::of(2);
-    let before = story.members();
-    story.say(1, Act::Unknown).say(1, Act::Add(3));
-    let view = story.view();
-    assert!(view.needs_update);
-    assert_eq!(story.log().len(), story.ops.len());
-    assert_eq!(members(&view), &before | &set([3]));
+    story.remove(0, 1).say(1, Act::Unknown(31));
+    assert!(!story.view().needs_update());
+    // Whoever has seen it removes its author as from before it: then it is void.
+    let mut story = Story::of(2);
+    story.say(1, Act::Add(3)).say(1, Act::Unknown(31));
+    let first = story.last(1);
+    assert_eq!(story.view().unknown, [(key(1), first)].into());
+    story.say(0, Act::Remove(1, first - 1));
+    assert!(!story.view().needs_update());
+    assert_eq!(story.members(), set([0, 2, 3]));
 }
 
 #[test]
@@ -428,4 +445,26 @@ fn the_current_account_key_is_of_the_greatest_epoch_then_the_oldest_then_the_low
     assert_eq!(current(&left), Some(account_key(1)), "what was said before the end counts");
     let removed = [(1, Act::Key(1, 0, 5)), (0, Act::Remove(1, 1)), (1, Act::Key(2, 2, 1))];
     assert_eq!(current(&removed), Some(account_key(1)), "a removed device makes no key current");
+}
+
+#[test]
+fn a_destroyed_key_is_never_current_and_comes_not_back_and_another_one_is_to_be_made_if_it_would_be() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 0, 5)).say(0, Act::Key(2, 1, 6)).say(1, Act::Destroy(1));
+    let view = story.view();
+    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), false));
+    assert!(view.keys.get(&account_key(1)).is_none() && view.keys.is_destroyed(&account_key(1)));
+    story.say(0, Act::Key(1, 2, 5));
+    let view = story.view();
+    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), true));
+    assert_eq!(view.keys.next_epoch(), 3);
+    story.say(1, Act::Key(3, 3, 7));
+    assert_eq!((story.view().current, story.view().keys.lost_current()), (Some(account_key(3)), false));
+}
+
+#[test]
+fn a_removed_device_destroys_no_key() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 0, 5)).say(0, Act::Key(2, 1, 6)).remove(0, 1).say(1, Act::Destroy(1));
+    assert!(story.view().keys.destroyed().is_empty());
 }

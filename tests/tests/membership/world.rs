@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::OnceLock};
 
 use sma_core::{
     Crypto, DeviceKey, Fingerprint, Gone, Hash, MuaaId, Timestamp,
-    state::{Expiry, Introduction, KeyNotice, Log, Membership, Removal},
+    state::{Destruction, Expiry, Introduction, KeyNotice, Log, Membership, Removal},
     wire::{self, Kind, Seen, SignedOp},
 };
 use sma_sim::symbolic::Symbolic;
@@ -50,7 +50,10 @@ pub(crate) enum Act {
     Move(usize),
     /// Names the account key with this number and epoch, made at this time.
     Key(u8, u64, u64),
-    Unknown,
+    /// Destroys the account key with this number.
+    Destroy(u8),
+    /// Of a kind of a later version, with this number.
+    Unknown(u16),
 }
 
 pub(crate) fn account_key(number: u8) -> Fingerprint {
@@ -77,10 +80,15 @@ impl Act {
             Self::Move(target) => (Kind::Move, introduce(target)),
             Self::Key(number, epoch, created) => {
                 let created = Timestamp(created);
-                let notice = KeyNotice { fingerprint: account_key(number), epoch, created, generation: 0 };
+                let version = Hash([number; 32]);
+                let fingerprint = account_key(number);
+                let notice = KeyNotice { fingerprint, epoch, created, generation: 0, version };
                 (Kind::AccountKey, wire::encode(&notice))
             }
-            Self::Unknown => (Kind::Unknown(99), Vec::new()),
+            Self::Destroy(number) => {
+                (Kind::Destroy, wire::encode(&Destruction { fingerprint: account_key(number) }))
+            }
+            Self::Unknown(number) => (Kind::Unknown(number), Vec::new()),
         }
     }
 }

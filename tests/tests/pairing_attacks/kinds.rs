@@ -8,7 +8,7 @@ use sma_sim::stage::Stage;
 
 use crate::server::{STRANGER, Stranger, deliver, inbox, offered, shown, still_pairs, two};
 
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 19] = [
     Kind::Announcement,
     Kind::Request,
     Kind::Offer,
@@ -26,6 +26,7 @@ const KINDS: [Kind; 18] = [
     Kind::Merge,
     Kind::AccountKey,
     Kind::Alive,
+    Kind::Destroy,
     Kind::Unknown(99),
 ];
 
@@ -67,6 +68,7 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
         | Kind::Merge
         | Kind::AccountKey
         | Kind::Alive
+        | Kind::Destroy
         | Kind::Unknown(_) => vec![0xa0],
     }
 }
@@ -143,7 +145,7 @@ fn a2_every_kind_is_ignored_under_every_class_but_its_own() {
             }
         }
     }
-    assert_eq!(tried, 2 * (18 * 8 - 7));
+    assert_eq!(tried, 2 * (KINDS.len() * 8 - 7));
 }
 
 #[test]

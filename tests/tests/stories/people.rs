@@ -1,8 +1,12 @@
 //! What people do in a story.
 
 use datadriven::TestCase;
-use sma_core::{Command, Muaa};
-use sma_sim::{lab::Machine, person, symbolic::Symbolic};
+use sma_core::{Command, Crypto, Muaa};
+use sma_sim::{
+    lab::Machine,
+    person,
+    symbolic::{Symbolic, renewed},
+};
 
 use super::{Story, complaint, numbers, server::offset, taken, word};
 
@@ -107,10 +111,43 @@ impl Story {
                 Ok(command) => command,
                 Err(why) => return Ok(complaint(Err(why))),
             },
+            "renew" | "adopt" | "adopt-old" | "destroy" | "destroy-current" => self.key(case, at, &verb)?,
             "rename" => Command::Rename { name: taken(case, "name").ok_or("to which name?")? },
             other => return Err(format!("nobody can {other}")),
         };
         Ok(complaint(self.stage.command(at, command)))
+    }
+}
+
+impl Story {
+    /// `do 1 renew n=3`: the current key gets other octets; `do 1 adopt n=3`: another key; `do 1 destroy`: the oldest that is not in
+    /// use.
+    fn key(&self, case: &mut TestCase, at: usize, verb: &str) -> Result<Command, String> {
+        let n = taken(case, "n").and_then(|n| n.parse().ok()).unwrap_or(0_u64);
+        let muaa = running(&self.stage.lab.machines[at]).ok_or("it does not run")?;
+        let account = muaa.account();
+        let current = account.current.ok_or("it has no key")?;
+        let created = |key: &sma_core::Fingerprint| {
+            Symbolic.read_account_key(muaa.account_secret(key)?).ok().map(|key| key.created)
+        };
+        let old = account.keys.iter().copied().filter(|key| *key != current).min_by_key(created);
+        Ok(match verb {
+            "renew" => {
+                let secret = muaa.account_secret(&current).ok_or("it has no key")?;
+                Command::AdoptKey { secret: renewed(secret, n) }
+            }
+            "adopt" => {
+                let seed = [n as u8; 32];
+                let key = Symbolic.new_account_key("anna@example.org", &seed, self.stage.lab.now);
+                Command::AdoptKey { secret: key.map_err(|error| error.to_string())?.secret }
+            }
+            "adopt-old" => {
+                let secret = old.and_then(|old| muaa.account_secret(&old)).ok_or("there is no old key")?;
+                Command::AdoptKey { secret: secret.clone() }
+            }
+            "destroy" => Command::DestroyKey { fingerprint: old.ok_or("there is no old key")? },
+            _ => Command::DestroyKey { fingerprint: current },
+        })
     }
 }
 

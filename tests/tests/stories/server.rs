@@ -88,7 +88,7 @@ impl Story {
     }
 
     /// Puts a message there that no MUAA did.
-    fn lay(&mut self, folder: Folder, kept: Kept) -> Option<Uid> {
+    pub(super) fn lay(&mut self, folder: Folder, kept: Kept) -> Option<Uid> {
         let uid = self.stage.lab.store.put(folder, kept, true, self.stage.lab.now)?;
         self.notice_all(folder);
         Some(uid)

@@ -1,6 +1,6 @@
 //! What a story shows: folders, devices, settings, and what does not hold.
 
-use sma_sim::store::Kept;
+use sma_sim::{store::Kept, symbolic::renewal};
 
 use super::Story;
 
@@ -42,7 +42,9 @@ impl Story {
             if let Some(current) = account.current {
                 let at = account_keys.iter().position(|key| *key == current).unwrap_or(account_keys.len());
                 account_keys.extend((at == account_keys.len()).then_some(current));
-                line += &format!(", account key {} of {}", at + 1, account.keys.len());
+                let renewal = muaa.account_secret(&current).and_then(renewal);
+                let renewal = renewal.map(|n| format!(" with renewal {n}")).unwrap_or_default();
+                line += &format!(", account key {}{renewal} of {}", at + 1, account.keys.len());
             }
             lines.push(line);
         }

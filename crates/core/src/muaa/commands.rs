@@ -4,7 +4,7 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{Command, Crypto, Folder, InputError, MuaaId, Phase, Secret, state::LogBody};
+use crate::{Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase, state::LogBody};
 
 impl Command {
     /// A word for the log.
@@ -17,6 +17,7 @@ impl Command {
             Self::Reject { .. } => "reject",
             Self::StartApart => "start apart",
             Self::AdoptKey { .. } => "adopt key",
+            Self::DestroyKey { .. } => "destroy key",
             Self::Remove { .. } => "remove",
             Self::Leave => "leave",
             Self::Rename { .. } => "rename",
@@ -46,6 +47,7 @@ impl<C: Crypto> Muaa<C> {
                 Ok(())
             }
             Command::AdoptKey { secret } => self.adopt(secret),
+            Command::DestroyKey { fingerprint } => self.destroy_key(fingerprint),
             Command::Remove { id } => self.remove(id),
             Command::Leave => self.leave(),
             Command::Rename { name } => {
@@ -85,33 +87,22 @@ impl<C: Crypto> Muaa<C> {
         phases.contains(&phase).then_some(()).ok_or(InputError::WrongPhase(phase))
     }
 
-    fn adopt(&mut self, secret: Secret) -> Result<(), InputError> {
-        let key = self.crypto.read_account_key(&secret).map_err(|_| InputError::BadKey)?;
-        self.require(&[Phase::Discovering, Phase::Alone, Phase::Unpaired, Phase::Requesting, Phase::Paired])?;
-        if self.state.group.is_none() {
-            self.state.adopted = Some(secret);
-            self.changed();
-            return Ok(());
-        }
-        let known = self.state.keys.contains_key(&key.fingerprint);
-        if self.state.keys.len() >= self.config.account_keys_max && !known {
-            return Err(InputError::TooMany);
-        }
-        if self.view.current != Some(key.fingerprint) {
-            self.take_key_as_current(key);
-        }
-        Ok(())
-    }
-
     fn remove(&mut self, id: MuaaId) -> Result<(), InputError> {
         self.require(&[Phase::Paired])?;
         let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
         let target = target.ok_or(InputError::NoSuchMuaa(id))?;
-        let certificate = self.sealing_certificate(id, &target);
+        self.remove_member(target)
+    }
+
+    /// Forces out a member, and has the others use a new account key.
+    pub(super) fn remove_member(&mut self, target: Fingerprint) -> Result<(), InputError> {
+        let Some(member) = self.view.members.get(&target).cloned() else { return Ok(()) };
+        self.require_understanding_but_of(&target)?;
+        let certificate = self.sealing_certificate(member.id, &target).unwrap_or_default();
         for removal in self.removals_of(target) {
             self.append_to_log(&LogBody::Remove(removal));
         }
-        self.tell_removed(id, target, &certificate.unwrap_or_default());
+        self.tell_removed(member.id, target, &certificate);
         self.rotate_account_key();
         Ok(())
     }

@@ -9,9 +9,9 @@ use super::{
     persistent::{Group, Item, Life, Link},
 };
 use crate::{
-    AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
+    AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
     shared::Shared,
-    state::{Entry, Log, LogBody, Membership, Register, Settings},
+    state::{Log, Register, Settings},
     wire::{KeyMaterial, Update, encode},
 };
 
@@ -62,46 +62,12 @@ impl<C: Crypto> Muaa<C> {
                 self.tell(Event::Equivocation { id });
             }
         }
+        self.wipe_destroyed_keys();
         self.tell_current_key(before.current);
+        self.notice_later_version(&before);
         self.drop_settled_requests();
         self.notice_own_end();
         self.changed();
-    }
-
-    /// A remover makes a new account key. If all who removed a device are out as well, so are their keys: one of those who stay
-    /// makes another one, else mail would go on under a key that the removed device holds.
-    pub(super) fn rotate_after_crossing_removals(&mut self) {
-        if self.io.removals_due && self.is_foremost() {
-            self.io.removals_due = false;
-            if self.lacks_a_key() {
-                self.rotate_account_key();
-            }
-        }
-    }
-
-    fn lacks_a_key(&self) -> bool {
-        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return false };
-        let removals = log.entries().map(|(_, entry)| entry).filter(|entry| {
-            let LogBody::Remove(removal) = &entry.body else { return false };
-            let ended = self.view.ended.get(&removal.target).is_some_and(|(_, how)| *how == Gone::Removed);
-            ended && !self.view.members.contains_key(&entry.key)
-        });
-        removals.into_iter().any(|removal| {
-            let knows = |entry: &Entry| {
-                matches!(entry.body, LogBody::AccountKey(_))
-                    && self.view.members.contains_key(&entry.key)
-                    && entry.seen.get(&removal.key).is_some_and(|(seen, _)| *seen >= removal.sequence)
-            };
-            !log.entries().any(|(_, entry)| knows(entry))
-        })
-    }
-
-    fn tell_current_key(&mut self, before: Option<Fingerprint>) {
-        if let Some(current) = self.view.current.filter(|current| before != Some(*current))
-            && self.state.keys.contains_key(&current)
-        {
-            self.tell(Event::AccountKeyChanged(current));
-        }
     }
 
     pub(super) fn id_of(&self, key: &Fingerprint) -> Option<MuaaId> {
@@ -146,11 +112,9 @@ impl<C: Crypto> Muaa<C> {
             Some(_) | None => Vec::new(),
         };
         // The keys first, so that a new current key can be told of.
-        let log = self.state.group.as_ref().map(|group| &group.log).filter(|_| !update.keys.is_empty());
-        let named: BTreeSet<_> =
-            log.map(|log| Membership::of(log).keys).unwrap_or_default().into_keys().collect();
-        for material in &update.keys {
-            self.take_key(material, &named);
+        if !update.keys.is_empty() {
+            let named = self.state.membership().keys;
+            update.keys.iter().for_each(|material| self.take_key(material, &named));
         }
         if !taken.is_empty() {
             self.find_own_among(&taken);
@@ -166,20 +130,6 @@ impl<C: Crypto> Muaa<C> {
         }
         self.take_peers(update);
         self.changed();
-    }
-
-    fn take_key(&mut self, material: &KeyMaterial, named: &BTreeSet<Fingerprint>) {
-        let Ok(key) = self.crypto.read_account_key(&material.secret) else { return };
-        let fits = self.state.keys.len() < self.config.account_keys_max;
-        if fits && named.contains(&key.fingerprint) && !self.state.keys.contains_key(&key.fingerprint) {
-            let current = self.view.current == Some(key.fingerprint);
-            let fingerprint = key.fingerprint;
-            self.state.keys.insert(fingerprint, key);
-            self.io.digest_due = true;
-            if current {
-                self.tell(Event::AccountKeyChanged(fingerprint));
-            }
-        }
     }
 
     /// Everything that a new member needs but the peers, of which an update may hold only a part, for the device with this key.
@@ -202,11 +152,6 @@ impl<C: Crypto> Muaa<C> {
             to,
             peers: None,
         }
-    }
-
-    /// The keys that are held and that the log names.
-    fn held_keys(&self) -> impl Iterator<Item = &AccountKey> {
-        self.state.keys.values().filter(|key| self.view.keys.contains_key(&key.fingerprint))
     }
 
     /// A digest of all replicated state: equal on all members when they agree. The secret keys are part of it, so that it
@@ -248,10 +193,7 @@ impl<C: Crypto> Muaa<C> {
         let group = self.state.group.as_ref()?;
         let mut parts = vec![group.log.group().0.to_vec()];
         parts.extend(group.log.entries().map(|(hash, _)| hash.0.to_vec()));
-        parts.extend(
-            self.held_keys()
-                .map(|key| self.crypto.hash("autocrypt-sma-key-v1", &[key.secret.expose()]).0.to_vec()),
-        );
+        parts.extend(self.held_keys().map(|key| self.version_of(key).0.to_vec()));
         parts.push(encode(&self.state.settings));
         parts.push(self.state.peers.shared().to_bytes());
         let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
@@ -278,11 +220,13 @@ impl<C: Crypto> Muaa<C> {
         self.state.looked = None;
         self.take_members_quietly();
         self.tell(Event::Joined { group, by });
+        self.notice_later_version(&former_view);
+        // Which version of a key counts must stand in the log before another one is taken in.
+        self.bring_own_keys(&former_view);
         // A key that arrives only now is told of as it is taken in.
         self.tell_current_key(former_view.current);
         let state = Update { ops: Vec::new(), ..update.clone() };
         self.take_in(&state);
-        self.bring_own_keys(&former_view);
         self.bring_own_settings(update);
         self.bring_own_peers(update);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
@@ -290,9 +234,11 @@ impl<C: Crypto> Muaa<C> {
             link.received = sequence;
             link.owes = true;
         }
-        if let Some(former) = former.filter(|former| former.log.group() != group) {
+        let led = |former: &Group| former.log.group() != group && !former_view.needs_update();
+        if let Some(former) = former.filter(led) {
             self.lead(&former, &former_view);
         }
+        self.bring_removals(&former_view);
         self.io.read_again(self.own_inbox());
         self.changed();
     }
@@ -314,25 +260,5 @@ impl<C: Crypto> Muaa<C> {
             self.state.links.insert(member.id, Link { acked: end, ..Link::default() });
         }
         self.drop_settled_requests();
-    }
-
-    /// All mail that could be read before can be read after, on every device: the own keys become the group's.
-    fn bring_own_keys(&mut self, former: &Membership) {
-        if let Some(key) =
-            self.state.adopted.take().and_then(|secret| self.crypto.read_account_key(&secret).ok())
-        {
-            self.state.keys.insert(key.fingerprint, key);
-        }
-        let own: Vec<_> = self
-            .state
-            .keys
-            .values()
-            .filter(|key| !self.view.keys.contains_key(&key.fingerprint))
-            .cloned()
-            .collect();
-        for key in own {
-            let epoch = former.keys.get(&key.fingerprint).map_or(0, |notice| notice.epoch);
-            self.publish_key(key, epoch);
-        }
     }
 }

@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Muaa,
-    persistent::{Announced, InboxState, Item, Known, Life},
+    persistent::{Announced, InboxState, Known, Life},
     subkey::Subkey,
 };
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
-    state::{Expiry, Introduction, KeyNotice, Log, LogBody},
+    state::{Expiry, Introduction, Log, LogBody},
     wire::{self, Kind},
 };
 
@@ -197,35 +197,10 @@ impl<C: Crypto> Muaa<C> {
             Some(key) => key,
             None => self.new_account_key(),
         };
-        self.take_key_as_current(key);
+        // A log of one operation has room.
+        let _ = self.take_key_as_current(key);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
         self.changed();
-    }
-
-    fn new_account_key(&mut self) -> crate::AccountKey {
-        let seed = self.random.seed();
-        self.crypto
-            .new_account_key(&self.state.address, &seed, self.now)
-            .expect("an account key can be made for the configured address")
-    }
-
-    /// Makes `key` the current one: its epoch is above all others.
-    pub(super) fn take_key_as_current(&mut self, key: crate::AccountKey) {
-        let epoch = if self.view.keys.is_empty() { 0 } else { self.view.epoch() + 1 };
-        self.publish_key(key, epoch);
-    }
-
-    pub(super) fn publish_key(&mut self, key: crate::AccountKey, epoch: u64) {
-        let notice = KeyNotice { fingerprint: key.fingerprint, epoch, created: key.created, generation: 0 };
-        self.state.keys.insert(key.fingerprint, key);
-        self.note(Item::Key(notice.fingerprint));
-        self.append_to_log(&LogBody::AccountKey(notice));
-    }
-
-    /// Makes a new account key current: whoever is out now does not get it.
-    pub(super) fn rotate_account_key(&mut self) {
-        let key = self.new_account_key();
-        self.take_key_as_current(key);
     }
 
     /// Posts a request to the MUAAs that were there first (H2).

@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Muaa,
-    persistent::{Link, SESSION_MAX, Session, Stage},
+    persistent::{SESSION_MAX, Session, Stage},
     reading::{Heard, Verdict},
 };
 use crate::{
@@ -27,6 +27,7 @@ pub(super) mod reason {
     pub(in crate::muaa) const WRONG_CODE: u8 = 1;
     pub(in crate::muaa) const OVER: u8 = 2;
     pub(in crate::muaa) const KEY_ENDED: u8 = 3;
+    pub(in crate::muaa) const TOO_LARGE: u8 = 5;
 }
 
 /// What both sides of a pairing must see alike: T of `docs/protocol.md` section 7.
@@ -67,6 +68,8 @@ impl Transcript<'_> {
 impl<C: Crypto> Muaa<C> {
     pub(super) fn offer(&mut self, to: Option<MuaaId>) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
+        self.require_understanding()?;
+        self.require_room()?;
         if let Some(id) = to {
             let known = self.state.siblings.get(&id).ok_or(InputError::NoSuchMuaa(id))?;
             let gone = self.view.ended.contains_key(&known.fingerprint);
@@ -138,7 +141,7 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    fn abort(&mut self, session: SessionId, id: MuaaId, key: Fingerprint, reason: u8) {
+    pub(super) fn abort(&mut self, session: SessionId, id: MuaaId, key: Fingerprint, reason: u8) {
         let body =
             wire::Abort { session, to: key, reason, certificate: self.state.device.certificate.clone() };
         self.say(Folder::Inbox(id), Class::Abort, Kind::Abort, wire::encode(&body));
@@ -293,39 +296,15 @@ impl<C: Crypto> Muaa<C> {
                 return Verdict::Drop(Ignored::TooMany);
             }
         }
-        let end = self.state.journal_end;
-        let part = self.whole_part(key);
-        let seed = self.random.seed();
-        let accept = wire::Accept {
-            session: join.session,
-            mac: Hash(self.crypto.mac(&keys.member, transcript.as_bytes())),
-            bundle: self.crypto.seal_bundle(&keys.bundle, &wire::encode(&part.update), &seed),
-        };
-        let token = self.say(Folder::Inbox(id), Class::Accept, Kind::Accept, wire::encode(&accept));
-        let sent = Some((self.state.sequence, end, self.now));
-        let link = Link {
-            acked: end,
-            sent,
-            backlog: Some(String::new()),
-            backlog_left: part.backlog,
-            sent_full: true,
-            ..Link::default()
-        };
-        let former = self.state.links.insert(id, link);
-        for (_, old) in former.into_iter().flat_map(|former| former.waiting) {
-            // The accept brings all of it.
-            self.withdraw(Folder::Inbox(id), old);
-        }
-        if let Some(session) = self.state.sessions.get_mut(&join.session) {
-            session.stage = Stage::Accepted(key, token);
-        }
+        let mac = Hash(self.crypto.mac(&keys.member, transcript.as_bytes()));
+        self.post_accept(join.session, (id, key), mac, keys.bundle.clone());
         Verdict::Done
     }
 
     /// The newcomer spoke in the group: the copy of its accept and the offer are not needed any more.
     pub(super) fn newcomer_is_heard(&mut self, id: MuaaId, key: &Fingerprint) {
         let accepted = |stage: &Stage| match stage {
-            Stage::Accepted(whom, token) if whom == key => Some(*token),
+            Stage::Accepted(whom, token, ..) if whom == key => Some(*token),
             Stage::Accepted(..) | Stage::Open | Stage::Over => None,
         };
         let done: Vec<_> = self
@@ -337,7 +316,7 @@ impl<C: Crypto> Muaa<C> {
         for (session, token) in done {
             self.withdraw(Folder::Inbox(id), token);
             if let Some(session) = self.state.sessions.get_mut(&session) {
-                session.stage = Stage::Over;
+                session.wipe(Stage::Over);
             }
         }
     }

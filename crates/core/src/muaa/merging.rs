@@ -41,6 +41,17 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
+    /// Who was forced out of the own former group is not a sibling again because it is a member of the other one.
+    pub(super) fn bring_removals(&mut self, former: &Membership) {
+        let own = self.state.device.fingerprint;
+        let removed = former.ended.iter().filter(|(key, (_, how))| **key != own && *how == Gone::Removed);
+        let removed: Vec<_> = removed.map(|(key, _)| *key).collect();
+        for key in removed {
+            // If this program is too old to say so, it goes on with the group as it is.
+            let _ = self.remove_member(key);
+        }
+    }
+
     fn lead_one(&mut self, key: &Fingerprint, member: &Member) {
         if !self.view.members.contains_key(key) {
             let introduction = Introduction {
@@ -105,6 +116,7 @@ impl<C: Crypto> Muaa<C> {
         match target {
             Some(target) if Some(target) == own => self.answer_leader(content),
             Some(target) => self.unite(content, update, target, true),
+            None if self.needs_update() => return Verdict::Ignore(Ignored::UpdateNeeded),
             // It does not know yet that its group goes on here.
             None if self.view.ended.contains_key(&content.key) => {}
             None => self.lead_one(&content.key, member),
@@ -145,6 +157,9 @@ impl<C: Crypto> Muaa<C> {
             if let Some((_, Gone::Removed)) = view.ended.get(&self.state.device.fingerprint) {
                 self.end(Life::Removed);
             }
+            return;
+        }
+        if !self.may_enter(&log) {
             return;
         }
         let conflict = left_already || self.state.formers.contains_key(&target);

@@ -4,10 +4,14 @@
 //! changes state, then `plan` derives from the state alone what to ask of the store next. So a restored machine goes on
 //! where the lost one stood, whatever was under way.
 
+mod accepting;
 mod announcing;
+mod clock;
 mod commands;
 mod group;
+mod keys;
 mod life;
+mod limits;
 mod member;
 mod merging;
 mod moving;
@@ -20,6 +24,7 @@ mod shown;
 mod storage;
 mod subkey;
 mod sync;
+mod versions;
 mod views;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -42,7 +47,9 @@ use crate::{
 ///    After a restart the old ids are void, and [`Muaa::restore`] derives what to do by reading the store.
 /// 3. Wrong octets in the store never give an `Err`: they become [`Event::Ignored`]. `Err` means that the caller broke the
 ///    contract or that a command cannot be done now. A panic means that this crate is wrong.
-/// 4. A `now` that goes backwards is taken for the latest one seen.
+/// 4. A `now` that is earlier than the latest one by less than a minute is taken for the latest one. One that is earlier still says
+///    that the clock was put right: it is the present from then on, and what waits for a later time waits no longer than it would
+///    have from now on.
 /// 5. The same configuration, seed, snapshot and inputs give the same outputs, octet by octet.
 ///
 /// A seed must be fresh randomness in each life of the process.
@@ -202,7 +209,7 @@ impl<C: Crypto> Muaa<C> {
     /// # Errors
     /// [`InputError`]; each says what it did to the state.
     pub fn handle_input(&mut self, input: Input, now: Timestamp) -> Result<(), InputError> {
-        self.now = self.now.max(now);
+        self.tell_time(now);
         tracing::trace!(target: "sma", input = %shown::Shown(&input), "in");
         let result = match input {
             Input::Command(command) => self.command(command),
@@ -218,7 +225,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Lets time pass: does what has become due. A call too early does nothing.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        self.tell_time(now);
         self.plan();
     }
 

@@ -162,18 +162,31 @@ impl<C: Crypto> Muaa<C> {
     /// too: whoever holds it could go on as yet another.
     pub(super) fn removals_of(&self, target: Fingerprint) -> Vec<Removal> {
         let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Vec::new() };
-        let mut removals = vec![Removal { target, cut: cut_of(log, &target, &BTreeSet::new()) }];
+        let mut removals = vec![Removal { target, cut: self.cut_of(log, &target, None) }];
         let mut moved = target;
         while let Some((hash, key)) = origin(log, &moved) {
             let closed = removals.iter().any(|removal| removal.target == key);
             if closed || self.view.ended.get(&key).is_none_or(|(_, how)| *how != Gone::Moved) {
                 break;
             }
-            let without = if moved == target { BTreeSet::from([hash]) } else { BTreeSet::new() };
-            removals.push(Removal { target: key, cut: cut_of(log, &key, &without) });
+            let without = Some(hash).filter(|_| moved == target);
+            removals.push(Removal { target: key, cut: self.cut_of(log, &key, without) });
             moved = key;
         }
         removals
+    }
+
+    /// The ends of a device's chains, without this operation and without what this version does not understand: what is before
+    /// them stands.
+    fn cut_of(&self, log: &Log, key: &Fingerprint, without: Option<Hash>) -> BTreeSet<Hash> {
+        let below = self.view.unknown.get(key).copied().unwrap_or(u64::MAX);
+        let before = |hash: Hash| {
+            if without == Some(hash) { log.get(&hash).and_then(|entry| entry.previous) } else { Some(hash) }
+        };
+        let mut ends: Vec<_> = log.tips(key, below).into_iter().filter_map(before).collect();
+        ends.sort_by_key(|hash| std::cmp::Reverse(log.get(hash).map(|entry| (entry.sequence, *hash))));
+        ends.truncate(CUT_MAX);
+        ends.into_iter().collect()
     }
 }
 
@@ -188,15 +201,4 @@ fn origin(log: &Log, key: &Fingerprint) -> Option<(Hash, Fingerprint)> {
         moves.then_some((*hash, entry.key))
     };
     log.entries().find_map(moves)
-}
-
-/// The ends of a device's chains, without these: what is before them stands.
-fn cut_of(log: &Log, key: &Fingerprint, without: &BTreeSet<Hash>) -> BTreeSet<Hash> {
-    let before = |hash: Hash| {
-        if without.contains(&hash) { log.get(&hash).and_then(|entry| entry.previous) } else { Some(hash) }
-    };
-    let mut ends: Vec<_> = log.tips(key).into_iter().filter_map(before).collect();
-    ends.sort_by_key(|hash| std::cmp::Reverse(log.get(hash).map(|entry| (entry.sequence, *hash))));
-    ends.truncate(CUT_MAX);
-    ends.into_iter().collect()
 }

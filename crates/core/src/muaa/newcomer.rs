@@ -70,6 +70,7 @@ impl<C: Crypto> Muaa<C> {
 
     pub(super) fn enter_code(&mut self, typed: &str, from: Option<MuaaId>) -> Result<(), InputError> {
         self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone, Phase::Paired])?;
+        self.require_understanding()?;
         let code = Code::parse(typed).map_err(|_| InputError::Mistyped)?;
         let mut fitting: Vec<_> = self
             .state
@@ -152,6 +153,7 @@ impl<C: Crypto> Muaa<C> {
             return if known { Verdict::Done } else { Verdict::Ignore(Ignored::Stale) };
         };
         match self.open_accept(&accept, &joining, heard) {
+            Ok((log, _)) if !self.may_enter(&log) => Verdict::Ignore(Ignored::UpdateNeeded),
             Ok((log, update)) => {
                 self.state.joining = None;
                 self.drop_all_offers();
@@ -242,8 +244,11 @@ impl<C: Crypto> Muaa<C> {
             self.withdraw_join();
         }
         self.drop_offer(abort.session);
-        let why =
-            if joined && abort.reason == reason::WRONG_CODE { Ended::WrongCode } else { Ended::Aborted };
+        let why = match abort.reason {
+            reason::WRONG_CODE if joined => Ended::WrongCode,
+            reason::TOO_LARGE if joined => Ended::TooLarge,
+            _ => Ended::Aborted,
+        };
         self.tell(Event::PairingEnded { with: from, why });
         if joined && abort.reason == reason::KEY_ENDED && self.state.group.is_none() {
             self.start_over();

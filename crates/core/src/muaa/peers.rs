@@ -134,9 +134,14 @@ impl<C: Crypto> Muaa<C> {
         self.state.peers.shared().addresses().iter().any(|address| address.as_str() >= from)
     }
 
-    /// Everything that a new member needs, with as many peers as fit.
+    /// Everything that a new member needs, with as many peers as fit, if any does.
     pub(super) fn whole_part(&self, to: Fingerprint) -> Part {
-        self.part_for(&Link { full: true, ..Link::default() }, to)
+        let mut part = self.part_for(&Link { full: true, ..Link::default() }, to);
+        if wire::encode(&part.update).len() > self.update_bytes_max() {
+            part.update.peers = None;
+            part.backlog = Some(String::new());
+        }
+        part
     }
 
     /// What a sibling has not acknowledged: everything but peers, and as many of these as fit.
@@ -204,14 +209,13 @@ impl<C: Crypto> Muaa<C> {
     /// The server refused a message as too large: if it is an update that can be smaller, it is written anew, smaller. Whether
     /// it is.
     pub(super) fn write_smaller(&mut self, token: Token, max: u64) -> bool {
-        let Some(post) = self.state.posts.get(&token) else { return false };
-        // Padding, base64 and the mail around it take less than the plain text does.
-        let told = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
-        let smaller = (told / 2).min(post.body.len() / 2);
-        if smaller >= self.update_bytes_max() {
+        if self.accept_smaller(token, max) {
+            return true;
+        }
+        let Some(refused) = self.state.posts.get(&token).map(|post| post.body.len()) else { return false };
+        if !self.expect_at_most(max, refused) {
             return false;
         }
-        self.io.update_bytes_max = Some(smaller);
         let waits = |link: &&mut Link| link.waiting.iter().any(|(_, waiting)| *waiting == token);
         let Some(link) = self.state.links.values_mut().find(waits) else { return false };
         link.waiting.retain(|(_, waiting)| *waiting != token);
@@ -220,6 +224,19 @@ impl<C: Crypto> Muaa<C> {
         self.state.posts.remove(&token);
         self.changed();
         true
+    }
+
+    /// The server refused a message of this size, and may have told how much it takes: how much of peers an update holds from now
+    /// on. Whether that is less than before.
+    pub(super) fn expect_at_most(&mut self, max: u64, refused: usize) -> bool {
+        // Padding, base64 and the mail around it take less than the plain text does.
+        let told = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
+        let smaller = (told / 2).min(refused / 2);
+        let less = smaller < self.update_bytes_max();
+        if less {
+            self.io.update_bytes_max = Some(smaller);
+        }
+        less
     }
 
     /// The peers of which a key is known, by address, as this device sees them.

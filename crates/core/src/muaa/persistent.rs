@@ -281,9 +281,9 @@ pub(crate) enum Stage {
     /// The code is shown.
     #[n(0)]
     Open,
-    /// The newcomer proved itself; the accept is kept until it is heard in the group.
+    /// The newcomer proved itself; the accept, its proof and its key are kept until it is heard in the group.
     #[n(1)]
-    Accepted(#[n(0)] Fingerprint, #[n(1)] Token),
+    Accepted(#[n(0)] Fingerprint, #[n(1)] Token, #[n(2)] Hash, #[n(3)] Secret),
     /// Over; kept for a while so that its number is not used again.
     #[n(2)]
     Over,
@@ -507,7 +507,7 @@ impl Durable {
         self.digests.iter_mut().for_each(|(_, at)| present(at));
         self.siblings.values_mut().for_each(|known| present(&mut known.heard));
         self.looked.iter_mut().for_each(present);
-        present(&mut self.subkey.made);
+        self.subkey.forget_the_future(now);
         for session in self.sessions.values_mut() {
             present(&mut session.started);
             session.expires = session.expires.min(session.started + SESSION_MAX);

@@ -116,6 +116,7 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Merge
             | Kind::AccountKey
             | Kind::Alive
+            | Kind::Destroy
             | Kind::Unknown(_) => Verdict::Ignore(Ignored::WrongFolder),
         }
     }
@@ -164,6 +165,7 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Merge
             | Kind::AccountKey
             | Kind::Alive
+            | Kind::Destroy
             | Kind::Unknown(_) => return Ok(None),
         };
         certificate.map(Some).ok_or(Ignored::Malformed)

@@ -18,8 +18,12 @@ impl<C: Crypto> Muaa<C> {
         self.sign_content(kind, group, body, None, None)
     }
 
-    /// Signs a log operation of the own group and takes it into the log. Returns its hash.
+    /// Signs a log operation of the own group and takes it into the log. Returns its hash; `None` if this program must not
+    /// say so, or if the log is full.
     pub(super) fn append_to_log(&mut self, body: &LogBody) -> Option<Hash> {
+        if !self.may_sign(body) || !self.has_room_for(body) {
+            return None;
+        }
         let group = self.state.group.clone()?;
         let (kind, octets) = body.write();
         let seen = Some(group.log.heads());

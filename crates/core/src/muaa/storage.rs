@@ -78,7 +78,7 @@ pub(super) struct Io {
     pub(super) read: BTreeSet<Folder>,
     pub(super) folders: Option<BTreeSet<Folder>>,
     pub(super) seen: BTreeMap<Folder, Seen>,
-    trouble: BTreeMap<Task, (u32, Timestamp)>,
+    pub(super) trouble: BTreeMap<Task, (u32, Timestamp)>,
     /// Posts that no life of the process has tried to append.
     pub(super) fresh: BTreeSet<Token>,
     watching: Option<Vec<Folder>>,
@@ -86,7 +86,7 @@ pub(super) struct Io {
     unwatched: bool,
     pub(super) next_poll: Timestamp,
     /// When everything is read from the beginning again.
-    next_full: Timestamp,
+    pub(super) next_full: Timestamp,
     /// The creation of the own folder that is under way is the first that was ever tried under this id.
     pub(super) first_try: bool,
     /// The second look was begun.

@@ -17,15 +17,21 @@ pub(crate) struct Subkey {
     /// The device's secret key with the subkey before it.
     #[n(1)]
     former: Option<Secret>,
-    /// Until when that is kept at least, once the current one is announced.
+    /// When the announcement that brought the current one was there, if there is a former one.
     #[n(2)]
-    until: Option<Timestamp>,
+    announced: Option<Timestamp>,
 }
 
 impl Subkey {
     /// The subkey of a device key that was made now.
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { made: now, former: None, until: None }
+        Self { made: now, former: None, announced: None }
+    }
+
+    /// The clock was set back: nothing waits for a time that it only showed by mistake.
+    pub(crate) fn forget_the_future(&mut self, now: Timestamp) {
+        self.made = self.made.min(now);
+        self.announced.iter_mut().for_each(|at| *at = (*at).min(now));
     }
 }
 
@@ -46,10 +52,9 @@ impl<C: Crypto> Muaa<C> {
 
     /// The own announcement stands: from now on the others can know its certificate.
     pub(super) fn subkey_is_announced(&mut self) {
-        let until = self.now + self.config.heartbeat;
         let subkey = &mut self.state.subkey;
-        if subkey.former.is_some() && subkey.until.is_none() {
-            subkey.until = Some(until);
+        if subkey.former.is_some() && subkey.announced.is_none() {
+            subkey.announced = Some(self.now);
             self.changed();
         }
     }
@@ -58,7 +63,7 @@ impl<C: Crypto> Muaa<C> {
     /// it reads the announcements.
     pub(super) fn forget_former_subkey(&mut self) {
         let subkey = &mut self.state.subkey;
-        if subkey.until.is_some_and(|until| until <= self.now) {
+        if subkey.announced.is_some_and(|at| self.now.since(at) >= self.config.heartbeat) {
             *subkey = Subkey::new(subkey.made);
             self.changed();
         }

@@ -127,6 +127,7 @@ impl<C: Crypto> Muaa<C> {
             current,
             public: current.and_then(|key| self.state.keys.get(&key)).map(|key| key.public.clone()),
             keys: self.state.keys.keys().copied().collect(),
+            destroyed: self.view.keys.destroyed().iter().copied().collect(),
         }
     }
 

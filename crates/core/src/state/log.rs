@@ -13,6 +13,9 @@ use crate::{
     wire::{Content, Kind, Seen, SignedOp},
 };
 
+/// The largest sum of a log's operations, in octets of their contents and signatures.
+pub const LOG_BYTES_MAX: usize = 600 << 10;
+
 /// A device as the log introduces it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -66,9 +69,21 @@ pub struct KeyNotice {
     /// When the key was made.
     #[n(2)]
     pub created: Timestamp,
-    /// Which version of the key with this fingerprint.
+    /// Which version of the key with this fingerprint: rises with each renewal.
     #[n(3)]
     pub generation: u64,
+    /// The version itself: the hash of its secret octets.
+    #[n(4)]
+    pub version: Hash,
+}
+
+/// The end of an account key: whoever holds it wipes it, and nobody takes it again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Destruction {
+    /// The key's fingerprint.
+    #[n(0)]
+    pub fingerprint: Fingerprint,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -103,6 +118,8 @@ pub enum LogBody {
     AccountKey(KeyNotice),
     /// The author is alive.
     Alive,
+    /// A key of the account is destroyed.
+    Destroy(Destruction),
     /// An operation of a later version.
     Unknown(u16),
 }
@@ -117,6 +134,7 @@ impl LogBody {
             Kind::Move => Self::Move(content.body()?),
             Kind::Merge => Self::Merge(content.body::<Merge>()?.into),
             Kind::AccountKey => Self::AccountKey(content.body()?),
+            Kind::Destroy => Self::Destroy(content.body()?),
             Kind::Leave => content.body::<Nothing>().map(|_| Self::Leave)?,
             Kind::Alive => content.body::<Nothing>().map(|_| Self::Alive)?,
             Kind::Unknown(number) => Self::Unknown(number),
@@ -144,6 +162,7 @@ impl LogBody {
             Self::Merge(into) => (Kind::Merge, encode(&Merge { into: *into })),
             Self::AccountKey(body) => (Kind::AccountKey, encode(body)),
             Self::Alive => (Kind::Alive, encode(&Nothing {})),
+            Self::Destroy(body) => (Kind::Destroy, encode(body)),
             Self::Unknown(number) => (Kind::Unknown(*number), Vec::new()),
         }
     }
@@ -159,6 +178,7 @@ impl LogBody {
             | Self::Merge(_)
             | Self::AccountKey(_)
             | Self::Alive
+            | Self::Destroy(_)
             | Self::Unknown(_) => None,
         }
     }
@@ -229,9 +249,11 @@ impl Log {
     }
 
     /// Takes in operations in whatever order they come. Returns the hashes of those that were not known. An operation
-    /// that no introduced device signed for this group is not taken, nor is one above `max`.
+    /// that no introduced device signed for this group is not taken, nor is one above `max`, or above
+    /// [`LOG_BYTES_MAX`].
     pub fn join<C: Crypto>(&mut self, crypto: &C, ops: &[SignedOp], max: usize) -> Vec<Hash> {
         let mut taken = Vec::new();
+        let mut bytes = self.bytes();
         let mut waiting: Vec<_> = ops
             .iter()
             .map(|op| (op.hash(crypto), op))
@@ -243,12 +265,15 @@ impl Log {
             let before = taken.len();
             waiting.retain(|(hash, op, content)| {
                 let Some(certificate) = self.certificate(&content.key, content.author) else { return true };
+                let size = size_of(op);
                 if self.entries.len() < max
+                    && bytes + size <= LOG_BYTES_MAX
                     && op.is_by(crypto, &certificate)
                     && let Some(entry) = self.entry(crypto, op, content.clone())
                 {
                     Arc::make_mut(&mut self.entries).insert(*hash, Arc::new(entry));
                     taken.push(*hash);
+                    bytes += size;
                 }
                 false
             });
@@ -307,6 +332,12 @@ impl Log {
         self.entries.len()
     }
 
+    /// How many octets its operations have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.entries.values().map(|entry| size_of(&entry.signed)).sum()
+    }
+
     /// Never: a log has its genesis.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -330,10 +361,10 @@ impl Log {
         heads
     }
 
-    /// The operations of a device that none of its others follows: one, unless its chain forks.
+    /// The operations of a device, with numbers below this, that none of its others follows: one, unless its chain forks.
     #[must_use]
-    pub fn tips(&self, key: &Fingerprint) -> BTreeSet<Hash> {
-        let own = || self.entries.iter().filter(|(_, entry)| entry.key == *key);
+    pub fn tips(&self, key: &Fingerprint, below: u64) -> BTreeSet<Hash> {
+        let own = || self.entries.iter().filter(|(_, entry)| entry.key == *key && entry.sequence < below);
         let followed: BTreeSet<_> = own().filter_map(|(_, entry)| entry.previous).collect();
         own().map(|(hash, _)| *hash).filter(|hash| !followed.contains(hash)).collect()
     }
@@ -358,6 +389,10 @@ impl Log {
         let pointed = self.entries.values().filter_map(|entry| entry.previous);
         pointed.filter(|hash| !self.entries.contains_key(hash)).collect()
     }
+}
+
+fn size_of(op: &SignedOp) -> usize {
+    op.content.len() + op.signature.len()
 }
 
 impl<C> Encode<C> for Log {

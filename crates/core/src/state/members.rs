@@ -13,15 +13,15 @@
 //! 6. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
 //!    void. The keys and ids of ended devices never come back.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::log::{Entry, KeyNotice, Log, LogBody};
-use crate::{Fingerprint, Gone, Hash, MuaaId};
+use super::{
+    keys::Keys,
+    log::{Entry, Log, LogBody},
+};
+use crate::{Fingerprint, Gone, Hash, MuaaId, wire::Kind};
 
 /// A member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -45,12 +45,13 @@ pub struct Membership {
     pub ended: BTreeMap<Fingerprint, (MuaaId, Gone)>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
-    /// The account's keys that the log names, by fingerprint.
-    pub keys: BTreeMap<Fingerprint, KeyNotice>,
+    /// The account's keys that the log names.
+    pub keys: Keys,
     /// The key that mail carries.
     pub current: Option<Fingerprint>,
-    /// An operation of a later version is there: membership must not be changed by this program.
-    pub needs_update: bool,
+    /// Of each device with an operation that counts, that decides about members, and that this version does not know, the first
+    /// such sequence. While there is one, this program must not change who is a member.
+    pub unknown: BTreeMap<Fingerprint, u64>,
 }
 
 impl Membership {
@@ -68,8 +69,24 @@ impl Membership {
         found.find_members(&counting, &cuts, &ids);
         found.find_ended(&cuts, &ids);
         found.find_keys(&counting);
-        found.needs_update = counting.iter().any(|entry| matches!(entry.body, LogBody::Unknown(_)));
+        found.find_unknown(&counting);
         found
+    }
+
+    fn find_unknown(&mut self, counting: &[&Entry]) {
+        for entry in counting {
+            if let LogBody::Unknown(number) = entry.body
+                && Kind::from_number(number).decides_members()
+            {
+                lower(&mut self.unknown, entry.key, entry.sequence);
+            }
+        }
+    }
+
+    /// An operation of a later version decides who is a member: this program must be updated before it changes that.
+    #[must_use]
+    pub fn needs_update(&self) -> bool {
+        !self.unknown.is_empty()
     }
 
     fn find_members(&mut self, counting: &[&Entry], cuts: &Cuts, ids: &Ids) {
@@ -103,29 +120,21 @@ impl Membership {
     }
 
     fn find_keys(&mut self, counting: &[&Entry]) {
-        let version = |notice: &KeyNotice| (notice.epoch, notice.generation, Reverse(notice.created));
         for entry in counting {
             if let LogBody::AccountKey(notice) = &entry.body {
-                let known = self.keys.entry(notice.fingerprint).or_insert(*notice);
-                if version(notice) > version(known) {
-                    *known = *notice;
-                }
+                self.keys.name(notice);
+            }
+            if let LogBody::Destroy(destruction) = &entry.body {
+                self.keys.destroy(destruction.fingerprint);
             }
         }
-        let order = |notice: &&KeyNotice| (Reverse(notice.epoch), notice.created, notice.fingerprint);
-        self.current = self.keys.values().min_by_key(order).map(|notice| notice.fingerprint);
+        self.current = self.keys.current();
     }
 
     /// The member with this id. Of two under one id, the one with the lower fingerprint.
     #[must_use]
     pub fn by_id(&self, id: MuaaId) -> Option<(&Fingerprint, &Member)> {
         self.members.iter().find(|(_, member)| member.id == id)
-    }
-
-    /// The greatest epoch of the account's keys.
-    #[must_use]
-    pub fn epoch(&self) -> u64 {
-        self.keys.values().map(|notice| notice.epoch).max().unwrap_or(0)
     }
 }
 
@@ -201,6 +210,7 @@ impl Cuts {
             | LogBody::Merge(_)
             | LogBody::AccountKey(_)
             | LogBody::Alive
+            | LogBody::Destroy(_)
             | LogBody::Unknown(_) => {}
         }
     }

@@ -1,11 +1,13 @@
 //! Replicated state: join-semilattices without I/O. Any order, duplication or batching of what is joined gives the same
 //! state on every device (`docs/protocol.md` section 8).
 
+mod keys;
 mod log;
 mod members;
 mod settings;
 
+pub use keys::{Keys, Named};
 pub(crate) use log::Merge;
-pub use log::{Entry, Expiry, Introduction, KeyNotice, Log, LogBody, Removal};
+pub use log::{Destruction, Entry, Expiry, Introduction, KeyNotice, LOG_BYTES_MAX, Log, LogBody, Removal};
 pub use members::{Member, Membership};
 pub use settings::{Register, Settings};

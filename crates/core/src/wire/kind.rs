@@ -39,9 +39,14 @@ pub enum Kind {
     AccountKey,
     /// The author is alive.
     Alive,
+    /// A key of the account is destroyed.
+    Destroy,
     /// An operation of a later version: kept and relayed, not understood.
     Unknown(u16),
 }
+
+/// The numbers of the kinds that decide who is a member, known or not. All others of a log are data.
+const MEMBERSHIP: std::ops::RangeInclusive<u16> = 16..=31;
 
 /// How an operation must be protected to count.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -56,7 +61,7 @@ pub enum Protection {
     Log,
 }
 
-const NUMBERS: [(Kind, u16, Protection); 17] = [
+const NUMBERS: [(Kind, u16, Protection); 18] = [
     (Kind::Announcement, 1, Protection::SelfSigned(Class::Announcement)),
     (Kind::Request, 2, Protection::SelfSigned(Class::Request)),
     (Kind::Offer, 3, Protection::SelfSigned(Class::Offer)),
@@ -74,6 +79,7 @@ const NUMBERS: [(Kind, u16, Protection); 17] = [
     (Kind::Merge, 22, Protection::Log),
     (Kind::AccountKey, 23, Protection::Log),
     (Kind::Alive, 24, Protection::Log),
+    (Kind::Destroy, 32, Protection::Log),
 ];
 
 impl Kind {
@@ -90,6 +96,12 @@ impl Kind {
     #[must_use]
     pub fn from_number(number: u16) -> Self {
         NUMBERS.iter().find(|row| row.1 == number).map_or(Self::Unknown(number), |row| row.0)
+    }
+
+    /// Whether it may decide who is a member, also if this version does not know how.
+    #[must_use]
+    pub fn decides_members(self) -> bool {
+        MEMBERSHIP.contains(&self.number())
     }
 
     /// How it must be protected. Operations of later versions travel in the log.

@@ -1,0 +1,233 @@
+//! The account's keys: made, adopted, renewed, taken in, destroyed.
+//!
+//! The log names each version of each key by the hash of its secret octets; updates carry the octets. So whoever is asked which
+//! of two versions counts looks into the log, and an older one never takes the place of a newer one.
+
+use super::{Muaa, limits::KEYS_BYTES_MAX, persistent::Item};
+use crate::{
+    AccountKey, Crypto, Event, Fingerprint, Gone, Hash, InputError, Phase, Secret,
+    state::{Destruction, Entry, KeyNotice, Keys, LogBody, Membership},
+    wire::KeyMaterial,
+};
+
+impl<C: Crypto> Muaa<C> {
+    /// Takes a key that a person brings along: before a group is founded for its first one, later as the current one. Other octets
+    /// of a key that is known are its next generation.
+    pub(super) fn adopt(&mut self, secret: Secret) -> Result<(), InputError> {
+        let key = self.crypto.read_account_key(&secret).map_err(|_| InputError::BadKey)?;
+        self.require(&[Phase::Discovering, Phase::Alone, Phase::Unpaired, Phase::Requesting, Phase::Paired])?;
+        if self.state.group.is_none() {
+            self.state.adopted = Some(secret);
+            self.changed();
+            return Ok(());
+        }
+        if self.view.keys.is_destroyed(&key.fingerprint) {
+            return Err(InputError::KeyDestroyed);
+        }
+        self.require_room()?;
+        // Half is left for the keys that others make at the same time, and for those that removals ask for.
+        if !self.has_room_for_key(&key, KEYS_BYTES_MAX / 2) {
+            return Err(InputError::TooMany);
+        }
+        let held = self.state.keys.get(&key.fingerprint);
+        let version = self.version_of(&key);
+        let named = self.view.keys.get(&key.fingerprint);
+        let known = named.is_some_and(|named| named.generation_of(&version).is_some());
+        // Of a version that was replaced, what replaced it.
+        let key = held.filter(|_| known).cloned().unwrap_or(key);
+        if known && self.view.current == Some(key.fingerprint) {
+            return Ok(());
+        }
+        self.take_key_as_current(key)
+    }
+
+    /// Has all devices wipe a key that no mail carries any more.
+    pub(super) fn destroy_key(&mut self, fingerprint: Fingerprint) -> Result<(), InputError> {
+        self.require(&[Phase::Alone, Phase::Paired])?;
+        if self.view.current == Some(fingerprint) {
+            return Err(InputError::CurrentKey);
+        }
+        let known = self.view.keys.get(&fingerprint).is_some() || self.state.keys.contains_key(&fingerprint);
+        if !known {
+            return Err(InputError::NoSuchKey);
+        }
+        let said = self.append_to_log(&LogBody::Destroy(Destruction { fingerprint }));
+        said.map(|_| ()).ok_or(InputError::LogFull)
+    }
+
+    pub(super) fn new_account_key(&mut self) -> AccountKey {
+        let seed = self.random.seed();
+        self.crypto
+            .new_account_key(&self.state.address, &seed, self.now)
+            .expect("an account key can be made for the configured address")
+    }
+
+    /// Makes a new account key current: whoever is out now does not get it.
+    pub(super) fn rotate_account_key(&mut self) {
+        let key = self.new_account_key();
+        // A log that is full names no more keys: the one there is goes on.
+        let _ = self.take_key_as_current(key);
+    }
+
+    /// Makes `key` the current one: its epoch is above all others, unless it is another version of the current one.
+    pub(super) fn take_key_as_current(&mut self, key: AccountKey) -> Result<(), InputError> {
+        let named = self.view.keys.get(&key.fingerprint);
+        let renews = named.filter(|_| self.view.current == Some(key.fingerprint));
+        let epoch = renews.map_or_else(|| self.view.keys.next_epoch(), |named| named.epoch);
+        let version = self.version_of(&key);
+        let generation = named.map_or(0, |named| {
+            named.generation_of(&version).unwrap_or_else(|| named.generation().saturating_add(1))
+        });
+        self.publish_key(key, epoch, generation)
+    }
+
+    fn publish_key(&mut self, key: AccountKey, epoch: u64, generation: u64) -> Result<(), InputError> {
+        let (fingerprint, created, version) = (key.fingerprint, key.created, self.version_of(&key));
+        let renews = self.view.current == Some(fingerprint)
+            && self.state.keys.get(&fingerprint).is_some_and(|held| held.secret != key.secret);
+        let replaced = self.state.keys.insert(fingerprint, key);
+        self.note(Item::Key(fingerprint));
+        let notice = KeyNotice { fingerprint, epoch, created, generation, version };
+        if self.append_to_log(&LogBody::AccountKey(notice)).is_some() {
+            if renews {
+                self.tell(Event::AccountKeyChanged(fingerprint));
+            }
+            return Ok(());
+        }
+        match replaced {
+            Some(key) => self.state.keys.insert(fingerprint, key),
+            None => self.state.keys.remove(&fingerprint),
+        };
+        Err(InputError::LogFull)
+    }
+
+    /// A key that came from a member whose notice of it is void by now, since it was removed at the same time, is named by who holds
+    /// it: mail may have been encrypted to it. It only decrypts, its epoch is the lowest.
+    fn name_orphaned_keys(&mut self) {
+        let own = self.state.device.fingerprint;
+        let heard = self.view.members.contains_key(&own) && !self.view.equivocators.contains(&own);
+        if !heard || self.require_room().is_err() {
+            return;
+        }
+        let keys = &self.view.keys;
+        let orphaned =
+            |key: &&AccountKey| keys.get(&key.fingerprint).is_none() && !keys.is_destroyed(&key.fingerprint);
+        let orphaned: Vec<_> = self.state.keys.values().filter(orphaned).cloned().collect();
+        for key in orphaned {
+            // If the log is full it stays a key of this device alone.
+            let _ = self.publish_key(key, 0, 0);
+        }
+    }
+
+    /// The name of a key's version: the hash of its secret octets.
+    pub(super) fn version_of(&self, key: &AccountKey) -> Hash {
+        self.crypto.hash("autocrypt-sma-key-v1", &[key.secret.expose()])
+    }
+
+    /// The keys that are held and that the log names.
+    pub(super) fn held_keys(&self) -> impl Iterator<Item = &AccountKey> {
+        self.state.keys.values().filter(|key| self.view.keys.get(&key.fingerprint).is_some())
+    }
+
+    /// Takes a key in that a member sent, if the log names it, and if this version comes after the one that is held.
+    pub(super) fn take_key(&mut self, material: &KeyMaterial, keys: &Keys) {
+        let Ok(key) = self.crypto.read_account_key(&material.secret) else { return };
+        let fingerprint = key.fingerprint;
+        let Some(named) = keys.get(&fingerprint) else { return };
+        let newer = match self.state.keys.get(&fingerprint) {
+            Some(held) => named.rank(&self.version_of(&key)) > named.rank(&self.version_of(held)),
+            None => true,
+        };
+        if newer && self.has_room_for_key(&key, KEYS_BYTES_MAX) {
+            self.state.keys.insert(fingerprint, key);
+            self.io.digest_due = true;
+            if self.view.current == Some(fingerprint) {
+                self.tell(Event::AccountKeyChanged(fingerprint));
+            }
+        }
+    }
+
+    /// What is destroyed is wiped here, and is not taken again: [`Keys::get`] does not know it.
+    pub(super) fn wipe_destroyed_keys(&mut self) {
+        let gone = |key: &&Fingerprint| self.view.keys.is_destroyed(key);
+        let gone: Vec<_> = self.state.keys.keys().filter(gone).copied().collect();
+        if !gone.is_empty() {
+            // It keeps the keys it was made of.
+            self.digested.0 = None;
+        }
+        for fingerprint in gone {
+            self.state.keys.remove(&fingerprint);
+            self.tell(Event::KeyDestroyed(fingerprint));
+            self.changed();
+        }
+    }
+
+    pub(super) fn tell_current_key(&mut self, before: Option<Fingerprint>) {
+        if let Some(current) = self.view.current.filter(|current| before != Some(*current))
+            && self.state.keys.contains_key(&current)
+        {
+            self.tell(Event::AccountKeyChanged(current));
+        }
+    }
+
+    /// A remover makes a new account key. If all who removed a device are out as well, so are their keys: one of those who stay
+    /// makes another one, else mail would go on under a key that the removed device holds. Likewise if the key that is to be
+    /// current was destroyed at the same time.
+    pub(super) fn rotate_after_crossing_removals(&mut self) {
+        if self.io.removals_due {
+            self.name_orphaned_keys();
+        }
+        if self.io.removals_due && self.is_foremost() {
+            self.io.removals_due = false;
+            if self.lacks_a_key() || self.view.keys.lost_current() {
+                self.rotate_account_key();
+            }
+        }
+    }
+
+    fn lacks_a_key(&self) -> bool {
+        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return false };
+        let removals = log.entries().map(|(_, entry)| entry).filter(|entry| {
+            let LogBody::Remove(removal) = &entry.body else { return false };
+            let ended = self.view.ended.get(&removal.target).is_some_and(|(_, how)| *how == Gone::Removed);
+            ended && !self.view.members.contains_key(&entry.key)
+        });
+        removals.into_iter().any(|removal| {
+            let knows = |entry: &Entry| {
+                matches!(entry.body, LogBody::AccountKey(_))
+                    && self.view.members.contains_key(&entry.key)
+                    && entry.seen.get(&removal.key).is_some_and(|(seen, _)| *seen >= removal.sequence)
+            };
+            !log.entries().any(|(_, entry)| knows(entry))
+        })
+    }
+
+    /// All mail that could be read before can be read after, on every device: the own keys become the group's, and what was
+    /// destroyed stays so, unless the group's mail carries it.
+    pub(super) fn bring_own_keys(&mut self, former: &Membership) {
+        let current = self.view.current;
+        let destroyed = |key: &&Fingerprint| !self.view.keys.is_destroyed(key) && current != Some(**key);
+        let destroyed: Vec<_> = former.keys.destroyed().iter().filter(destroyed).copied().collect();
+        for fingerprint in destroyed {
+            self.append_to_log(&LogBody::Destroy(Destruction { fingerprint }));
+        }
+        self.wipe_destroyed_keys();
+        let adopted = self.state.adopted.take();
+        let adopted = adopted.and_then(|secret| self.crypto.read_account_key(&secret).ok());
+        if let Some(key) = adopted.filter(|key| !self.view.keys.is_destroyed(&key.fingerprint)) {
+            self.state.keys.insert(key.fingerprint, key);
+        }
+        let own: Vec<_> = self.state.keys.values().cloned().collect();
+        for key in own {
+            let before = former.keys.get(&key.fingerprint);
+            let version = self.version_of(&key);
+            let generation = before.and_then(|named| named.generation_of(&version)).unwrap_or(0);
+            let here = self.view.keys.get(&key.fingerprint).and_then(|named| named.latest());
+            if here.is_none_or(|latest| (Some(generation), version) > latest) {
+                let epoch = before.map_or(0, |named| named.epoch);
+                // A log that is full names no more keys.
+                let _ = self.publish_key(key, epoch, generation);
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The account's keys as a log names them: a join of all that is said of each key, in whatever order it was said.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::log::KeyNotice;
+use crate::{Fingerprint, Hash, Timestamp};
+
+/// What is said of one key.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Named {
+    /// The greatest epoch it was given.
+    pub epoch: u64,
+    /// When it was made; the earliest that was said.
+    pub created: Timestamp,
+    /// Its versions: of each, by the hash of its secret octets, the generation.
+    versions: BTreeMap<Hash, u64>,
+}
+
+impl Named {
+    /// The generation of its latest version.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.versions.values().copied().max().unwrap_or(0)
+    }
+
+    /// The generation of this version, if it was named.
+    #[must_use]
+    pub fn generation_of(&self, version: &Hash) -> Option<u64> {
+        self.versions.get(version).copied()
+    }
+
+    /// The place of a version: the greatest counts. The generation decides; of two versions of one generation, which two devices
+    /// made at once, the greater hash; what nobody named comes before all that was.
+    #[must_use]
+    pub fn rank(&self, version: &Hash) -> (Option<u64>, Hash) {
+        (self.generation_of(version), *version)
+    }
+
+    /// The place of its latest version.
+    #[must_use]
+    pub fn latest(&self) -> Option<(Option<u64>, Hash)> {
+        self.versions.keys().map(|version| self.rank(version)).max()
+    }
+}
+
+/// The account's keys. Joined from notices and destructions; the join is associative, commutative and idempotent.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Keys {
+    named: BTreeMap<Fingerprint, Named>,
+    destroyed: BTreeSet<Fingerprint>,
+}
+
+impl Keys {
+    /// A key is named, anew or again.
+    pub fn name(&mut self, notice: &KeyNotice) {
+        let fresh = || Named { epoch: notice.epoch, created: notice.created, versions: BTreeMap::new() };
+        let named = self.named.entry(notice.fingerprint).or_insert_with(fresh);
+        named.epoch = named.epoch.max(notice.epoch);
+        named.created = named.created.min(notice.created);
+        let generation = named.versions.entry(notice.version).or_insert(notice.generation);
+        *generation = (*generation).max(notice.generation);
+    }
+
+    /// A key is destroyed for ever, whatever was or will be said of it.
+    pub fn destroy(&mut self, fingerprint: Fingerprint) {
+        self.destroyed.insert(fingerprint);
+    }
+
+    /// Takes in what others know.
+    pub fn join(&mut self, other: &Self) {
+        for (fingerprint, named) in &other.named {
+            let (epoch, created) = (named.epoch, named.created);
+            for (version, generation) in &named.versions {
+                let (fingerprint, version, generation) = (*fingerprint, *version, *generation);
+                self.name(&KeyNotice { fingerprint, epoch, created, generation, version });
+            }
+        }
+        self.destroyed.extend(&other.destroyed);
+    }
+
+    /// What is said of a key that is not destroyed.
+    #[must_use]
+    pub fn get(&self, fingerprint: &Fingerprint) -> Option<&Named> {
+        self.named.get(fingerprint).filter(|_| !self.is_destroyed(fingerprint))
+    }
+
+    /// The keys that are not destroyed.
+    pub fn iter(&self) -> impl Iterator<Item = (&Fingerprint, &Named)> {
+        self.named.iter().filter(|(fingerprint, _)| !self.is_destroyed(fingerprint))
+    }
+
+    /// Whether a key is destroyed.
+    #[must_use]
+    pub fn is_destroyed(&self, fingerprint: &Fingerprint) -> bool {
+        self.destroyed.contains(fingerprint)
+    }
+
+    /// The destroyed keys.
+    #[must_use]
+    pub fn destroyed(&self) -> &BTreeSet<Fingerprint> {
+        &self.destroyed
+    }
+
+    /// The key that mail carries: of those that are not destroyed the one with the greatest epoch, then the earliest creation,
+    /// then the lowest fingerprint.
+    #[must_use]
+    pub fn current(&self) -> Option<Fingerprint> {
+        first(self.iter())
+    }
+
+    /// Whether the key that would be current is destroyed: one device had made it current while another one destroyed it.
+    #[must_use]
+    pub fn lost_current(&self) -> bool {
+        first(self.named.iter()).is_some_and(|fingerprint| self.is_destroyed(&fingerprint))
+    }
+
+    /// The epoch of a key that is to be current from now on.
+    #[must_use]
+    pub fn next_epoch(&self) -> u64 {
+        self.named.values().map(|named| named.epoch.saturating_add(1)).max().unwrap_or(0)
+    }
+}
+
+fn first<'a>(keys: impl Iterator<Item = (&'a Fingerprint, &'a Named)>) -> Option<Fingerprint> {
+    keys.map(|(fingerprint, named)| (Reverse(named.epoch), named.created, *fingerprint))
+        .min()
+        .map(|key| key.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_keys() -> impl Strategy<Value = Keys> {
+        let notice = (0..3u8, 0..3u64, 0..3u64, 0..3u64, 0..3u8);
+        let destroyed = proptest::collection::vec(0..5u8, 0..2);
+        (proptest::collection::vec(notice, 0..6), destroyed).prop_map(|(notices, destroyed)| {
+            let mut keys = Keys::default();
+            for (key, epoch, created, generation, version) in notices {
+                let created = Timestamp(created);
+                let version = Hash([version; 32]);
+                keys.name(&KeyNotice { fingerprint: fingerprint(key), epoch, created, generation, version });
+            }
+            destroyed.into_iter().for_each(|key| keys.destroy(fingerprint(key)));
+            keys
+        })
+    }
+
+    fn fingerprint(number: u8) -> Fingerprint {
+        Fingerprint::new(&[number; 20]).unwrap()
+    }
+
+    fn joined(one: &Keys, other: &Keys) -> Keys {
+        let mut one = one.clone();
+        one.join(other);
+        one
+    }
+
+    proptest! {
+        #[test]
+        fn t4_account_keys_join_in_any_grouping_order_and_number(
+            a in any_keys(), b in any_keys(), c in any_keys(),
+        ) {
+            let all = joined(&joined(&a, &b), &c);
+            prop_assert_eq!(&all, &joined(&a, &joined(&b, &c)));
+            prop_assert_eq!(&joined(&a, &b), &joined(&b, &a));
+            prop_assert_eq!(&joined(&a, &a), &a);
+            prop_assert_eq!(all.current(), joined(&c, &joined(&b, &a)).current());
+        }
+
+        #[test]
+        fn the_latest_version_never_gets_older_and_what_is_destroyed_stays_so(a in any_keys(), b in any_keys()) {
+            let both = joined(&a, &b);
+            for (fingerprint, named) in a.iter() {
+                let later = both.named[fingerprint].latest();
+                prop_assert!(later >= named.latest());
+            }
+            for fingerprint in a.destroyed() {
+                prop_assert!(both.is_destroyed(fingerprint) && both.get(fingerprint).is_none());
+                prop_assert_ne!(both.current(), Some(*fingerprint));
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a device could say that runs another version of the program, or none: its keys are read from its saved state.
+
+use bytes::Bytes;
+use minicbor::Decoder;
+use sma_core::{
+    Class, Crypto, Envelope, Fingerprint, MuaaId, Secret, Timestamp, Token,
+    state::Log,
+    wire::{self, KeyMaterial, SignedOp, Update},
+};
+use sma_sim::{lab::Machine, symbolic::Symbolic};
+
+const CRYPTO: Symbolic = Symbolic;
+
+/// A member of a group, as its saved state has it.
+#[derive(Clone, Debug)]
+pub struct Insider {
+    secret: Secret,
+    /// Its device certificate.
+    pub certificate: Bytes,
+    key: Fingerprint,
+    id: MuaaId,
+    incarnation: u64,
+    sequence: u64,
+    log: Log,
+}
+
+/// What it says in an update.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// Operations, as [`Insider::op`] signs them.
+    pub ops: Vec<SignedOp>,
+    /// Secret keys of the account.
+    pub keys: Vec<Secret>,
+}
+
+impl Insider {
+    /// The device that runs, or ran, on this machine. `None` if it has saved nothing or is in no group.
+    #[must_use]
+    pub fn of(machine: &Machine) -> Option<Self> {
+        let saved = machine.durable.as_ref()?.encode();
+        Self::read(saved.expose()).ok().flatten()
+    }
+
+    fn read(saved: &[u8]) -> Result<Option<Self>, minicbor::decode::Error> {
+        let mut d = Decoder::new(saved);
+        d.array()?;
+        d.u32()?;
+        let fields = d.map()?.unwrap_or_default();
+        let (mut device, mut id, mut incarnation, mut sequence, mut log) = (None, MuaaId(0), 0, 0, None);
+        for _ in 0..fields {
+            match d.u32()? {
+                3 => id = d.decode()?,
+                5 => {
+                    d.array()?;
+                    let secret: Secret = d.decode()?;
+                    device = Some((secret, Bytes::copy_from_slice(d.bytes()?), d.decode()?));
+                }
+                6 => incarnation = d.u64()?,
+                7 => sequence = d.u64()?,
+                11 if d.datatype()? == minicbor::data::Type::Map => {
+                    for _ in 0..d.map()?.unwrap_or_default() {
+                        if d.u32()? == 0 { log = Some(d.decode()?) } else { d.skip()? }
+                    }
+                }
+                _ => d.skip()?,
+            }
+        }
+        Ok(device.zip(log).map(|((secret, certificate, key), log)| Self {
+            secret,
+            certificate,
+            key,
+            id,
+            incarnation,
+            sequence,
+            log,
+        }))
+    }
+
+    /// Signs an operation of its group's log.
+    pub fn op(&mut self, kind: u16, body: Vec<u8>) -> SignedOp {
+        let heads = self.log.heads();
+        let previous = heads.get(&self.key).map(|(_, hash)| *hash);
+        let op = self.sign(kind, body, previous, Some(heads));
+        self.log.join(&CRYPTO, std::slice::from_ref(&op), usize::MAX);
+        op
+    }
+
+    fn sign(
+        &mut self,
+        kind: u16,
+        body: Vec<u8>,
+        previous: Option<sma_core::Hash>,
+        seen: Option<wire::Seen>,
+    ) -> SignedOp {
+        self.sequence += 1;
+        let content = wire::Content {
+            group: Some(self.log.group()),
+            author: self.id,
+            key: self.key,
+            incarnation: self.incarnation,
+            sequence: self.sequence,
+            previous,
+            seen,
+            time: 1,
+            kind,
+            body: body.into(),
+        };
+        let content = wire::encode(&content);
+        let signature = CRYPTO.sign(&self.secret, "autocrypt-sma-op-v1", &content, &[1; 32], Timestamp(0));
+        SignedOp { content: content.into(), signature: signature.unwrap_or_default() }
+    }
+
+    /// An update for another one's inbox.
+    pub fn update(&mut self, to: &Self, said: Said) -> Envelope {
+        let update = Update {
+            received: 0,
+            digest: sma_core::Hash::default(),
+            ask: false,
+            ops: said.ops,
+            keys: said.keys.into_iter().map(|secret| KeyMaterial { secret }).collect(),
+            settings: Default::default(),
+            merged: None,
+            to: to.key,
+            peers: None,
+        };
+        let op = self.sign(wire::Kind::Update.number(), wire::encode(&update), None, None);
+        let body = CRYPTO.seal(&to.certificate, &wire::encode(&op), &[2; 32]).unwrap_or_default();
+        let token = Token(token_of(&body));
+        Envelope { sender: self.id, token, class: Class::Sync, date: Timestamp(0), body }
+    }
+}
+
+/// Another token for each message.
+fn token_of(body: &[u8]) -> [u8; 16] {
+    let hash = CRYPTO.hash("token of a test", &[body]);
+    std::array::from_fn(|at| hash.0[at])
+}

@@ -1,0 +1,152 @@
+//! What a member with old state, or with bad will, does to the account's keys.
+
+#![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
+
+use std::time::Duration;
+
+use sma_core::{Command, Crypto, Folder, Muaa, Secret};
+use sma_sim::{
+    stage::Stage,
+    store::Kept,
+    symbolic::{Symbolic, renewal, renewed},
+};
+use sma_tests::insider::{Insider, Said};
+
+/// A log may have so many operations on this device.
+fn with_log_of(stage: &mut Stage, at: usize, log_max: usize) {
+    stage.lab.machines[at].config.log_max = log_max;
+    stage.lab.stop(at);
+    stage.lab.start(at);
+    stage.settle();
+}
+
+fn paired(ids: [u64; 3]) -> (Stage, [usize; 3]) {
+    let mut stage = Stage::new();
+    let devices = ids.map(|id| {
+        let at = stage.add(id);
+        stage.settle();
+        at
+    });
+    for newcomer in &devices[1..] {
+        assert!(stage.pair(devices[0], *newcomer));
+    }
+    stage.settle();
+    (stage, devices)
+}
+
+fn muaa(stage: &Stage, at: usize) -> &Muaa<Symbolic> {
+    stage.lab.machines[at].muaa.as_ref().unwrap()
+}
+
+fn current(stage: &Stage, at: usize) -> Secret {
+    let muaa = muaa(stage, at);
+    muaa.account_secret(&muaa.account().current.unwrap()).unwrap().clone()
+}
+
+/// The member `from`, as it was saved, tells `to` these keys in an update that is later than all it sent.
+fn tell(stage: &mut Stage, from: &mut Insider, to: usize, keys: Vec<Secret>) {
+    let recipient = Insider::of(&stage.lab.machines[to]).unwrap();
+    // Above everything that was said since.
+    (0..100).for_each(|_| drop(from.op(99, Vec::new())));
+    let envelope = from.update(&recipient, Said { ops: Vec::new(), keys });
+    let folder = Folder::Inbox(stage.id(to).unwrap());
+    stage.lab.store.put(folder, Kept::Envelope(envelope.clone()), true, stage.lab.now);
+    stage.lab.notice(to, folder);
+    stage.settle();
+    assert!(muaa(stage, to).has_processed(&envelope.token), "it is taken in, and changes nothing");
+}
+
+#[test]
+fn an_older_version_of_a_key_and_one_that_the_log_does_not_name_take_no_place() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let first = current(&stage, one);
+    let mut before = Insider::of(&stage.lab.machines[three]).unwrap();
+    stage.lab.stop(three);
+    stage.command(one, Command::AdoptKey { secret: renewed(&first, 7) }).unwrap();
+    stage.settle();
+    for old in [first.clone(), renewed(&first, 9)] {
+        tell(&mut stage, &mut before, two, vec![old]);
+        assert_eq!(renewal(&current(&stage, two)), Some(7));
+        assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
+    }
+}
+
+#[test]
+fn destroyed_material_comes_back_neither_by_an_update_nor_by_an_old_snapshot() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let old = current(&stage, one);
+    let fingerprint = muaa(&stage, one).account().current.unwrap();
+    let fresh = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap();
+    stage.command(one, Command::AdoptKey { secret: fresh.secret }).unwrap();
+    stage.settle();
+    let mut before = Insider::of(&stage.lab.machines[three]).unwrap();
+    let snapshot = stage.lab.machines[three].durable.clone();
+    stage.command(two, Command::DestroyKey { fingerprint }).unwrap();
+    stage.settle();
+    let lacks = |stage: &Stage, at| muaa(stage, at).account_secret(&fingerprint).is_none();
+    assert!([one, two, three].iter().all(|at| lacks(&stage, *at)));
+    let saved = stage.lab.machines[three].durable.as_ref().unwrap().encode();
+    assert!(!saved.expose().windows(old.expose().len()).any(|octets| octets == old.expose()), "it is wiped");
+
+    // A member that does not know it any better sends it again, also in another version.
+    stage.lab.stop(three);
+    for key in [old.clone(), renewed(&old, 4)] {
+        tell(&mut stage, &mut before, two, vec![key]);
+        assert!(lacks(&stage, two));
+    }
+    assert!(
+        stage.command(two, Command::AdoptKey { secret: old }).is_err(),
+        "a person does not bring it back either"
+    );
+
+    // A backup of that member still has it; the others take it from there no more than from an update.
+    stage.lab.machines[three].durable = snapshot;
+    stage.lab.start(three);
+    stage.advance(Duration::from_secs(5 * 86_400));
+    assert!([one, two].iter().all(|at| lacks(&stage, *at)));
+    assert_eq!(muaa(&stage, one).account().destroyed, [fingerprint]);
+}
+
+#[test]
+fn in_a_log_that_is_half_full_nobody_is_let_in_and_no_key_adopted_but_removing_goes_on() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let newcomer = stage.add(27);
+    stage.settle();
+    // A genesis, a key and two additions are there.
+    for at in [one, two, three] {
+        with_log_of(&mut stage, at, 8);
+    }
+    let full = Err(
+        "the account's history is full: remove what is not used, or begin anew on one device and pair the \
+                    others with it"
+            .to_owned(),
+    );
+    let secret = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap().secret;
+    let (of_newcomer, of_three) = (stage.id(newcomer), stage.id(three).unwrap());
+    assert_eq!(stage.command(one, Command::Offer { to: of_newcomer }), full);
+    assert_eq!(stage.command(one, Command::Offer { to: None }), full);
+    assert_eq!(stage.command(one, Command::AdoptKey { secret }), full);
+    stage.command(one, Command::Remove { id: of_three }).unwrap();
+    stage.settle();
+    assert_eq!(muaa(&stage, two).members().len(), 2);
+    assert_eq!(current(&stage, one), current(&stage, two), "it made a new key");
+    stage.command(two, Command::Leave).unwrap();
+    stage.settle();
+    assert_eq!(muaa(&stage, one).members().len(), 1);
+}
+
+#[test]
+fn no_more_keys_are_adopted_than_are_kept() {
+    let (mut stage, [one, ..]) = paired([1, 2, 3]);
+    stage.lab.machines[one].config.account_keys_max = 2;
+    stage.lab.stop(one);
+    stage.lab.start(one);
+    stage.settle();
+    let mut adopt = |n| {
+        let key = Symbolic.new_account_key("anna@example.org", &[n; 32], stage.lab.now).unwrap();
+        stage.command(one, Command::AdoptKey { secret: key.secret })
+    };
+    assert_eq!(adopt(1), Ok(()));
+    assert_eq!(adopt(1), Ok(()), "the same key again");
+    assert_eq!(adopt(2), Err("there are too many of these already".to_owned()));
+}
