@@ -67,12 +67,15 @@ fn by_sender(mailbox: &Mailbox, class: Class) -> BTreeMap<MuaaId, BTreeSet<Token
     senders
 }
 
-/// The inboxes of members that no machine is any more, because its state was put back to what it was before it became that
-/// member. To the others they are silent.
+/// The inboxes of devices that no machine is any more, because its state was put back to what it was before it became that
+/// device. To the others they are silent.
 fn abandoned(lab: &Lab) -> BTreeSet<Folder> {
-    let members = living(lab).filter_map(|machine| machine.muaa.as_ref()).flat_map(sma_core::Muaa::members);
-    let gone = |id: &MuaaId| lab.truth.copied && lab.by_id(*id).is_none();
-    members.filter(gone).map(Folder::Inbox).collect()
+    if !lab.truth.copied {
+        return BTreeSet::new();
+    }
+    let gone = |folder: &Folder| matches!(folder, Folder::Inbox(id) if lab.by_id(*id).is_none());
+    let announced = lab.store.envelopes().map(|(_, _, envelope)| Folder::Inbox(envelope.sender));
+    lab.store.inboxes().into_iter().chain(announced).filter(gone).collect()
 }
 
 pub(super) fn check_at_rest(lab: &Lab) -> Verdict {

@@ -1,5 +1,5 @@
 //! 3: a device that was removed does not become a member again for anyone who saw it go. A key that a device knows to be
-//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed.
+//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed and no state was put back.
 
 use sma_core::Muaa;
 
@@ -36,7 +36,7 @@ fn keys(at: usize, name: &str, muaa: &Muaa<Symbolic>, truth: &mut Truth) -> Verd
         if versions.last() == Some(secret) {
             continue;
         }
-        if versions.contains(secret) && truth.removed.is_empty() {
+        if versions.contains(secret) && truth.removed.is_empty() && !truth.copied {
             return Err(format!("{name} went back to an older version of the key {key}"));
         }
         versions.push(secret.clone());

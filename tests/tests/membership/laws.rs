@@ -37,10 +37,18 @@ fn any_ops() -> impl Strategy<Value = Vec<SignedOp>> {
         for (author, act, sequence, chained) in said {
             let own = |op: &&SignedOp| op.content().is_some_and(|content| content.key == key(author));
             let previous = story.ops.iter().rfind(own).filter(|_| chained).map(|op| op.hash(&CRYPTO));
-            let cut = if let Act::Remove(target, upto) = act {
-                last_upto(&story.log(), target, upto)
-            } else {
-                None
+            let cut = match act {
+                Act::Remove(target, upto) => last_upto(&story.log(), target, upto),
+                Act::Genesis
+                | Act::Add(_)
+                | Act::AddAs(..)
+                | Act::Expire(..)
+                | Act::Leave
+                | Act::Alive
+                | Act::Move(_)
+                | Act::Key(..)
+                | Act::Destroy(_)
+                | Act::Unknown(_) => None,
             };
             let cut = cut.into_iter().collect();
             story.ops.push(sign(author, act, Place { group, sequence, previous, cut, ..Place::default() }));

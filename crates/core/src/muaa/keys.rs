@@ -192,9 +192,13 @@ impl<C: Crypto> Muaa<C> {
             let ended = self.view.ended.get(&removal.target).is_some_and(|(_, how)| *how == Gone::Removed);
             ended && !self.view.members.contains_key(&entry.key)
         });
+        // The key that mail carries, when it was made: neither renewed nor brought along.
+        let is_fresh = |notice: &KeyNotice| {
+            self.view.current == Some(notice.fingerprint) && notice.epoch > 0 && notice.generation == 0
+        };
         removals.into_iter().any(|removal| {
             let knows = |entry: &Entry| {
-                matches!(entry.body, LogBody::AccountKey(_))
+                matches!(&entry.body, LogBody::AccountKey(notice) if is_fresh(notice))
                     && self.view.members.contains_key(&entry.key)
                     && entry.seen.get(&removal.key).is_some_and(|(seen, _)| *seen >= removal.sequence)
             };

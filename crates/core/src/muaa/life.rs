@@ -139,6 +139,18 @@ impl<C: Crypto> Muaa<C> {
     /// key and id, and begins anew. Nothing is lost, since it never had anything of the group.
     pub(super) fn start_over(&mut self) {
         self.lay_down_key();
+        self.clear_away_key();
+        self.take_another_key();
+    }
+
+    /// What it has in the store stays, for another copy of its state may use it.
+    pub(super) fn start_over_beside_a_copy(&mut self) {
+        self.lay_down_key();
+        self.state.announced = None;
+        self.take_another_key();
+    }
+
+    fn take_another_key(&mut self) {
         self.state.moves.clear();
         self.state.device =
             self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");

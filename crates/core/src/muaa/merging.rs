@@ -97,6 +97,16 @@ impl<C: Crypto> Muaa<C> {
         let here = self.view.members.get(&content.key).filter(|member| member.id == content.author);
         let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
         if here && target == own {
+            // It may say what is not known here, as that this device was removed.
+            let ops = update.merged.clone().unwrap_or_default();
+            self.take_in(&Update {
+                ops,
+                keys: Vec::new(),
+                settings: Default::default(),
+                merged: None,
+                peers: None,
+                ..update.clone()
+            });
             self.answer_leader(content);
             return Verdict::Done;
         }

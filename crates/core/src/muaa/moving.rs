@@ -71,7 +71,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(ahead) = self.io.ahead.take().or(copied) else { return };
         match (self.state.life.clone(), ended) {
             // It has nothing of a group yet, so nothing is lost.
-            (Life::Discovering | Life::Unpaired, _) => self.start_over(),
+            (Life::Discovering | Life::Unpaired, _) => self.start_over_beside_a_copy(),
             // A later self left.
             (Life::Grouped, Some(Gone::Left)) => self.end(Life::Left),
             (Life::Grouped, None | Some(Gone::Moved | Gone::Expired)) => self.go_on_as_another(ahead),
@@ -100,6 +100,7 @@ impl<C: Crypto> Muaa<C> {
         own.previous = None;
         let from = self.state.id;
         self.lay_down_key();
+        self.clear_away_key();
         (self.state.device, self.state.id, self.state.incarnation) = (device, id, incarnation);
         self.state.subkey = Subkey::new(self.now);
         self.state.inbox = InboxState::Drawn;
@@ -120,6 +121,15 @@ impl<C: Crypto> Muaa<C> {
     /// own key is the one that moved, this is another copy of the state that did.
     pub(super) fn take_moves(&mut self, moves: &[SignedOp]) {
         let moves: Vec<_> = moves.iter().take(MOVES_MAX).filter(|op| is_move(op)).cloned().collect();
+        // In whatever group: a copy of this state was in it.
+        let own = |op: &&SignedOp| {
+            let key = op.content().map(|content| content.key);
+            key == Some(self.state.device.fingerprint)
+                && op.is_by(&self.crypto, &self.state.device.certificate)
+        };
+        if let Some(sequence) = moves.iter().filter(own).filter_map(|op| Some(op.content()?.sequence)).max() {
+            self.found_ahead(sequence);
+        }
         let max = self.config.log_max;
         let Some(group) = self.state.group.as_mut().filter(|_| !moves.is_empty()) else { return };
         let taken = group.log.join(&self.crypto, &moves, max);
@@ -134,7 +144,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.group.as_ref().is_some_and(|group| origin(&group.log, key).is_some())
     }
 
-    /// What the own key has begun is over, and what lies in the store by it is taken away.
+    /// What the own key has begun is over.
     pub(super) fn lay_down_key(&mut self) {
         let sessions: Vec<_> = self.state.sessions.keys().copied().collect();
         sessions.into_iter().for_each(|session| self.end_session(session, None));
@@ -145,10 +155,15 @@ impl<C: Crypto> Muaa<C> {
         };
         let waiting: Vec<_> = self.state.links.iter().flat_map(waiting).collect();
         waiting.into_iter().for_each(|(folder, token)| self.withdraw(folder, token));
-        self.take_things_away();
         self.state.posts.clear();
         self.state.requested.clear();
         self.state.own_announcements.clear();
+        self.changed();
+    }
+
+    /// Nobody uses the own key any more: what lies in the store by it is taken away, now and when more of it is found.
+    pub(super) fn clear_away_key(&mut self) {
+        self.take_things_away();
         let key = self.state.device.fingerprint;
         self.state.former_keys.insert(key);
         while self.state.former_keys.len() > FORMER_KEYS_MAX {

@@ -126,7 +126,7 @@ impl<C: Crypto> Muaa<C> {
         Account {
             current,
             public: current.and_then(|key| self.state.keys.get(&key)).map(|key| key.public.clone()),
-            keys: self.state.keys.keys().copied().collect(),
+            keys: self.held_keys().map(|key| key.fingerprint).collect(),
             destroyed: self.view.keys.destroyed().iter().copied().collect(),
         }
     }

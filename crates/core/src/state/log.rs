@@ -370,7 +370,7 @@ impl Log {
     }
 
     /// These operations of a device, and those before them in their chains.
-    pub(super) fn chains(&self, key: &Fingerprint, ends: &BTreeSet<Hash>) -> BTreeSet<Hash> {
+    pub(crate) fn chains(&self, key: &Fingerprint, ends: &BTreeSet<Hash>) -> BTreeSet<Hash> {
         let mut found = BTreeSet::new();
         let mut next: Vec<_> = ends.iter().copied().collect();
         while let Some(hash) = next.pop() {
