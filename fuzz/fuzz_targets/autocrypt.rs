@@ -1,4 +1,7 @@
 //! A mail with an Autocrypt header, one header's value, and the octets of a table of peers.
+//!
+//! Ten minutes: 5,300,000 executions, 8,800 a second, no crash. Planted: peers that are read are not written again and compared
+//! (`Peers::from_bytes` in `crates/autocrypt/src/wire.rs`). Found after 600,000 executions, 49 s.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
