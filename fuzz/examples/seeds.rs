@@ -4,7 +4,7 @@
 use std::{fs, io, path::Path};
 
 use sma_autocrypt::{Date, Table, read};
-use sma_core::{Class, Crypto, Envelope, MuaaId, Timestamp, Token};
+use sma_core::{Class, Crypto, Envelope, MuaaId, PairingLink, Timestamp, Token};
 use sma_openpgp::OpenPgp;
 use sma_sim::{
     choices::{Recorder, Seeded},
@@ -33,6 +33,10 @@ fn main() -> io::Result<()> {
             save("snapshot", &format!("paired-{at}"), snapshot.encode().expose())?;
         }
     }
+    let (g, f, s, k) = ("a1".repeat(32), "f1".repeat(32), "5e".repeat(16), "77".repeat(16));
+    let link = format!("autocrypt-sma:anna@example.org?v=1&g={g}&m=27&f={f}&s={s}&k={k}");
+    assert!(PairingLink::parse(&link).is_ok(), "{link}");
+    save("wire", "link", link.as_bytes())?;
     mails()?;
     keys()?;
     for seed in 0..8 {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sma_core::{
-    Command, Config, Event, Fingerprint, Folder, Input, InputError, Muaa, MuaaId, Op, OpError, OpId, Output,
-    Reply, SessionId, Snapshot, Timestamp,
+    Command, Config, Event, Fingerprint, Folder, Gone, Input, InputError, Muaa, MuaaId, Op, OpError, OpId,
+    Output, Reply, SessionId, Snapshot, Timestamp,
 };
 
 use crate::{check::Violation, store::Store, symbolic::Symbolic, truth::Truth, words::Trace};
@@ -22,12 +22,12 @@ pub enum Fate {
     UnknownLost,
 }
 
-/// A code on a machine's screen.
+/// A code or a link on a machine's screen.
 #[derive(Clone, Debug)]
 pub struct Shown {
     /// The session it belongs to.
     pub session: SessionId,
-    /// The code as a person reads it.
+    /// The code as a person reads it, or the link.
     pub code: String,
 }
 
@@ -52,7 +52,7 @@ pub struct Machine {
     pub watching: BTreeSet<Folder>,
     /// How far its clock is off, in milliseconds.
     pub clock: i64,
-    /// The code on its screen.
+    /// The code or the link on its screen.
     pub shown: Option<Shown>,
     first_id: Option<MuaaId>,
     seed: [u8; 32],
@@ -234,11 +234,17 @@ impl Lab {
                 Step::Asked(id)
             }
             Output::Event(event) => {
-                if let Event::ShowCode { session, code, .. } = &event {
-                    machine.shown = Some(Shown { session: *session, code: code.shown() });
+                if let Some(shown) = shown(&event) {
+                    machine.shown = Some(shown);
                 }
                 let name = &machine.name;
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
+                if let Event::MemberGone { id, how: Gone::Removed } = event {
+                    // A person had it removed, or replaced.
+                    let removed =
+                        self.machines.iter().filter_map(Machine::as_saved).find(|m| m.id() == Some(id));
+                    self.truth.removed.extend(removed.map(|muaa| muaa.fingerprint()));
+                }
                 Step::Told(event)
             }
         })
@@ -365,6 +371,16 @@ impl Lab {
     pub fn by_id(&self, id: MuaaId) -> Option<usize> {
         let runs = |machine: &Machine| machine.muaa.as_ref().is_some_and(|muaa| muaa.id() == Some(id));
         self.machines.iter().position(runs)
+    }
+}
+
+fn shown(event: &Event) -> Option<Shown> {
+    if let Event::ShowCode { session, code, .. } = event {
+        Some(Shown { session: *session, code: code.shown() })
+    } else if let Event::ShowLink { session, link, .. } = event {
+        Some(Shown { session: *session, code: link.shown().to_string() })
+    } else {
+        None
     }
 }
 

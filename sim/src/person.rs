@@ -1,8 +1,8 @@
-//! The people in front of the machines: they take a member, have it show a code, and type it at the newcomer.
+//! The people in front of the machines: they take a member, have it show a code or a link, and bring it to the newcomer.
 
 use std::collections::BTreeMap;
 
-use sma_core::{Code, Command, Hash, InputError, MuaaId, Phase};
+use sma_core::{Code, Command, Form, Hash, InputError, MuaaId, PairingLink, Phase};
 
 use crate::{choices::Choices, faults::Faults, lab::Lab};
 
@@ -18,7 +18,7 @@ enum Doing {
     /// Nothing.
     #[default]
     Nothing,
-    /// A member shows a code, which is to be typed at a newcomer.
+    /// A member shows a code or a link, which is to be brought to a newcomer.
     Pairing { member: usize, newcomer: usize, looks: u32 },
 }
 
@@ -47,18 +47,26 @@ impl Person {
         let pause = choices.between(MINUTE, 6 * HOUR);
         let Some((member, newcomer)) = pick(lab, choices) else { return (pause, Vec::new()) };
         let id = id_of(lab, newcomer);
+        if choices.chance(faults.silence) {
+            say_whom_it_replaces(lab, newcomer, choices);
+        }
         let known = |id: &MuaaId| {
             let muaa = lab.machines[member].muaa.as_ref();
             muaa.is_some_and(|muaa| muaa.siblings().iter().any(|sibling| sibling.id == *id))
         };
         let to = id.filter(known).filter(|_| !choices.chance(100_000));
-        if !matches!(lab.command(member, Command::Offer { to }), Some(Ok(()))) {
+        let form = if choices.chance(200_000) { Form::Link } else { Form::Code };
+        let mut offered = lab.command(member, Command::Offer { to, form });
+        if offered == Some(Err(InputError::CodesLocked)) {
+            offered = lab.command(member, Command::Offer { to, form: Form::Link });
+        }
+        if offered != Some(Ok(())) {
             lab.command(member, Command::Poll);
-            return (pause, vec![member]);
+            return (pause, vec![member, newcomer]);
         }
         self.doing = Doing::Pairing { member, newcomer, looks: 0 };
         let late = if choices.chance(faults.late) { choices.between(10 * MINUTE, 24 * HOUR) } else { 0 };
-        (choices.between(20 * SECOND, 3 * MINUTE) + late, vec![member])
+        (choices.between(20 * SECOND, 3 * MINUTE) + late, vec![member, newcomer])
     }
 
     fn type_code(
@@ -76,7 +84,7 @@ impl Person {
         };
         if choices.chance(faults.mistyped) {
             let typed = mistyped(&shown.code, choices);
-            let taken = lab.command(newcomer, Command::EnterCode { code: typed, from: Some(from) });
+            let taken = lab.command(newcomer, Command::EnterCode { code: typed.into(), from: Some(from) });
             if taken == Some(Ok(())) {
                 lab.break_invariant("2 pairing", "a mistyped code was taken".to_owned());
             }
@@ -86,7 +94,7 @@ impl Person {
         if !wrong {
             pair_in_truth(lab, member, newcomer);
         }
-        match lab.command(newcomer, Command::EnterCode { code, from: Some(from) }) {
+        match lab.command(newcomer, Command::EnterCode { code: code.into(), from: Some(from) }) {
             Some(Err(InputError::NoOffer)) if looks < LOOKS_MAX => {
                 lab.command(newcomer, Command::Poll);
                 self.doing = Doing::Pairing { member, newcomer, looks: looks + 1 };
@@ -95,6 +103,14 @@ impl Person {
             _ => (pause, touched),
         }
     }
+}
+
+/// The newcomer takes the place of a device that it has heard of, which is silent or is not.
+fn say_whom_it_replaces(lab: &mut Lab, newcomer: usize, choices: &mut impl Choices) {
+    let Some(muaa) = &lab.machines[newcomer].muaa else { return };
+    let others: Vec<_> = muaa.siblings().iter().map(|sibling| sibling.id).collect();
+    let id = others.get(choices.below(others.len() as u64) as usize).copied();
+    lab.command(newcomer, Command::Replace { id });
 }
 
 /// From now on the observer takes these two for paired by a person.
@@ -140,9 +156,13 @@ fn pick(lab: &Lab, choices: &mut impl Choices) -> Option<(usize, usize)> {
     Some((members[choices.below(members.len() as u64) as usize], newcomer))
 }
 
-/// The code with one wrong digit.
+/// The code with one wrong digit, or the link without one of its characters.
 #[must_use]
 pub fn mistyped(code: &str, choices: &mut impl Choices) -> String {
+    if PairingLink::is_meant(code) {
+        let at = choices.below(code.len() as u64) as usize;
+        return [&code[..at], &code[at + 1..]].concat();
+    }
     let mut digits: Vec<_> = code.bytes().filter(u8::is_ascii_digit).collect();
     let at = choices.below(digits.len() as u64) as usize;
     let shift = choices.between(1, 10) as u8;
@@ -152,9 +172,13 @@ pub fn mistyped(code: &str, choices: &mut impl Choices) -> String {
     digits.into_iter().map(char::from).collect()
 }
 
-/// A code that is well typed and not this one.
+/// A code that is well typed and not this one, or a link to the same offer with another secret.
 #[must_use]
 pub fn other_code(code: &str) -> String {
+    if PairingLink::is_meant(code) {
+        let (all, last) = code.split_at(code.len() - 1);
+        return format!("{all}{}", if last == "0" { 1 } else { 0 });
+    }
     let digits: Vec<_> = code.chars().filter(char::is_ascii_digit).collect();
     let first = digits.first().and_then(|digit| digit.to_digit(10)).unwrap_or(0);
     let middle: String = digits.iter().skip(1).take(7).collect();

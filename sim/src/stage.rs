@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use sma_core::{Command, Config, Event, Folder, MuaaId, OpError, OpId, Phase, Timestamp};
+use sma_core::{Command, Config, Event, Folder, Form, MuaaId, OpError, OpId, Phase, Timestamp};
 
 use crate::{
     lab::{Fate, Lab, Step},
@@ -215,15 +215,15 @@ impl Stage {
     /// Has `member` show a code for `newcomer`.
     pub fn offer(&mut self, member: usize, newcomer: usize) -> Result<(), String> {
         let to = self.id(newcomer);
-        self.command(member, Command::Offer { to })
+        self.command(member, Command::Offer { to, form: Form::Code })
     }
 
-    /// Types the code that `member` shows at `newcomer`.
+    /// Types the code, or opens the link, that `member` shows at `newcomer`.
     pub fn type_code(&mut self, member: usize, newcomer: usize) -> Result<(), String> {
         let shown = self.lab.machines[member].shown.clone().ok_or("no code is shown")?;
         let from = self.id(member);
         person::pair_in_truth(&mut self.lab, member, newcomer);
-        self.command(newcomer, Command::EnterCode { code: shown.code, from })
+        self.command(newcomer, Command::EnterCode { code: shown.code.into(), from })
     }
 
     /// Pairs two machines as a person does who tries again when something went wrong; whether it worked.

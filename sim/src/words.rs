@@ -112,7 +112,8 @@ impl Names {
             Event::MuaaSeen(id) => format!("sees {}", self.id(*id)),
             Event::RequestSeen(id) => format!("sees that {} asks to be let in", self.id(*id)),
             Event::ShowCode { session, .. } => format!("shows the code of {}", self.session(*session)),
-            Event::OfferSeen { from, session } => {
+            Event::ShowLink { session, .. } => format!("shows the link of {}", self.session(*session)),
+            Event::OfferSeen { from, session, .. } => {
                 format!("sees {} of {}", self.session(*session), self.id(*from))
             }
             Event::CodeBurnt { session } => format!("got a wrong code for {}", self.session(*session)),
@@ -132,6 +133,9 @@ impl Names {
             }
             Event::MemberAdded { id, by } => {
                 format!("has a new sibling {}, let in by {}", self.id(*id), self.id(*by))
+            }
+            Event::NotReplaced { id, replaces } => {
+                format!("leaves {} where it is, whose place {} wanted", self.id(*replaces), self.id(*id))
             }
             Event::MemberGone { id, how } => {
                 let how = match how {

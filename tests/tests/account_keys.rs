@@ -123,8 +123,8 @@ fn in_a_log_that_is_half_full_nobody_is_let_in_and_no_key_adopted_but_removing_g
     );
     let secret = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap().secret;
     let (of_newcomer, of_three) = (stage.id(newcomer), stage.id(three).unwrap());
-    assert_eq!(stage.command(one, Command::Offer { to: of_newcomer }), full);
-    assert_eq!(stage.command(one, Command::Offer { to: None }), full);
+    assert_eq!(stage.command(one, Command::Offer { to: of_newcomer, form: sma_core::Form::Code }), full);
+    assert_eq!(stage.command(one, Command::Offer { to: None, form: sma_core::Form::Code }), full);
     assert_eq!(stage.command(one, Command::AdoptKey { secret }), full);
     stage.command(one, Command::Remove { id: of_three }).unwrap();
     stage.settle();

@@ -8,6 +8,10 @@
 mod flips;
 #[path = "pairing_attacks/kinds.rs"]
 mod kinds;
+#[path = "pairing_attacks/links.rs"]
+mod links;
+#[path = "pairing_attacks/replacing.rs"]
+mod replacing;
 #[path = "pairing_attacks/resealed.rs"]
 mod resealed;
 #[path = "pairing_attacks/server.rs"]
@@ -265,7 +269,7 @@ fn an_offer_forwarded_to_another_newcomer_lets_that_one_do_nothing() {
     send(&mut stage, other, offer.clone());
     stage.settle();
     let (code, from) = (stage.lab.machines[member].shown.clone().unwrap().code, stage.id(member));
-    let typed = stage.command(other, Command::EnterCode { code, from });
+    let typed = stage.command(other, Command::EnterCode { code: code.into(), from });
     assert!(typed.is_err(), "the offer is not for this one");
     nobody_is_in(&stage, member, other);
     assert!(burnt(&stage).is_empty());

@@ -66,6 +66,7 @@ impl Story {
             "store" => self.store(),
             "state" => self.state(),
             "recommend" => self.recommend(case)?,
+            "devices" => self.devices(),
             "settings" => self.settings(),
             "comparison" => self.comparison(),
             "check" => self.stage.broken().unwrap_or_else(|| "every invariant holds".to_owned()),

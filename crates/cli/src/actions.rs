@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use sma_core::{Command, Event, Phase};
+use sma_core::{Command, Event, Form, Phase};
 use sma_imap::{Driver, Settled, StateFile, check_login};
 use sma_openpgp::OpenPgp;
 
@@ -164,11 +164,17 @@ async fn change(
 }
 
 async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> Result<(), Failure> {
+    if let Some(id) = pair.replaces {
+        let then = "Whoever lets this device in removes the other one, if that is silent by then.";
+        change(driver, Command::Replace { id: Some(id) }, then, report).await?;
+    }
     let (command, then) = if let Some(offered) = pair.offer {
-        (Command::Offer { to: offered.0 }, "")
+        (Command::Offer { to: offered.0, form: Form::Code }, "")
+    } else if let Some(offered) = pair.link {
+        (Command::Offer { to: offered.0, form: Form::Link }, "")
     } else if let Some(code) = pair.code {
-        let then = "The code was used. Now run sma sync on the device that showed it, then here, until this one is paired.";
-        (Command::EnterCode { code, from: pair.from }, then)
+        let then = "It was used. Now run sma sync on the device that showed it, then here, until this one is paired.";
+        (Command::EnterCode { code: code.into(), from: pair.from }, then)
     } else if let Some(id) = pair.reject {
         (Command::Reject { id }, "The device was turned away.")
     } else {

@@ -99,17 +99,25 @@ pub(crate) struct Setup {
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("step").required(true).args(["offer", "code", "reject"]))]
+#[command(group = ArgGroup::new("step").required(true).multiple(true).args(["offer", "link", "code", "reject", "replaces"]))]
 pub(crate) struct Pair {
     /// On a device that is set up: make a code for a new device, for that of the given ID alone if one is given
-    #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any")]
+    #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any",
+        conflicts_with_all = ["link", "code", "reject", "replaces"])]
     pub(crate) offer: Option<Offered>,
-    /// On the new device: the code that the other device shows
-    #[arg(long)]
+    /// The same with a link and its QR code instead of a code, which also works after too many wrong codes
+    #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any",
+        conflicts_with_all = ["code", "reject", "replaces"])]
+    pub(crate) link: Option<Offered>,
+    /// On the new device: the code or the link that the other device shows
+    #[arg(long, conflicts_with = "reject")]
     pub(crate) code: Option<String>,
     /// With --code: the device that shows it, if several do
-    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code", conflicts_with_all = ["offer", "reject"])]
+    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code", conflicts_with_all = ["offer", "link", "reject"])]
     pub(crate) from: Option<MuaaId>,
+    /// On the new device, with --code or before: whose place it takes. If that one is silent, who lets this one in removes it
+    #[arg(long, value_name = "ID", value_parser = muaa, conflicts_with = "reject")]
+    pub(crate) replaces: Option<MuaaId>,
     /// Do not let this device in
     #[arg(long, value_name = "ID", value_parser = muaa)]
     pub(crate) reject: Option<MuaaId>,
@@ -158,8 +166,14 @@ mod tests {
         assert_eq!(offer(&["--offer", "27"]), Some(Some(MuaaId(27))));
         assert_eq!(offer(&["--offer", "x"]), None);
         assert_eq!(offer(&["--offer", "--code", "1"]), None);
+        assert_eq!(offer(&["--offer", "--link"]), None);
+        assert!(Arguments::try_parse_from(["sma", "pair", "--link", "27"]).is_ok());
         assert_eq!(offer(&[]), None);
         assert!(Arguments::try_parse_from(["sma", "pair"]).is_err());
+        assert!(Arguments::try_parse_from(["sma", "pair", "--replaces", "27"]).is_ok());
+        assert!(Arguments::try_parse_from(["sma", "pair", "--replaces", "27", "--code", "1"]).is_ok());
+        assert!(Arguments::try_parse_from(["sma", "pair", "--replaces", "27", "--offer"]).is_err());
+        assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--reject", "27"]).is_err());
         assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--from", "27"]).is_ok());
         assert!(Arguments::try_parse_from(["sma", "pair", "--reject", "1", "--from", "27"]).is_err());
     }

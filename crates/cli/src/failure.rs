@@ -39,6 +39,8 @@ impl From<InputError> for Failure {
             format!("{error}: {}", advice(phase))
         } else if error == InputError::WhichOffer {
             format!("{error}, with --from ID")
+        } else if error == InputError::CodesLocked {
+            format!("{error}, with sma pair --link")
         } else {
             error.to_string()
         };
@@ -46,6 +48,7 @@ impl From<InputError> for Failure {
             InputError::WrongPhase(_)
             | InputError::NoSuchMuaa(_)
             | InputError::Mistyped
+            | InputError::OtherAccount
             | InputError::NoOffer
             | InputError::WhichOffer
             | InputError::CodesLocked

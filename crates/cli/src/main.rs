@@ -5,6 +5,7 @@ mod actions;
 mod args;
 mod failure;
 mod output;
+mod qr;
 mod report;
 mod status;
 mod words;

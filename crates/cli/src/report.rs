@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use sma_core::{Crypto, Event, Muaa};
 
-use crate::words;
+use crate::{qr, words};
 
 /// The answer of a command.
 #[derive(Debug, Default)]
@@ -32,6 +32,9 @@ impl Report {
         for event in events {
             let (value, sentence) = words::event(event, sma_imap::now());
             values.push(value);
+            if let Event::ShowLink { link, .. } = event {
+                self.sentences.extend(qr::for_terminal(&link.shown()));
+            }
             self.say(sentence);
         }
         if let Value::Array(list) = self.value.entry("events").or_insert_with(|| json!([])) {

@@ -40,11 +40,11 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
         report.say(format!("All paired devices should show the number {digits}."));
     }
     siblings(&muaa.siblings(), report);
-    let offers: Vec<_> = muaa.offers().iter().map(|offer| offer.from.to_string()).collect();
-    for from in &offers {
-        report.say(format!("Device {from} shows a code for a new device."));
+    let offers = muaa.offers();
+    for offer in &offers {
+        report.say(format!("Device {} shows a {} for a new device.", offer.from, words::form(offer.form)));
     }
-    report.set("offers", offers);
+    report.set("offers", offers.iter().map(|offer| offer.from.to_string()).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -82,6 +82,7 @@ fn siblings(siblings: &[Sibling], report: &mut Report) {
             "name": sibling.name,
             "fingerprint": sibling.fingerprint.to_string(),
             "silent": sibling.silent,
+            "replaces": sibling.replaces.map(|id| id.to_string()),
         })
     };
     report.set("siblings", siblings.iter().map(value).collect::<Vec<_>>());
@@ -95,6 +96,7 @@ fn siblings(siblings: &[Sibling], report: &mut Report) {
             "requesting" => "asks to be let in",
             _ => "is on this account and not paired",
         };
-        report.say(format!("Device {}{name} {what}.{silent}", sibling.id));
+        let place = sibling.replaces.map(|id| format!(", in place of device {id}")).unwrap_or_default();
+        report.say(format!("Device {}{name} {what}{place}.{silent}", sibling.id));
     }
 }

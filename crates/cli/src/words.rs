@@ -1,7 +1,7 @@
 //! Events and views as sentences and as JSON.
 
 use serde_json::{Value, json};
-use sma_core::{Ended, Event, Gone, Phase, Sibling, Timestamp};
+use sma_core::{Ended, Event, Form, Gone, Phase, Sibling, Timestamp};
 
 /// A word for programs, and a sentence for people.
 pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
@@ -34,20 +34,36 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
             );
             (value("code", json!({ "code": code.shown(), "expires": expires.as_secs() })), sentence)
         }
-        Event::OfferSeen { from, .. } => (
-            value("offer", json!({ "from": from.to_string() })),
-            format!("Device {from} shows a code for a new device. If this is the one: sma pair --code CODE"),
-        ),
+        Event::ShowLink { link, expires, .. } => {
+            let (link, minutes) = (link.shown(), expires.since(now).as_secs() / 60);
+            let sentence = format!(
+                "{}\nThis link is good for {minutes} minutes. Scan its QR code with your new device, or hand it in there with \
+                 sma pair --code, and give it to nobody. Then run sma sync here, so that the new device is let in.",
+                *link
+            );
+            (value("link", json!({ "link": *link, "expires": expires.as_secs() })), sentence)
+        }
+        Event::OfferSeen { from, form: shown, .. } => {
+            let shown = form(*shown);
+            (
+                value("offer", json!({ "from": from.to_string(), "form": shown })),
+                format!(
+                    "Device {from} shows a {shown} for a new device. If this is the one: sma pair --code {}",
+                    shown.to_uppercase()
+                ),
+            )
+        }
         Event::CodeBurnt { .. } => (
             value("code-burnt", json!({})),
             "Somebody typed a wrong code, and the code is void. If it was you, make a new one.".to_owned(),
         ),
         Event::CodesLocked { until } => (
             value("codes-locked", json!({ "until": until.as_secs() })),
-            "Too many wrong codes were typed: no code is made for an hour.".to_owned(),
+            "Too many wrong codes were typed: no code is made for an hour. A link is: sma pair --link."
+                .to_owned(),
         ),
         Event::OfferExpired { .. } => {
-            (value("offer-expired", json!({})), "A code ran out without being used.".to_owned())
+            (value("offer-expired", json!({})), "A code or link ran out without being used.".to_owned())
         }
         Event::PairingEnded { with, why } => {
             let why = match why {
@@ -68,6 +84,13 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
         Event::MemberAdded { id, by } => (
             value("added", json!({ "id": id.to_string(), "by": by.to_string() })),
             format!("Device {id} was added by device {by}. If that was not you, remove it."),
+        ),
+        Event::NotReplaced { id, replaces } => (
+            value("not-replaced", json!({ "id": id.to_string(), "replaces": replaces.to_string() })),
+            format!(
+                "Device {id} was to take the place of device {replaces}, which is in use or is none of the paired ones, so that one \
+                 stays. To remove it: sma device remove {replaces}"
+            ),
         ),
         Event::MemberGone { id, how } => {
             let how = gone(*how);
@@ -123,6 +146,14 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
             value("trouble", json!({ "op": op, "why": error.to_string() })),
             format!("The server did not do {op}: {error}. It is tried again."),
         ),
+    }
+}
+
+/// What a member shows.
+pub(crate) fn form(form: Form) -> &'static str {
+    match form {
+        Form::Code => "code",
+        Form::Link => "link",
     }
 }
 

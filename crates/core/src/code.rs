@@ -62,9 +62,9 @@ impl fmt::Debug for Code {
     }
 }
 
-/// What was typed is no code.
+/// What was typed is neither a code nor a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("not a pairing code: nine digits, the last of which checks the others")]
+#[error("neither a pairing code, nine digits of which the last checks the others, nor a pairing link")]
 pub struct Mistyped;
 
 /// Damm's check digit: it notices every single wrong digit and every swap of neighbours (H. M. Damm, "Total

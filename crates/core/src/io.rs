@@ -4,8 +4,8 @@ use bytes::Bytes;
 use sma_autocrypt::{Fact, Observed};
 
 use crate::{
-    Code, Fingerprint, Folder, Hash, MuaaId, Op, OpError, OpId, Reply, Secret, SessionId, Snapshot,
-    Timestamp, Uid,
+    Code, Fingerprint, Folder, Form, Hash, MuaaId, Op, OpError, OpId, PairingLink, Reply, Secret, SessionId,
+    Snapshot, Timestamp, Uid,
 };
 
 /// What a person or the program wants.
@@ -13,22 +13,31 @@ use crate::{
 pub enum Command {
     /// Look at the store now instead of at the next poll.
     Poll,
-    /// Offer to pair, to one newcomer or to whoever types the code. [`Event::ShowCode`] brings the code.
+    /// Offer to pair, to one newcomer or to whoever has what is shown. [`Event::ShowCode`] or [`Event::ShowLink`] brings it.
     Offer {
         /// The newcomer; `None` posts the offer where every MUAA reads it.
         to: Option<MuaaId>,
+        /// What is to be shown. After too many wrong codes only a link is.
+        form: Form,
     },
     /// Take back an offer that is still open.
     CancelOffer {
         /// Which.
         session: SessionId,
     },
-    /// Type the code that a member shows.
+    /// Type the code, or hand in the link, that a member shows.
     EnterCode {
-        /// What was typed, as it was typed; blanks and hyphens do not count.
-        code: String,
-        /// The member that shows it; needed only if several offers are open.
+        /// What was typed, scanned or pasted, as it was. Of a code blanks and hyphens do not count; a link begins with
+        /// `autocrypt-sma:`, and blanks around it do not count.
+        code: Secret,
+        /// The member that shows it; needed only for a code, and only if several offers are open.
         from: Option<MuaaId>,
+    },
+    /// Before it is let in: this device takes the place of another one, as after a re-installation. Who lets it in removes that one, if
+    /// it is a silent member ([`Sibling::silent`]). Shown at once on the devices that were asked.
+    Replace {
+        /// Which, of those that are announced; `None` takes it back.
+        id: Option<MuaaId>,
     },
     /// Do not let this newcomer in; its key's further requests are not shown.
     Reject {
@@ -165,7 +174,7 @@ pub enum Event {
     PhaseChanged(Phase),
     /// A MUAA that is not a member announced itself. Show it in the list of devices; open no dialog.
     MuaaSeen(MuaaId),
-    /// A MUAA asks to be let in. Show it in the list of devices; open no dialog.
+    /// A MUAA asks to be let in, or says anew as what ([`Sibling::replaces`]). Show it in the list of devices; open no dialog.
     RequestSeen(MuaaId),
     /// An offer was made. Show the code, with "never tell it to anyone; type it on your other device".
     ShowCode {
@@ -176,19 +185,30 @@ pub enum Event {
         /// When it stops being good, on this device's clock.
         expires: Timestamp,
     },
-    /// A member offers to let this MUAA in: ask for the code it shows.
+    /// An offer was made. Show the link, as a QR code or to be copied, with "never give it to anyone; open it on your other device".
+    ShowLink {
+        /// The session, to cancel it.
+        session: SessionId,
+        /// The link to show.
+        link: PairingLink,
+        /// When it stops being good, on this device's clock.
+        expires: Timestamp,
+    },
+    /// A member offers to let this MUAA in: ask for the code or the link it shows.
     OfferSeen {
         /// The member, as it calls itself; nothing is proven yet.
         from: MuaaId,
         /// The session.
         session: SessionId,
+        /// What it shows.
+        form: Form,
     },
     /// Somebody typed a wrong code: this one is burnt. If it was you, make a new offer.
     CodeBurnt {
         /// The session.
         session: SessionId,
     },
-    /// Too many codes were burnt within an hour: no code will be shown until then.
+    /// Too many codes were burnt within an hour: no code will be shown until then, only links.
     CodesLocked {
         /// When codes are shown again.
         until: Timestamp,
@@ -219,6 +239,13 @@ pub enum Event {
         /// Who let it in; or, if that one is gone with [`Gone::Moved`], who goes on under this id: a backup of it was restored, or
         /// its profile copied. Of two that go on from one device one is a copy: ask which of them is to be removed.
         by: MuaaId,
+    },
+    /// A newcomer was let in, but the device whose place it wanted to take stays: it is not silent, or not a member. Ask: "remove it?"
+    NotReplaced {
+        /// The newcomer.
+        id: MuaaId,
+        /// Whose place it wanted to take.
+        replaces: MuaaId,
     },
     /// A device is a member no more.
     MemberGone {
@@ -367,17 +394,22 @@ pub enum InputError {
     /// No such pairing session is open. No effect.
     #[error("no such offer is open")]
     NoSuchSession,
-    /// A digit is wrong: the code's check digit does not fit. No guess was spent. No effect.
-    #[error("the code is mistyped: check its digits and type it again; no attempt was used up")]
+    /// A digit is wrong: the code's check digit does not fit, or it is no whole link. No guess was spent. No effect.
+    #[error(
+        "the code is mistyped: check it and type it again, or copy the whole link; no attempt was used up"
+    )]
     Mistyped,
-    /// No offer has arrived that the code could be for. No effect.
+    /// The link is for another mail account. No effect.
+    #[error("this link is for another mail account")]
+    OtherAccount,
+    /// No offer has arrived that the code could be for, or none that the link names. No effect.
     #[error("no offer has arrived yet: make one on the other device, then look again")]
     NoOffer,
     /// Several offers are open; say whose code it is. No effect.
     #[error("several devices offer to pair: say which one shows the code")]
     WhichOffer,
-    /// Too many wrong codes within an hour. No effect.
-    #[error("too many wrong codes: no code can be made for an hour after the first of them")]
+    /// Too many wrong codes within an hour. A link can be shown. No effect.
+    #[error("too many wrong codes: no code can be made for an hour after the first of them, only a link")]
     CodesLocked,
     /// The log has no room for more devices and keys; removing goes on. No effect.
     #[error(
@@ -418,6 +450,8 @@ pub struct Sibling {
     pub member: bool,
     /// Whether it asks to be let in.
     pub requesting: bool,
+    /// The member whose place it says it wants to take. If it is let in and that one is silent, that one is removed.
+    pub replaces: Option<MuaaId>,
     /// The fingerprint of its device key.
     pub fingerprint: Fingerprint,
     /// Who let it in.

@@ -5,6 +5,7 @@ mod config;
 mod crypto;
 mod ids;
 mod io;
+mod link;
 mod muaa;
 mod random;
 mod secret;
@@ -19,6 +20,7 @@ pub use config::Config;
 pub use crypto::{AccountKey, Crypto, CryptoError, DeviceKey, PakeRun, SessionKeys, Side};
 pub use ids::{Fingerprint, Hash, MuaaId, SessionId, Token};
 pub use io::{Account, Command, Ended, Event, Gone, Ignored, Input, InputError, Output, Phase, Sibling};
+pub use link::{Form, PairingLink};
 pub use muaa::{Muaa, OfferView, RestoreError, Snapshot};
 pub use secret::Secret;
 /// The crate whose types tell of peers: [`Muaa::peers`], [`Muaa::recommendation`].

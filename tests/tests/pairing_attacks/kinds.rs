@@ -1,7 +1,7 @@
 //! A2: a kind counts under its own class, in its own folder, and nowhere else.
 
 use sma_core::{
-    Class, Event, Fingerprint, Folder, Hash, MuaaId, OfferView, Phase, Sibling,
+    Class, Event, Fingerprint, Folder, Form, Hash, MuaaId, OfferView, Phase, Sibling,
     wire::{self, Kind, Protection},
 };
 use sma_sim::stage::Stage;
@@ -39,19 +39,21 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
         Kind::Announcement => {
             wire::encode(&wire::Announcement { certificate, capabilities: 0, digest: None, moves: None })
         }
-        Kind::Request => wire::encode(&wire::Request { certificate, nonce: 1 }),
+        Kind::Request => wire::encode(&wire::Request { certificate, nonce: 1, replaces: None }),
         Kind::Offer => wire::encode(&wire::Offer {
             session: sma_core::SessionId([9; 16]),
             share: stranger.share(sma_core::Side::Member, session),
             certificate,
             to: None,
             expires: stage.lab.now,
+            form: Form::Code,
         }),
         Kind::Join => wire::encode(&wire::Join {
             session,
             share: stranger.share(sma_core::Side::Newcomer, session),
             certificate,
             mac: Hash([1; 32]),
+            replaces: None,
         }),
         Kind::Accept => {
             wire::encode(&wire::Accept { session, mac: Hash([1; 32]), bundle: vec![1; 64].into() })

@@ -1,6 +1,6 @@
 //! A member's update, sealed anew for another member.
 
-use sma_core::{Class, Command, Crypto, Envelope, Event, Folder, Ignored, Timestamp, wire};
+use sma_core::{Class, Command, Crypto, Envelope, Event, Folder, Form, Ignored, Timestamp, wire};
 use sma_sim::{stage::Stage, store::Kept};
 
 use crate::server::{CRYPTO, STRANGER, Stranger, content_of, mailbox, members, send, two};
@@ -14,7 +14,7 @@ fn betrayed() -> (Stage, usize, usize, Stranger, wire::SignedOp) {
     stage.lab.store.apply(&sma_core::Op::CreateFolder(Folder::Inbox(STRANGER)), stage.lab.now).unwrap();
     (0..2).for_each(|at| stage.command(at, Command::Poll).unwrap());
     stage.settle();
-    stage.command(member, Command::Offer { to: Some(STRANGER) }).unwrap();
+    stage.command(member, Command::Offer { to: Some(STRANGER), form: Form::Code }).unwrap();
     stage.settle();
     let code = stage.lab.machines[member].shown.clone().unwrap().code;
     let offer = taken(&mut stage, Class::Offer);

@@ -4,8 +4,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use sma_core::{
-    Class, Command, Crypto, DeviceKey, Envelope, Event, Folder, MuaaId, PakeRun, Secret, SessionId, Side,
-    Timestamp, Token,
+    Class, Command, Crypto, DeviceKey, Envelope, Event, Folder, Form, MuaaId, PakeRun, Secret, SessionId,
+    Side, Timestamp, Token,
     wire::{self, Kind, SignedOp},
 };
 use sma_sim::{
@@ -86,6 +86,18 @@ impl Stranger {
         newcomer: MuaaId,
         incarnation: u64,
     ) -> Envelope {
+        self.guess_in_place_of(offer, code, newcomer, incarnation, None)
+    }
+
+    /// The same with a device whose place the newcomer wants to take.
+    pub(crate) fn guess_in_place_of(
+        &mut self,
+        offer: &Envelope,
+        code: &str,
+        newcomer: MuaaId,
+        incarnation: u64,
+        replaces: Option<wire::Replaced>,
+    ) -> Envelope {
         let said = content_of(offer);
         let offered: wire::Offer = said.body().unwrap();
         let digits: Vec<u8> = code.bytes().filter(u8::is_ascii_digit).take(8).collect();
@@ -110,6 +122,8 @@ impl Stranger {
                 &offered.share,
                 &share,
                 &number(offered.expires.0),
+                replaces.as_ref().map_or(&[], |replaced| replaced.fingerprint.as_bytes()),
+                replaces.map(|replaced| number(replaced.id.0)).as_ref().map_or(&[], |id| id),
             ],
         );
         let keys = CRYPTO.session_keys(&shared, &transcript);
@@ -118,6 +132,7 @@ impl Stranger {
             share,
             certificate: self.key.certificate.clone(),
             mac: sma_core::Hash(CRYPTO.mac(&keys.newcomer, transcript.as_bytes())),
+            replaces,
         };
         let mut content = self.content(Kind::Join, wire::encode(&join));
         (content.author, content.incarnation) = (newcomer, incarnation);
@@ -259,7 +274,7 @@ pub(crate) fn still_pairs(stage: &mut Stage, member: usize, newcomer: usize) {
         }
         stage.advance(std::time::Duration::from_secs(60));
         if stage.offer(member, newcomer).is_err() {
-            stage.command(member, Command::Offer { to: None }).unwrap();
+            stage.command(member, Command::Offer { to: None, form: Form::Code }).unwrap();
         }
         stage.settle();
         // A device that has not seen the offer says so, and the person tries again.

@@ -1,12 +1,12 @@
 //! What strangers and a careless server may leave behind, and must not.
 
-use sma_core::{Class, Command, Crypto, Folder, MuaaId, SessionId, Timestamp, wire};
-use sma_sim::stage::Stage;
+use sma_core::{Class, Command, Crypto, Folder, Form, MuaaId, SessionId, Timestamp, wire};
+use sma_sim::{stage::Stage, store::Kept};
 
 use crate::{
     server::{
         CRYPTO, STRANGER, Stranger, deliver, holds, inbox, join_taken, mailbox, nobody_is_in, offered, send,
-        still_pairs, two,
+        still_pairs, take, two,
     },
     under_another_certificate,
 };
@@ -32,7 +32,7 @@ fn what_was_written_to_a_swapped_certificate_does_not_stay_in_the_store() {
 fn what_was_written_to_oneself_does_not_stay_in_the_store() {
     let (mut stage, member, newcomer) = two();
     let mut stranger = Stranger::new();
-    stage.command(member, Command::Offer { to: None }).unwrap();
+    stage.command(member, Command::Offer { to: None, form: Form::Code }).unwrap();
     stage.settle();
     let offer = stage.lab.store.envelopes().find(|(.., envelope)| envelope.class == Class::Offer);
     let offer = offer.map(|(.., envelope)| envelope.clone()).unwrap();
@@ -57,7 +57,7 @@ fn an_accept_is_sent_at_once_though_the_newcomers_announcement_never_arrived() {
     let announcements = mailbox(&mut stage, Folder::Announcements);
     announcements.messages.pop_last().unwrap();
     stage.settle();
-    stage.command(member, Command::Offer { to: None }).unwrap();
+    stage.command(member, Command::Offer { to: None, form: Form::Code }).unwrap();
     stage.settle();
     stage.type_code(member, newcomer).unwrap();
     stage.settle();
@@ -78,6 +78,7 @@ fn stranger_offers(
         certificate: stranger.key.certificate.clone(),
         to: stage.id(1),
         expires,
+        form: Form::Code,
     };
     let mut content = stranger.content(wire::Kind::Offer, wire::encode(&offer));
     content.author = author;
@@ -101,6 +102,29 @@ fn offers_of_strangers_do_not_keep_the_devices_apart_when_the_server_behaves_aga
     mailbox(&mut stage, folder).messages.clear();
     stage.advance(std::time::Duration::from_secs(30 * 86_400));
     still_pairs(&mut stage, member, newcomer);
+}
+
+/// What is for another device is of no use to the own one, wherever the server files it.
+#[test]
+fn an_offer_for_another_device_does_not_stay_in_the_own_inbox() {
+    let (mut stage, member, newcomer) = two();
+    let third = stage.add(33);
+    stage.settle();
+    offered(&mut stage, member, newcomer);
+    let offer = take(&mut stage, newcomer, Class::Offer);
+    for at in [member, third, newcomer] {
+        send(&mut stage, at, offer.clone());
+    }
+    stage.settle();
+    let offers = |stage: &Stage, at: usize| {
+        let messages = stage.lab.store.folders[&inbox(stage, at)].messages.values();
+        let kept = |kept: &Kept| matches!(kept, Kept::Envelope(envelope) if envelope.class == Class::Offer);
+        messages.filter(|stored| kept(&stored.kept)).count()
+    };
+    assert_eq!([member, third, newcomer].map(|at| offers(&stage, at)), [0, 0, 1]);
+    stage.type_code(member, newcomer).unwrap();
+    stage.settle();
+    assert!(stage.are_paired(&[member, newcomer]), "{:#?}", stage.lab.trace.take());
 }
 
 /// Else each code that a person types would be a guess for the stranger, and the member would hear of none.

@@ -1,7 +1,7 @@
 //! What people do in a story.
 
 use datadriven::TestCase;
-use sma_core::{Command, Crypto, Muaa};
+use sma_core::{Command, Crypto, Form, Muaa};
 use sma_sim::{
     lab::Machine,
     person,
@@ -67,13 +67,14 @@ impl Story {
         Ok(String::new())
     }
 
-    /// `do 27 offer to=1`: the answer is the complaint, if there is one.
+    /// `do 27 offer to=1`, with `link` if a link is to be shown: the answer is the complaint, if there is one.
     pub(super) fn wish(&mut self, case: &mut TestCase) -> Result<String, String> {
         let at = self.who(case)?;
         let other = |story: &Self, case: &mut TestCase, key: &str| match taken(case, key) {
             Some(name) => story.named(&name).map(Some),
             None => Ok(None),
         };
+        let link = case.take_flag("link").map_err(|error| error.to_string())?;
         let verb = word(case, |_| true)?;
         let to = other(self, case, "to")?;
         let of = other(self, case, "of")?;
@@ -81,15 +82,22 @@ impl Story {
             |story: &Self, at: Option<usize>| at.and_then(|at| running(&story.stage.lab.machines[at])?.id());
         let command = match verb.as_str() {
             "poll" => Command::Poll,
-            "offer" => Command::Offer { to: id(self, to) },
+            "offer" => Command::Offer { to: id(self, to), form: if link { Form::Link } else { Form::Code } },
             "code" => return Ok(complaint(self.stage.type_code(of.ok_or("of whom?")?, at))),
+            "link-of-another-account" => {
+                let of = of.ok_or("of whom?")?;
+                let shown = self.stage.lab.machines[of].shown.clone().ok_or("no link is shown")?;
+                let code = shown.code.replace("anna", "berta");
+                Command::EnterCode { code: code.into(), from: None }
+            }
             "wrong-code" | "mistyped-code" => {
                 let of = of.ok_or("of whom?")?;
                 let shown = self.stage.lab.machines[of].shown.clone().ok_or("no code is shown")?;
                 let other = person::other_code(&shown.code);
                 let code = if verb == "wrong-code" { other } else { swap_last(&shown.code) };
-                Command::EnterCode { code, from: id(self, Some(of)) }
+                Command::EnterCode { code: code.into(), from: id(self, Some(of)) }
             }
+            "replace" => Command::Replace { id: id(self, of) },
             "reject" => Command::Reject { id: id(self, of).ok_or("whom?")? },
             "remove" => {
                 let target = of.and_then(|of| running(&self.stage.lab.machines[of]));

@@ -51,6 +51,26 @@ impl Story {
         lines.join("\n")
     }
 
+    /// What each running device shows in its list of devices.
+    pub(super) fn devices(&mut self) -> String {
+        let mut lines = Vec::new();
+        for machine in &self.stage.lab.machines {
+            let Some(muaa) = &machine.muaa else { continue };
+            let names = &mut self.stage.lab.trace.names;
+            let shown = |one: sma_core::Sibling| {
+                let mut words = vec![names.id(one.id)];
+                words.extend(one.member.then(|| "member".to_owned()));
+                words.extend(one.silent.then(|| "silent".to_owned()));
+                words.extend(one.requesting.then(|| "requesting".to_owned()));
+                words.extend(one.replaces.map(|id| format!("in place of {}", names.id(id))));
+                words.join(" ")
+            };
+            let all: Vec<_> = muaa.siblings().into_iter().map(shown).collect();
+            lines.push(format!("{}: {}", machine.name, all.join(", ")));
+        }
+        lines.join("\n")
+    }
+
     /// What each running device calls the members, and whether mail asks for encryption.
     pub(super) fn settings(&mut self) -> String {
         let mut lines = Vec::new();

@@ -225,7 +225,7 @@ impl<C: Crypto> Muaa<C> {
             .collect();
         for id in gone {
             let known = self.state.siblings.remove(&id);
-            if let Some(token) = known.and_then(|known| known.request) {
+            if let Some(token) = known.and_then(|known| known.request).map(|request| request.token) {
                 self.finish(self.own_inbox(), token);
             }
             self.changed();

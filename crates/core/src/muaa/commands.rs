@@ -14,6 +14,7 @@ impl Command {
             Self::Offer { .. } => "offer",
             Self::CancelOffer { .. } => "cancel offer",
             Self::EnterCode { .. } => "enter code",
+            Self::Replace { .. } => "replace",
             Self::Reject { .. } => "reject",
             Self::StartApart => "start apart",
             Self::AdoptKey { .. } => "adopt key",
@@ -37,9 +38,10 @@ impl<C: Crypto> Muaa<C> {
                 self.look();
                 Ok(())
             }
-            Command::Offer { to } => self.offer(to),
+            Command::Offer { to, form } => self.offer(to, form),
             Command::CancelOffer { session } => self.cancel(session),
             Command::EnterCode { code, from } => self.enter_code(&code, from),
+            Command::Replace { id } => self.replace(id),
             Command::Reject { id } => self.reject(id),
             Command::StartApart => {
                 self.require(&[Phase::Unpaired, Phase::Requesting])?;

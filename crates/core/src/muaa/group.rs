@@ -218,6 +218,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.group = Some(Group { log, previous });
         self.state.life = Life::Grouped;
         self.state.looked = None;
+        self.state.replaces = None;
         self.take_members_quietly();
         self.tell(Event::Joined { group, by });
         self.notice_later_version(&former_view);
@@ -260,5 +261,6 @@ impl<C: Crypto> Muaa<C> {
             self.state.links.insert(member.id, Link { acked: end, ..Link::default() });
         }
         self.drop_settled_requests();
+        self.drop_former_offers();
     }
 }

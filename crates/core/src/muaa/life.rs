@@ -222,13 +222,19 @@ impl<C: Crypto> Muaa<C> {
         }
         let reachable = self.state.siblings.keys().copied().filter(|id| self.io.exists(Folder::Inbox(*id)));
         let others: Vec<_> = reachable.take(self.config.requests_max).collect();
-        for id in others {
-            let request = wire::Request {
-                certificate: self.state.device.certificate.clone(),
-                nonce: self.random.number(),
-            };
-            self.say(Folder::Inbox(id), Class::Request, Kind::Request, wire::encode(&request));
-            self.state.requested.insert(id);
+        others.into_iter().for_each(|id| self.request(id));
+    }
+
+    /// Asks one MUAA, in the place of what it was asked before.
+    pub(super) fn request(&mut self, id: MuaaId) {
+        let request = wire::Request {
+            certificate: self.state.device.certificate.clone(),
+            nonce: self.random.number(),
+            replaces: self.state.replaces,
+        };
+        let token = self.say(Folder::Inbox(id), Class::Request, Kind::Request, wire::encode(&request));
+        if let Some(before) = self.state.requested.insert(id, token) {
+            self.withdraw(Folder::Inbox(id), before);
         }
     }
 
@@ -287,7 +293,7 @@ impl<C: Crypto> Muaa<C> {
         }
         if !member {
             let request = self.state.siblings.remove(&id).and_then(|known| known.request);
-            request.into_iter().for_each(|token| self.finish(self.own_inbox(), token));
+            request.into_iter().for_each(|request| self.finish(self.own_inbox(), request.token));
             self.changed();
         }
     }
@@ -298,7 +304,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// The sequence of the last log operation that is known of a device.
-    fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
+    pub(super) fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
         let heads = self.state.group.as_ref().map(|group| group.log.heads()).unwrap_or_default();
         heads.get(fingerprint).map_or(0, |(sequence, _)| *sequence)
     }

@@ -1,4 +1,4 @@
-//! The member's side of a pairing: a code is shown, a newcomer proves that a person typed it there, and is let in.
+//! The member's side of a pairing: a code or a link is shown, a newcomer proves that a person brought it there, and is let in.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use subtle::ConstantTimeEq;
 
 use super::{
     Muaa,
-    persistent::{SESSION_MAX, Session, Stage},
+    persistent::{SESSION_MAX, Session, Stage, Waiting},
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Code, Crypto, Event, Fingerprint, Folder, Hash, Ignored, InputError, MuaaId, PakeRun, Phase,
-    SessionId, SessionKeys, Side, Timestamp,
+    Class, Code, Crypto, Event, Fingerprint, Folder, Form, Gone, Hash, Ignored, InputError, MuaaId,
+    PairingLink, PakeRun, Phase, Secret, SessionId, SessionKeys, Side, Timestamp,
     config::HOUR,
     state::{Introduction, LogBody},
     wire::{self, Kind},
@@ -40,11 +40,17 @@ pub(super) struct Transcript<'a> {
     pub(super) member_share: &'a [u8],
     pub(super) newcomer_share: &'a [u8],
     pub(super) expires: Timestamp,
+    pub(super) replaces: Option<wire::Replaced>,
 }
 
 impl Transcript<'_> {
     pub(super) fn hash<C: Crypto>(&self, crypto: &C) -> Hash {
         let number = |number: u64| number.to_be_bytes();
+        let replaced = self.replaces.map(|replaced| (replaced.fingerprint, number(replaced.id.0)));
+        let (replaced_key, replaced_id): (&[u8], &[u8]) = match &replaced {
+            Some((key, id)) => (key.as_bytes(), id),
+            None => (&[], &[]),
+        };
         crypto.hash(
             "autocrypt-sma-pair-v1",
             &[
@@ -60,54 +66,85 @@ impl Transcript<'_> {
                 self.member_share,
                 self.newcomer_share,
                 &number(self.expires.0),
+                replaced_key,
+                replaced_id,
             ],
         )
     }
 }
 
 impl<C: Crypto> Muaa<C> {
-    pub(super) fn offer(&mut self, to: Option<MuaaId>) -> Result<(), InputError> {
+    pub(super) fn offer(&mut self, to: Option<MuaaId>, form: Form) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
         self.require_understanding()?;
         self.require_room()?;
-        if let Some(id) = to {
-            let known = self.state.siblings.get(&id).ok_or(InputError::NoSuchMuaa(id))?;
-            let gone = self.view.ended.contains_key(&known.fingerprint);
-            if gone
-                || self.view.members.contains_key(&known.fingerprint)
-                || !self.io.exists(Folder::Inbox(id))
-            {
-                return Err(InputError::NoSuchMuaa(id));
-            }
+        if let Some(id) = to.filter(|id| !self.can_be_let_in(*id)) {
+            return Err(InputError::NoSuchMuaa(id));
         }
-        if self.locked_until().is_some() {
+        if form == Form::Code && self.locked_until().is_some() {
             return Err(InputError::CodesLocked);
         }
-        let open = self.state.sessions.values().filter(|session| session.stage == Stage::Open).count();
-        if open >= self.config.offers_max {
+        if self.open_sessions(|_| true).len() >= self.config.offers_max {
             return Err(InputError::TooMany);
         }
         if self.state.group.is_none() {
             self.found();
         }
-        let code = Code::from_random(self.random.number());
         let session_id = SessionId(self.random.octets());
-        let mut session = Session::new(to, &code, self.random.seed(), self.now, &self.config);
-        session.expires = session.expires.min(self.now + SESSION_MAX);
+        let expires = self.now + self.config.offer_lifetime.min(SESSION_MAX);
+        let (password, shown) = self.draw(form, session_id, expires);
+        let mut session = Session::new(to, form, password, self.random.seed(), self.now, expires);
         let share = self.crypto.pake_share(run(&session, session_id, &seed_of(&session)));
         let body = wire::Offer {
             session: session_id,
             share,
             certificate: self.state.device.certificate.clone(),
             to,
-            expires: session.expires,
+            expires,
+            form,
         };
         let folder = to.map_or(Folder::Announcements, Folder::Inbox);
         session.offer = self.say(folder, Class::Offer, Kind::Offer, wire::encode(&body));
-        let expires = session.expires;
         self.state.sessions.insert(session_id, session);
-        self.tell(Event::ShowCode { session: session_id, code, expires });
+        self.tell(shown);
         Ok(())
+    }
+
+    /// A fresh secret for a session of the own group, and the event that shows it.
+    fn draw(&mut self, form: Form, session: SessionId, expires: Timestamp) -> (Secret, Event) {
+        match form {
+            Form::Code => {
+                let code = Code::from_random(self.random.number());
+                (code.password(), Event::ShowCode { session, code, expires })
+            }
+            Form::Link => {
+                let group = self.group().expect("only a member makes offers");
+                let (member, fingerprint) = (self.state.id, self.state.device.fingerprint);
+                let secret = Secret::new(self.random.octets::<{ PairingLink::SECRET }>().to_vec());
+                let address = self.state.address.clone();
+                let link =
+                    PairingLink { address, group, member, fingerprint, session, secret: secret.clone() };
+                (secret, Event::ShowLink { session, link, expires })
+            }
+        }
+    }
+
+    /// A device that is there and has not what an accept brings: no member, or one that was never heard, whose accept may be lost.
+    fn can_be_let_in(&self, id: MuaaId) -> bool {
+        let Some(known) = self.state.siblings.get(&id) else { return false };
+        let gone = self.view.ended.contains_key(&known.fingerprint);
+        !gone && !self.has_spoken(&known.fingerprint) && self.io.exists(Folder::Inbox(id))
+    }
+
+    /// Whether a member was heard in the group.
+    fn has_spoken(&self, key: &Fingerprint) -> bool {
+        let link = self.view.members.get(key).and_then(|member| self.state.links.get(&member.id));
+        link.is_some_and(|link| link.received > 0)
+    }
+
+    fn open_sessions(&self, wanted: impl Fn(&Session) -> bool) -> Vec<SessionId> {
+        let open = |session: &Session| session.stage == Stage::Open && wanted(session);
+        self.state.sessions.iter().filter(|(_, session)| open(session)).map(|(id, _)| *id).collect()
     }
 
     pub(super) fn cancel(&mut self, session: SessionId) -> Result<(), InputError> {
@@ -149,11 +186,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Ends what has expired, and forgets what ended long ago.
     pub(super) fn tend_sessions(&mut self) {
-        let now = self.now;
-        let open = |session: &&Session| session.stage == Stage::Open && session.expires <= now;
-        let over: Vec<_> =
-            self.state.sessions.iter().filter(|(_, session)| open(session)).map(|(id, _)| *id).collect();
-        for session in over {
+        for session in self.open_sessions(|session| session.expires <= self.now) {
             self.end_session(session, Some(reason::OVER));
             self.tell(Event::OfferExpired { session });
         }
@@ -172,8 +205,11 @@ impl<C: Crypto> Muaa<C> {
         open.map(|session| (session.expires, "offer expires"))
     }
 
-    /// A newcomer says "I am here": shown in a list, never a dialog.
+    /// A newcomer says "I am here": shown in a list, never a dialog. What it says later takes the place of what it said before.
     pub(super) fn on_request(&mut self, heard: &Heard) -> Verdict {
+        let Some(request) = heard.content.body::<wire::Request>() else {
+            return Verdict::Ignore(Ignored::Malformed);
+        };
         let id = heard.content.author;
         if self.view.members.contains_key(&heard.content.key) {
             return Verdict::Done;
@@ -190,11 +226,16 @@ impl<C: Crypto> Muaa<C> {
         if known.rejected {
             return Verdict::Drop(Ignored::Stale);
         }
+        let sequence = heard.content.sequence;
         match known.request {
-            Some(token) if token == heard.token => return Verdict::Keep,
-            Some(_) => return Verdict::Drop(Ignored::TooMany),
+            Some(before) if before.token == heard.token => return Verdict::Keep,
+            Some(before) if before.sequence >= sequence => return Verdict::Drop(Ignored::TooMany),
             None if full => return Verdict::Ignore(Ignored::TooMany),
-            None => known.request = Some(heard.token),
+            Some(_) | None => {}
+        }
+        let replaces = request.replaces.map(|replaced| replaced.id);
+        if let Some(before) = known.request.replace(Waiting { token: heard.token, sequence, replaces }) {
+            self.finish(self.own_inbox(), before.token);
         }
         self.changed();
         self.tell(Event::RequestSeen(id));
@@ -209,13 +250,10 @@ impl<C: Crypto> Muaa<C> {
         }
         known.rejected = true;
         let request = known.request.take();
-        if let Some(token) = request {
-            self.finish(self.own_inbox(), token);
+        if let Some(request) = request {
+            self.finish(self.own_inbox(), request.token);
         }
-        let meant = |session: &&Session| session.to == Some(id) && session.stage == Stage::Open;
-        let open: Vec<_> =
-            self.state.sessions.iter().filter(|(_, session)| meant(session)).map(|(id, _)| *id).collect();
-        for session in open {
+        for session in self.open_sessions(|session| session.to == Some(id)) {
             self.end_session(session, None);
         }
         let body = wire::Reject { certificate: self.state.device.certificate.clone(), reason: 1 };
@@ -223,7 +261,7 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
-    /// Somebody claims to know the code: this is the one guess.
+    /// Somebody claims to know the code: this is the one guess. Or the link.
     pub(super) fn on_join(&mut self, heard: &Heard) -> Verdict {
         let Some(join) = heard.content.body::<wire::Join>() else {
             return Verdict::Ignore(Ignored::Malformed);
@@ -235,12 +273,17 @@ impl<C: Crypto> Muaa<C> {
         if session.stage != Stage::Open || session.expires <= self.now || !meant {
             return Verdict::Drop(Ignored::Stale);
         }
-        let Some((keys, transcript)) = self.keys_for(&join, heard) else { return self.burn(&join, heard) };
-        let expected = self.crypto.mac(&keys.newcomer, transcript.as_bytes());
-        if !bool::from(expected.ct_eq(join.mac.as_bytes())) {
-            return self.burn(&join, heard);
+        let form = session.form;
+        let proven = self.keys_for(&join, heard).filter(|(keys, transcript)| {
+            let expected = self.crypto.mac(&keys.newcomer, transcript.as_bytes());
+            bool::from(expected.ct_eq(join.mac.as_bytes()))
+        });
+        match (proven, form) {
+            (Some((keys, transcript)), _) => self.let_in(&join, heard, &keys, &transcript),
+            (None, Form::Code) => self.burn(&join, heard),
+            // Nobody guesses 128 bits, however often. Were the session over, anybody could end it.
+            (None, Form::Link) => Verdict::Drop(Ignored::Unproven),
         }
-        self.let_in(&join, heard, &keys, &transcript)
     }
 
     fn keys_for(&self, join: &wire::Join, heard: &Heard) -> Option<(SessionKeys, Hash)> {
@@ -257,6 +300,7 @@ impl<C: Crypto> Muaa<C> {
             member_share: &self.crypto.pake_share(run),
             newcomer_share: &join.share,
             expires: session.expires,
+            replaces: join.replaces,
         };
         let transcript = transcript.hash(&self.crypto);
         Some((self.crypto.session_keys(&shared, &transcript), transcript))
@@ -296,12 +340,32 @@ impl<C: Crypto> Muaa<C> {
                 return Verdict::Drop(Ignored::TooMany);
             }
         }
+        if let Some(replaced) = join.replaces {
+            self.replace_for((id, key), replaced);
+        }
         let mac = Hash(self.crypto.mac(&keys.member, transcript.as_bytes()));
         self.post_accept(join.session, (id, key), mac, keys.bundle.clone());
         Verdict::Done
     }
 
-    /// The newcomer spoke in the group: the copy of its accept and the offer are not needed any more.
+    /// The newcomer takes the place of another device: that one is forced out, if it is a silent member. One that is heard may be in
+    /// use, so a person decides about it.
+    fn replace_for(&mut self, newcomer: (MuaaId, Fingerprint), replaced: wire::Replaced) {
+        let wire::Replaced { id, fingerprint } = replaced;
+        if matches!(self.view.ended.get(&fingerprint), Some((_, Gone::Removed | Gone::Left))) {
+            return;
+        }
+        let member = self.view.members.get(&fingerprint).is_some_and(|member| member.id == id);
+        let known = self.state.siblings.get(&id).filter(|known| known.fingerprint == fingerprint);
+        if member && fingerprint != newcomer.1 && known.is_some_and(|known| self.is_silent(known)) {
+            // A program that is too old to say so lets the newcomer in beside it.
+            let _ = self.remove_member(fingerprint);
+        } else {
+            self.tell(Event::NotReplaced { id: newcomer.0, replaces: id });
+        }
+    }
+
+    /// The newcomer spoke in the group: the copy of its accept and what was offered to it are not needed any more.
     pub(super) fn newcomer_is_heard(&mut self, id: MuaaId, key: &Fingerprint) {
         let accepted = |stage: &Stage| match stage {
             Stage::Accepted(whom, token, ..) if whom == key => Some(*token),
@@ -319,9 +383,10 @@ impl<C: Crypto> Muaa<C> {
                 session.wipe(Stage::Over);
             }
         }
+        self.drop_moot(self.open_sessions(|session| session.to == Some(id)));
     }
 
-    /// Requests of devices that are members, and sessions meant for them, are over.
+    /// Requests of devices that are members, and sessions meant for those of them that were heard, are over.
     pub(super) fn drop_settled_requests(&mut self) {
         let members = &self.view.members;
         let settled: Vec<_> = self
@@ -331,16 +396,31 @@ impl<C: Crypto> Muaa<C> {
             .filter(|(_, known)| members.contains_key(&known.fingerprint))
             .filter_map(|(_, known)| known.request.take())
             .collect();
-        for token in settled {
-            self.finish(self.own_inbox(), token);
+        for request in settled {
+            self.finish(self.own_inbox(), request.token);
         }
-        let ids: Vec<_> = self.view.members.values().map(|member| member.id).collect();
-        let meant = |session: &Session| {
-            session.stage == Stage::Open && session.to.is_some_and(|to| ids.contains(&to))
-        };
-        let moot: Vec<_> =
-            self.state.sessions.iter().filter(|(_, session)| meant(session)).map(|(id, _)| *id).collect();
-        for session in moot {
+        let heard = self.view.members.iter().filter(|(key, _)| self.has_spoken(key));
+        let heard: Vec<_> = heard.map(|(_, member)| member.id).collect();
+        self.drop_moot(self.open_sessions(|session| session.to.is_some_and(|to| heard.contains(&to))));
+    }
+
+    /// In another group: a code that was offered in the former one proves nothing any more.
+    pub(super) fn drop_former_offers(&mut self) {
+        let member = |id: MuaaId| self.view.by_id(id).is_some();
+        let (moot, over): (Vec<_>, Vec<_>) = self
+            .open_sessions(|_| true)
+            .into_iter()
+            .partition(|id| self.state.sessions[id].to.is_some_and(member));
+        self.drop_moot(moot);
+        for session in over {
+            self.end_session(session, Some(reason::OVER));
+            self.tell(Event::OfferExpired { session });
+        }
+    }
+
+    /// Nobody waits for these any more.
+    fn drop_moot(&mut self, sessions: Vec<SessionId>) {
+        for session in sessions {
             self.end_session(session, None);
             self.tell(Event::OfferExpired { session });
         }

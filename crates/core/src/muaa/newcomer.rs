@@ -1,4 +1,4 @@
-//! The newcomer's side of a pairing: an offer arrives, a person types the code, the accept brings the group.
+//! The newcomer's side of a pairing: an offer arrives, a person types the code or hands in the link, the accept brings the group.
 
 use subtle::ConstantTimeEq;
 
@@ -9,14 +9,17 @@ use super::{
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Code, Crypto, Ended, Event, Folder, Hash, Ignored, InputError, MuaaId, PakeRun, Phase, SessionId,
-    Side,
+    Class, Code, Crypto, Ended, Event, Fingerprint, Folder, Form, Hash, Ignored, InputError, MuaaId,
+    PairingLink, PakeRun, Phase, Secret, SessionId, Side,
     state::{Log, Membership},
     wire::{self, Kind, Update},
 };
 
+/// Names an offer: its session and its member's device key.
+type OfferKey = (SessionId, Fingerprint);
+
 impl<C: Crypto> Muaa<C> {
-    /// A member offers to let this MUAA in. Nothing is proven: it only lets a person type a code.
+    /// A member offers to let this MUAA in. Nothing is proven: it only lets a person type a code or hand in a link.
     pub(super) fn on_offer(&mut self, heard: &Heard) -> Verdict {
         let Some(offer) = heard.content.body::<wire::Offer>() else {
             return Verdict::Ignore(Ignored::Malformed);
@@ -27,8 +30,11 @@ impl<C: Crypto> Muaa<C> {
             // It was appended after it had been taken back.
             self.discard(heard.folder, heard.token);
         }
+        // What all read is its author's to take away; in the own inbox nobody else needs it.
+        let useless =
+            if heard.folder == Folder::Announcements { Verdict::Keep } else { Verdict::Drop(Ignored::Stale) };
         if own || offer.to.is_some_and(|to| to != self.state.id) {
-            return Verdict::Keep;
+            return useless;
         }
         if !self.may_be(heard.content.author, &heard.content.key) {
             return Verdict::Ignore(Ignored::Unproven);
@@ -36,19 +42,16 @@ impl<C: Crypto> Muaa<C> {
         let member = self.view.members.contains_key(&heard.content.key);
         let same = self.state.group.as_ref().is_some_and(|own| own.log.group() == group);
         if member || same {
-            return if heard.folder == Folder::Announcements {
-                Verdict::Keep
-            } else {
-                Verdict::Drop(Ignored::Stale)
-            };
+            return useless;
         }
-        if self.state.offers.contains_key(&offer.session) {
+        let key = (offer.session, heard.content.key);
+        if self.state.offers.contains_key(&key) {
             return Verdict::Keep;
         }
         if self.state.offers.len() >= self.config.offers_max {
             // The latest is the one that a person is looking at.
-            let oldest = self.state.offers.iter().min_by_key(|(_, offer)| offer.arrived).map(|(id, _)| *id);
-            oldest.into_iter().for_each(|session| self.drop_offer(session));
+            let oldest = self.state.offers.iter().min_by_key(|(_, offer)| offer.arrived).map(|(key, _)| *key);
+            oldest.into_iter().for_each(|key| self.drop_offer(&key));
         }
         let from = heard.content.author;
         let seen = SeenOffer {
@@ -61,38 +64,63 @@ impl<C: Crypto> Muaa<C> {
             folder: heard.folder,
             token: heard.token,
             arrived: self.now,
+            form: offer.form,
         };
-        self.state.offers.insert(offer.session, seen);
+        self.state.offers.insert(key, seen);
         self.changed();
-        self.tell(Event::OfferSeen { from, session: offer.session });
+        self.tell(Event::OfferSeen { from, session: offer.session, form: offer.form });
         Verdict::Keep
     }
 
-    pub(super) fn enter_code(&mut self, typed: &str, from: Option<MuaaId>) -> Result<(), InputError> {
+    /// A code or a link, from this member or from any.
+    pub(super) fn enter_code(&mut self, typed: &Secret, from: Option<MuaaId>) -> Result<(), InputError> {
         self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone, Phase::Paired])?;
         self.require_understanding()?;
-        let code = Code::parse(typed).map_err(|_| InputError::Mistyped)?;
-        let mut fitting: Vec<_> = self
-            .state
-            .offers
-            .iter()
-            .filter(|(_, offer)| from.is_none_or(|from| from == offer.from))
-            .filter(|(_, offer)| self.may_be(offer.from, &offer.fingerprint))
-            .collect();
-        // Of one member the latest offer is the one whose code is shown.
-        fitting.sort_by_key(|(_, offer)| std::cmp::Reverse((offer.expires, offer.arrived)));
-        let Some((session, offer)) = fitting.first().map(|(id, offer)| (**id, (*offer).clone())) else {
-            return Err(InputError::NoOffer);
-        };
-        if fitting.iter().any(|(_, other)| other.from != offer.from) {
-            return Err(InputError::WhichOffer);
+        let typed = std::str::from_utf8(typed.expose()).map_err(|_| InputError::Mistyped)?.trim();
+        if PairingLink::is_meant(typed) {
+            let link = PairingLink::parse(typed).map_err(|_| InputError::Mistyped)?;
+            if link.address != self.state.address {
+                return Err(InputError::OtherAccount);
+            }
+            let session = self.offer_of(&link, from)?;
+            return self.join(&session, &link.secret);
         }
-        self.join(session, offer, &code)
+        let code = Code::parse(typed).map_err(|_| InputError::Mistyped)?;
+        let session = self.offer_with_code(from)?;
+        self.join(&session, &code.password())
     }
 
-    fn join(&mut self, session: SessionId, offer: SeenOffer, code: &Code) -> Result<(), InputError> {
-        let (password, seed) = (code.password(), self.random.seed());
-        let run = PakeRun { side: Side::Newcomer, password: &password, session, seed: &seed };
+    /// The offer that the link names in all that it says, so that nobody in between can offer another.
+    fn offer_of(&self, link: &PairingLink, from: Option<MuaaId>) -> Result<OfferKey, InputError> {
+        let key = (link.session, link.fingerprint);
+        let fits = |offer: &&SeenOffer| {
+            (offer.form, offer.group, offer.from) == (Form::Link, link.group, link.member)
+                && from.is_none_or(|from| from == offer.from)
+                && self.may_be(offer.from, &offer.fingerprint)
+        };
+        self.state.offers.get(&key).filter(fits).map(|_| key).ok_or(InputError::NoOffer)
+    }
+
+    /// Of one member the latest offer is the one whose code is shown.
+    fn offer_with_code(&self, from: Option<MuaaId>) -> Result<OfferKey, InputError> {
+        let fits = |offer: &SeenOffer| {
+            offer.form == Form::Code
+                && from.is_none_or(|from| from == offer.from)
+                && self.may_be(offer.from, &offer.fingerprint)
+        };
+        let fitting: Vec<_> = self.state.offers.iter().filter(|(_, offer)| fits(offer)).collect();
+        let latest = fitting.iter().max_by_key(|(_, offer)| (offer.expires, offer.arrived));
+        let Some((key, latest)) = latest else { return Err(InputError::NoOffer) };
+        if fitting.iter().any(|(_, other)| other.from != latest.from) {
+            return Err(InputError::WhichOffer);
+        }
+        Ok(**key)
+    }
+
+    fn join(&mut self, key: &OfferKey, password: &Secret) -> Result<(), InputError> {
+        let (session, seed) = (key.0, self.random.seed());
+        let offer = self.state.offers.get(key).cloned().ok_or(InputError::NoOffer)?;
+        let run = PakeRun { side: Side::Newcomer, password, session, seed: &seed };
         let share = self.crypto.pake_share(run);
         let shared = self.crypto.pake_finish(run, &offer.share).map_err(|_| InputError::NoOffer)?;
         let transcript = Transcript {
@@ -104,6 +132,7 @@ impl<C: Crypto> Muaa<C> {
             member_share: &offer.share,
             newcomer_share: &share,
             expires: offer.expires,
+            replaces: self.state.replaces,
         };
         let transcript = transcript.hash(&self.crypto);
         let keys = self.crypto.session_keys(&shared, &transcript);
@@ -112,14 +141,34 @@ impl<C: Crypto> Muaa<C> {
             share,
             certificate: self.state.device.certificate.clone(),
             mac: Hash(self.crypto.mac(&keys.newcomer, transcript.as_bytes())),
+            replaces: self.state.replaces,
         };
         self.withdraw_join();
         let token = self.say(Folder::Inbox(offer.from), Class::Join, Kind::Join, wire::encode(&join));
-        self.drop_offer(session);
+        self.drop_offer(key);
         let joining =
             Joining { offer, member_key: keys.member, bundle_key: keys.bundle, transcript, join: token };
         self.state.joining = Some((session, joining));
         self.changed();
+        Ok(())
+    }
+
+    /// Whose place this device takes when it is let in. Who was asked to let it in is asked anew, to show it.
+    pub(super) fn replace(&mut self, id: Option<MuaaId>) -> Result<(), InputError> {
+        self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone])?;
+        let named = |id: MuaaId| {
+            let known = self.state.siblings.get(&id).ok_or(InputError::NoSuchMuaa(id))?;
+            Ok(wire::Replaced { id, fingerprint: known.fingerprint })
+        };
+        let replaces = id.map(named).transpose()?;
+        if std::mem::replace(&mut self.state.replaces, replaces) == replaces {
+            return Ok(());
+        }
+        self.changed();
+        if self.state.life == Life::Unpaired {
+            let asked: Vec<_> = self.state.requested.keys().copied().collect();
+            asked.into_iter().for_each(|id| self.request(id));
+        }
         Ok(())
     }
 
@@ -130,8 +179,8 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// An offer is answered or over. The member takes back what it posted where all read it.
-    pub(super) fn drop_offer(&mut self, session: SessionId) {
-        if let Some(offer) = self.state.offers.remove(&session) {
+    pub(super) fn drop_offer(&mut self, key: &OfferKey) {
+        if let Some(offer) = self.state.offers.remove(key) {
             if offer.folder != Folder::Announcements {
                 self.finish(offer.folder, offer.token);
             }
@@ -191,10 +240,8 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn drop_all_offers(&mut self) {
-        let sessions: Vec<_> = self.state.offers.keys().copied().collect();
-        for session in sessions {
-            self.drop_offer(session);
-        }
+        let keys: Vec<_> = self.state.offers.keys().copied().collect();
+        keys.iter().for_each(|key| self.drop_offer(key));
     }
 
     /// A hint: what was begun with this member is over. It changes no trust.
@@ -206,16 +253,9 @@ impl<C: Crypto> Muaa<C> {
         if self.state.life == Life::Grouped && self.view.members.len() > 1 {
             return Verdict::Drop(Ignored::Stale);
         }
-        let theirs: Vec<_> = self
-            .state
-            .offers
-            .iter()
-            .filter(|(_, offer)| offer.from == from)
-            .map(|(session, _)| *session)
-            .collect();
-        for session in theirs {
-            self.drop_offer(session);
-        }
+        let theirs: Vec<_> =
+            self.state.offers.iter().filter(|(_, offer)| offer.from == from).map(|(key, _)| *key).collect();
+        theirs.iter().for_each(|key| self.drop_offer(key));
         if self.state.joining.as_ref().is_some_and(|(_, joining)| joining.offer.from == from) {
             self.withdraw_join();
         }
@@ -231,19 +271,17 @@ impl<C: Crypto> Muaa<C> {
         if abort.to != self.state.device.fingerprint {
             return Verdict::Ignore(Ignored::Unproven);
         }
-        let joining = self.state.joining.as_ref().filter(|(session, _)| *session == abort.session);
-        let offer =
-            joining.map(|(_, joining)| &joining.offer).or_else(|| self.state.offers.get(&abort.session));
+        let key = (abort.session, heard.content.key);
+        let joining = self.state.joining.as_ref();
+        let joining = joining.filter(|(session, joining)| (*session, joining.offer.fingerprint) == key);
+        let offer = joining.map(|(_, joining)| &joining.offer).or_else(|| self.state.offers.get(&key));
         let Some(offer) = offer else { return Verdict::Drop(Ignored::Stale) };
-        if offer.fingerprint != heard.content.key {
-            return Verdict::Ignore(Ignored::Unproven);
-        }
         let from = offer.from;
         let joined = joining.is_some();
         if joined {
             self.withdraw_join();
         }
-        self.drop_offer(abort.session);
+        self.drop_offer(&key);
         let why = match abort.reason {
             reason::WRONG_CODE if joined => Ended::WrongCode,
             reason::TOO_LARGE if joined => Ended::TooLarge,

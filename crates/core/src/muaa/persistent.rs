@@ -13,7 +13,7 @@ use sma_autocrypt::Table;
 
 use super::subkey::Subkey;
 use crate::{
-    AccountKey, Class, Code, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId,
+    AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Form, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
     config::{DAY, HOUR},
     shared::Shared,
@@ -149,9 +149,9 @@ pub(crate) struct Known {
     /// How often the own announcement was renewed since.
     #[n(5)]
     pub(crate) beats: u32,
-    /// The token of its waiting request.
+    /// Its waiting request.
     #[n(6)]
-    pub(crate) request: Option<Token>,
+    pub(crate) request: Option<Waiting>,
     /// A person said no to this key.
     #[n(7)]
     pub(crate) rejected: bool,
@@ -167,6 +167,20 @@ pub(crate) struct Known {
     /// The certificate of its latest announcement, which what is sealed to it goes by.
     #[cbor(n(11), with = "crate::wire::octets")]
     pub(crate) certificate: Bytes,
+}
+
+/// A request that waits for a person.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Waiting {
+    #[n(0)]
+    pub(crate) token: Token,
+    /// A later one takes its place.
+    #[n(1)]
+    pub(crate) sequence: u64,
+    /// Whose place it wants to take.
+    #[n(2)]
+    pub(crate) replaces: Option<MuaaId>,
 }
 
 /// A group with all that is replicated in it.
@@ -273,12 +287,14 @@ pub(crate) struct Session {
     pub(crate) stage: Stage,
     #[n(6)]
     pub(crate) started: Timestamp,
+    #[n(7)]
+    pub(crate) form: Form,
 }
 
 /// How far the member's side is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 pub(crate) enum Stage {
-    /// The code is shown.
+    /// The code or the link is shown.
     #[n(0)]
     Open,
     /// The newcomer proved itself; the accept, its proof and its key are kept until it is heard in the group.
@@ -311,6 +327,8 @@ pub(crate) struct SeenOffer {
     pub(crate) token: Token,
     #[n(8)]
     pub(crate) arrived: Timestamp,
+    #[n(9)]
+    pub(crate) form: Form,
 }
 
 /// The newcomer's side of a pairing, from the typed code to the accept.
@@ -389,8 +407,9 @@ pub(crate) struct Durable {
     pub(crate) links: BTreeMap<MuaaId, Link>,
     #[n(17)]
     pub(crate) sessions: Shared<BTreeMap<SessionId, Session>>,
+    /// By session and the member's device key: nobody takes the place of another's offer.
     #[n(18)]
-    pub(crate) offers: Shared<BTreeMap<SessionId, SeenOffer>>,
+    pub(crate) offers: Shared<BTreeMap<(SessionId, Fingerprint), SeenOffer>>,
     #[n(19)]
     pub(crate) joining: Option<(SessionId, Joining)>,
     #[n(20)]
@@ -401,8 +420,9 @@ pub(crate) struct Durable {
     pub(crate) removals: BTreeSet<(Folder, Token)>,
     #[n(23)]
     pub(crate) processed: Shared<BTreeMap<Token, u64>>,
+    /// The request posted to each MUAA.
     #[n(24)]
-    pub(crate) requested: Shared<BTreeSet<MuaaId>>,
+    pub(crate) requested: Shared<BTreeMap<MuaaId, Token>>,
     #[n(25)]
     pub(crate) formers: Shared<BTreeMap<Hash, Former>>,
     #[n(26)]
@@ -433,6 +453,9 @@ pub(crate) struct Durable {
     pub(crate) subkey: Subkey,
     #[cbor(n(40), with = "super::peers::table")]
     pub(crate) peers: Shared<Table>,
+    /// Whose place this device takes when it is let in.
+    #[n(50)]
+    pub(crate) replaces: Option<wire::Replaced>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -492,6 +515,7 @@ impl Durable {
             moves: Vec::new(),
             subkey: Subkey::new(now),
             peers: Table::new(config.peers_max).into(),
+            replaces: None,
         }
     }
 
@@ -520,7 +544,7 @@ impl Durable {
 }
 
 impl Session {
-    /// Forgets the code: nothing can be proven with it any more.
+    /// Forgets the code or the link: nothing can be proven with it any more.
     pub(crate) fn wipe(&mut self, stage: Stage) {
         self.password = Secret::default();
         self.seed = Secret::default();
@@ -529,19 +553,21 @@ impl Session {
 
     pub(crate) fn new(
         to: Option<MuaaId>,
-        code: &Code,
+        form: Form,
+        password: Secret,
         seed: [u8; 32],
         now: Timestamp,
-        config: &Config,
+        expires: Timestamp,
     ) -> Self {
         Self {
             to,
-            password: code.password(),
+            password,
             seed: Secret::new(seed.to_vec()),
-            expires: now + config.offer_lifetime,
+            expires,
             offer: Token::default(),
             stage: Stage::Open,
             started: now,
+            form,
         }
     }
 }

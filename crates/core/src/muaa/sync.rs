@@ -384,7 +384,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// A member that was forced out is told so, and gets nothing else.
     pub(super) fn tell_removed(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
-        let leads = Link { lead: true, ..Link::default() };
+        // Who signed something in this group is in it, whatever group it came from.
+        let leads = Link { lead: self.last_sequence(&key) == 0, ..Link::default() };
         let (group, update) = self.in_the_name_of(&leads, id, self.whole_state(key));
         let update = Update {
             keys: Vec::new(),

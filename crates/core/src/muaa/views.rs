@@ -4,15 +4,17 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{Account, Crypto, Fingerprint, Hash, MuaaId, Phase, Secret, SessionId, Sibling, Token};
+use crate::{Account, Crypto, Fingerprint, Form, Hash, MuaaId, Phase, Secret, SessionId, Sibling, Token};
 
-/// An offer that has arrived and that a code may be typed for.
+/// An offer that has arrived and that a code may be typed, or a link handed in, for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OfferView {
     /// Who says it shows the code.
     pub from: MuaaId,
     /// The session.
     pub session: SessionId,
+    /// What it says it shows.
+    pub form: Form,
 }
 
 impl<C: Crypto> Muaa<C> {
@@ -96,6 +98,7 @@ impl<C: Crypto> Muaa<C> {
             name: name.map(|register| register.value.clone()),
             member: member.is_some(),
             requesting: known.is_some_and(|known| known.request.is_some()),
+            replaces: known.and_then(|known| known.request?.replaces),
             fingerprint,
             added_by: member.map(|member| member.added_by),
             last_heard: known.map(|known| known.date),
@@ -106,11 +109,10 @@ impl<C: Crypto> Muaa<C> {
     /// The offers that a code may be typed for, by session.
     #[must_use]
     pub fn offers(&self) -> Vec<OfferView> {
-        let view = |(session, offer): (&SessionId, &super::persistent::SeenOffer)| OfferView {
-            from: offer.from,
-            session: *session,
-        };
-        self.state.offers.iter().map(view).collect()
+        let offers = self.state.offers.iter();
+        offers
+            .map(|((session, _), offer)| OfferView { from: offer.from, session: *session, form: offer.form })
+            .collect()
     }
 
     /// Whether a message of the own inbox was taken in: it may be removed, and is not taken in again.

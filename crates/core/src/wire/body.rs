@@ -4,7 +4,7 @@ use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use super::SignedOp;
-use crate::{Fingerprint, Hash, MuaaId, SessionId, Timestamp};
+use crate::{Fingerprint, Form, Hash, MuaaId, SessionId, Timestamp};
 
 /// A MUAA describes itself. Has no authority: it is a hint who might be there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -36,6 +36,21 @@ pub struct Request {
     /// Makes each request another one.
     #[n(1)]
     pub nonce: u64,
+    /// The member whose place it wants to take.
+    #[n(2)]
+    pub replaces: Option<Replaced>,
+}
+
+/// A member whose place a newcomer takes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Replaced {
+    /// Its id.
+    #[n(0)]
+    pub id: MuaaId,
+    /// Its device key, as it was announced.
+    #[n(1)]
+    pub fingerprint: Fingerprint,
 }
 
 /// A member offers to pair.
@@ -51,15 +66,18 @@ pub struct Offer {
     /// The device certificate that signed it.
     #[cbor(n(2), with = "crate::wire::octets")]
     pub certificate: Bytes,
-    /// The newcomer it is for; none if it is for whoever types the code.
+    /// The newcomer it is for; none if it is for whoever has the code or the link.
     #[n(3)]
     pub to: Option<MuaaId>,
     /// When it ends on the member's clock; informs people, and is bound by the transcript.
     #[n(4)]
     pub expires: Timestamp,
+    /// What the member shows.
+    #[n(5)]
+    pub form: Form,
 }
 
-/// A newcomer proves that it knows the code.
+/// A newcomer proves that it knows the code or the link.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Join {
@@ -75,9 +93,12 @@ pub struct Join {
     /// MAC(Kn, T).
     #[n(3)]
     pub mac: Hash,
+    /// The member whose place it takes; part of T.
+    #[n(4)]
+    pub replaces: Option<Replaced>,
 }
 
-/// A member proves that it knows the code, and sends the group's state.
+/// A member proves that it knows the code or the link, and sends the group's state.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Accept {

@@ -10,7 +10,7 @@ mod kind;
 mod op;
 mod update;
 
-pub use body::{Abort, Accept, Announcement, Join, Offer, Reject, Request};
+pub use body::{Abort, Accept, Announcement, Join, Offer, Reject, Replaced, Request};
 pub use kind::{Kind, Protection};
 pub use op::{Content, Seen, SignedOp};
 pub use update::{KeyMaterial, Update};
