@@ -12,6 +12,10 @@ test:
 sim *ARGS:
     cargo run --release -p sma-sim -- {{ARGS}}
 
-# Fuzzes one target of `fuzz/`. Needs a nightly toolchain and cargo-fuzz.
-fuzz TARGET *ARGS:
-    cargo +nightly fuzz run {{TARGET}} {{ARGS}}
+# Fuzzes one target of `fuzz/` for a minute: `just fuzz wire`, `just fuzz world 600`. Needs a nightly toolchain and cargo-fuzz.
+fuzz TARGET SECONDS="60":
+    fuzz/run {{SECONDS}} {{TARGET}}
+
+# Checks the models of the pairing with Verifpal.
+proofs *MODELS:
+    docs/proofs/run {{MODELS}}

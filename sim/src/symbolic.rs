@@ -52,15 +52,42 @@ fn term(label: &str, parts: &[&[u8]]) -> [u8; 32] {
     *blake3::hash(&octets).as_bytes()
 }
 
-fn public_of(secret: &Secret) -> [u8; 32] {
-    term("public", &[secret.expose()])
+/// The public terms of a device: of its primary key, which signs, and of its subkey, which encrypts.
+struct Public {
+    primary: [u8; 32],
+    subkey: [u8; 32],
 }
 
-/// A certificate is the public term and a digest of it, so that a flipped bit shows.
-fn public_in(certificate: &[u8]) -> Result<[u8; 32], CryptoError> {
-    let (public, check) = certificate.split_at_checked(32).ok_or(CryptoError)?;
-    let right = term("certificate", &[public])[..16] == *check;
-    if right { public.try_into().map_err(|_| CryptoError) } else { Err(CryptoError) }
+impl Public {
+    /// A device's secret key is the secret terms of both.
+    fn of(secret: &Secret) -> Result<Self, CryptoError> {
+        let (primary, subkey) = secret.expose().split_at_checked(32).ok_or(CryptoError)?;
+        Ok(Self { primary: term("public", &[primary]), subkey: term("public", &[subkey]) })
+    }
+
+    /// A certificate is both and a digest of them, so that a flipped bit shows. Who holds the secret key alone makes one.
+    fn read(certificate: &[u8]) -> Result<Self, CryptoError> {
+        let (primary, rest) = certificate.split_first_chunk().ok_or(CryptoError)?;
+        let (subkey, check) = rest.split_first_chunk().ok_or(CryptoError)?;
+        let right = term("certificate", &[primary, subkey])[..16] == *check;
+        if right { Ok(Self { primary: *primary, subkey: *subkey }) } else { Err(CryptoError) }
+    }
+
+    fn certificate(&self) -> Bytes {
+        let check = term("certificate", &[&self.primary, &self.subkey]);
+        [&self.primary[..], &self.subkey, &check[..16]].concat().into()
+    }
+}
+
+fn device_key(primary: &[u8], subkey: &[u8]) -> Result<DeviceKey, CryptoError> {
+    let secret = Secret::new([primary, subkey].concat());
+    let public = Public::of(&secret)?;
+    let fingerprint = fingerprint_of(&public)?;
+    Ok(DeviceKey { secret, certificate: public.certificate(), fingerprint })
+}
+
+fn fingerprint_of(public: &Public) -> Result<Fingerprint, CryptoError> {
+    Fingerprint::new(&term("fingerprint", &[&public.primary])).ok_or(CryptoError)
 }
 
 fn mask(key: &[u8; 32], nonce: &[u8], octets: &mut [u8]) {
@@ -99,16 +126,21 @@ impl Crypto for Symbolic {
     }
 
     fn new_device_key(&self, seed: &[u8; 32], _now: Timestamp) -> Result<DeviceKey, CryptoError> {
-        let secret = Secret::new(term("device", &[seed]).to_vec());
-        let public = public_of(&secret);
-        let certificate: Bytes = [&public[..], &term("certificate", &[&public])[..16]].concat().into();
-        let fingerprint = self.device_fingerprint(&certificate)?;
-        Ok(DeviceKey { secret, certificate, fingerprint })
+        device_key(&term("device", &[seed]), &term("subkey", &[seed]))
+    }
+
+    fn renew_device_key(
+        &self,
+        key: &Secret,
+        seed: &[u8; 32],
+        _now: Timestamp,
+    ) -> Result<DeviceKey, CryptoError> {
+        let (primary, _) = key.expose().split_at_checked(32).ok_or(CryptoError)?;
+        device_key(primary, &term("subkey", &[seed]))
     }
 
     fn device_fingerprint(&self, certificate: &[u8]) -> Result<Fingerprint, CryptoError> {
-        let public = public_in(certificate)?;
-        Fingerprint::new(&term("fingerprint", &[&public])).ok_or(CryptoError)
+        fingerprint_of(&Public::read(certificate)?)
     }
 
     fn sign(
@@ -119,7 +151,8 @@ impl Crypto for Symbolic {
         _seed: &[u8; 32],
         _now: Timestamp,
     ) -> Result<Bytes, CryptoError> {
-        Ok(Bytes::copy_from_slice(&term("signature", &[&public_of(key), label.as_bytes(), message])))
+        let public = Public::of(key)?.primary;
+        Ok(Bytes::copy_from_slice(&term("signature", &[&public, label.as_bytes(), message])))
     }
 
     fn verify(
@@ -129,18 +162,18 @@ impl Crypto for Symbolic {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), CryptoError> {
-        let public = public_in(certificate)?;
+        let public = Public::read(certificate)?.primary;
         let right = term("signature", &[&public, label.as_bytes(), message]) == *signature;
         right.then_some(()).ok_or(CryptoError)
     }
 
     fn seal(&self, certificate: &[u8], plain: &[u8], seed: &[u8; 32]) -> Result<Bytes, CryptoError> {
-        let public = public_in(certificate)?;
+        let public = Public::read(certificate)?.subkey;
         Ok(seal_under(&term("sealing", &[&public]), plain, seed))
     }
 
     fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
-        open_under(&term("sealing", &[&public_of(key)]), sealed)
+        open_under(&term("sealing", &[&Public::of(key)?.subkey]), sealed)
     }
 
     fn pake_share(&self, run: PakeRun<'_>) -> Bytes {
@@ -239,6 +272,21 @@ mod tests {
         flips(&signature, &|s| CRYPTO.verify(&key.certificate, "l", b"m", s).is_err());
         flips(&sealed, &|s| CRYPTO.open(&key.secret, s).is_err());
         assert!(CRYPTO.verify(&key.certificate, "k", b"m", &signature).is_err());
+    }
+
+    #[test]
+    fn a_renewed_key_signs_as_before_and_opens_only_what_is_sealed_to_it() {
+        let first = CRYPTO.new_device_key(&[1; 32], NOW).unwrap();
+        let second = CRYPTO.renew_device_key(&first.secret, &[2; 32], NOW).unwrap();
+        assert_eq!(first.fingerprint, second.fingerprint);
+        assert_eq!(CRYPTO.device_fingerprint(&second.certificate), Ok(first.fingerprint));
+        let signature = CRYPTO.sign(&second.secret, "l", b"m", &[3; 32], NOW).unwrap();
+        assert_eq!(CRYPTO.verify(&first.certificate, "l", b"m", &signature), Ok(()));
+        for (one, other) in [(&first, &second), (&second, &first)] {
+            let sealed = CRYPTO.seal(&one.certificate, b"plain", &[3; 32]).unwrap();
+            assert!(CRYPTO.open(&one.secret, &sealed).is_ok());
+            assert!(CRYPTO.open(&other.secret, &sealed).is_err());
+        }
     }
 
     #[test]

@@ -143,7 +143,8 @@ impl<C: Choices> World<C> {
                 update_bytes_max: 512,
                 ..Config::new("anna@example.org", &format!("device {n}"))
             };
-            let seed = self.choices.seed();
+            // No two machines draw the same, not even if the choices say so again and again.
+            let seed = *blake3::keyed_hash(&self.choices.seed(), &n.to_be_bytes()).as_bytes();
             let at = self.lab.add(&name, config, Some(id), seed);
             if self.choices.chance(self.faults.clock) {
                 let decade = 3650 * DAY;

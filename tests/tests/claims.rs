@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, OpId, Output, Phase, Token};
+use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, OpError, OpId, Output, Phase, Token};
 use sma_sim::{
     lab::{Fate, Step},
     stage::{Mishap, Stage},
@@ -211,6 +211,35 @@ fn a_late_timeout_and_a_spurious_one_change_nothing() {
     muaa.handle_timeout(earlier);
     assert_eq!(muaa.poll_output(), None::<Output>);
     assert_eq!(*muaa, before);
+}
+
+#[test]
+fn invariant_6_all_copies_of_an_update_that_was_appended_twice_go_when_it_is_replaced() {
+    let (mut stage, member, newcomer) = two();
+    assert!(stage.pair(member, newcomer));
+    stage.cut.insert(newcomer);
+    let rename = |stage: &mut Stage, name: &str| {
+        stage.command(member, Command::Rename { name: name.to_owned() }).unwrap();
+        stage.settle();
+    };
+    rename(&mut stage, "one");
+    stage.crash(member);
+    stage.lab.start(member);
+    stage.settle();
+    // What is replaced is looked for between the two attempts, and the first copy is found with it.
+    let mishap = |fate| Mishap { at: member, on: "APPEND _Autocrypt_SMA_27".to_owned(), fate, crash: false };
+    let lost = Fate::Refused(OpError::Denied);
+    stage.mishaps =
+        [Fate::UnknownDone, Fate::UnknownDone].into_iter().chain([lost; 10]).map(mishap).collect();
+    rename(&mut stage, "two");
+    stage.mishaps.clear();
+    rename(&mut stage, "three");
+    stage.advance(Duration::from_secs(3600));
+    let inbox = &stage.lab.store.folders[&Folder::Inbox(stage.id(newcomer).unwrap())];
+    assert_eq!(inbox.messages.len(), 1, "{:#?}", stage.lab.trace.clone().take());
+    stage.cut.clear();
+    stage.advance(Duration::from_secs(86_400));
+    holds(&stage);
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct Config {
     pub second_look: Duration,
     /// How old the own announcement may get before it is renewed.
     pub heartbeat: Duration,
+    /// How old the own encryption subkey may get before the next announcement brings another one.
+    pub subkey_life: Duration,
     /// Changes wait this long for others to be sent with them.
     pub gather: Duration,
     /// How long a pairing code is good for, an hour at most.
@@ -69,6 +71,7 @@ impl Config {
             poll_interval: 5 * MINUTE,
             second_look: Duration::from_secs(2),
             heartbeat: 7 * DAY,
+            subkey_life: 30 * DAY,
             gather: Duration::from_secs(2),
             offer_lifetime: 10 * MINUTE,
             suspend_after: 30 * DAY,

@@ -82,6 +82,18 @@ pub trait Crypto: Clone {
     /// Only if the implementation cannot make keys at all.
     fn new_device_key(&self, seed: &[u8; 32], now: Timestamp) -> Result<DeviceKey, CryptoError>;
 
+    /// The same device key, with its fingerprint, under another certificate that has a fresh encryption subkey in the place of
+    /// the former one: what is sealed to the one certificate is not opened by the other one's secret key.
+    ///
+    /// # Errors
+    /// `key` is not a device key.
+    fn renew_device_key(
+        &self,
+        key: &Secret,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<DeviceKey, CryptoError>;
+
     /// Checks a device certificate (bindings, key flags, algorithms, size) and gives its fingerprint.
     ///
     /// # Errors

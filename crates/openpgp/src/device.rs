@@ -78,12 +78,9 @@ pub(crate) fn signature(
 }
 
 fn generate(rng: &mut ChaCha20Rng, created: Timestamp) -> pgp::errors::Result<SignedSecretKey> {
-    let inner =
-        |kind: &KeyType, public| PubKeyInner::new(KeyVersion::V6, kind.to_alg(), created, None, public);
     let (public, secret) = KeyType::Ed25519.generate(&mut *rng)?;
-    let primary = SecretKey::new(PublicKey::from_inner(inner(&KeyType::Ed25519, public)?)?, secret)?;
-    let (public, secret) = KeyType::X25519.generate(&mut *rng)?;
-    let subkey = SecretSubkey::new(PublicSubkey::from_inner(inner(&KeyType::X25519, public)?)?, secret)?;
+    let primary = SecretKey::new(PublicKey::from_inner(inner(&KeyType::Ed25519, created, public)?)?, secret)?;
+    let subkey = generate_subkey(rng, created)?;
 
     let aead = [(SymmetricKeyAlgorithm::AES256, AeadAlgorithm::Ocb)].into_iter().collect();
     let mut direct = signature(rng, SignatureType::Key, &primary, created)?;
@@ -94,23 +91,59 @@ fn generate(rng: &mut ChaCha20Rng, created: Timestamp) -> pgp::errors::Result<Si
     ]);
     let direct = direct.sign_key(&primary, &Password::empty(), primary.public_key())?;
 
-    let mut binding = signature(rng, SignatureType::SubkeyBinding, &primary, created)?;
+    let details = SignedKeyDetails::new(vec![], vec![direct], vec![], vec![]);
+    let subkey = bind(rng, &primary, subkey, created)?;
+    Ok(SignedSecretKey::new(primary, details, vec![], vec![subkey]))
+}
+
+fn inner(kind: &KeyType, created: Timestamp, public: PublicParams) -> pgp::errors::Result<PubKeyInner> {
+    PubKeyInner::new(KeyVersion::V6, kind.to_alg(), created, None, public)
+}
+
+fn generate_subkey(rng: &mut ChaCha20Rng, created: Timestamp) -> pgp::errors::Result<SecretSubkey> {
+    let (public, secret) = KeyType::X25519.generate(&mut *rng)?;
+    SecretSubkey::new(PublicSubkey::from_inner(inner(&KeyType::X25519, created, public)?)?, secret)
+}
+
+/// Binds a subkey that encrypts to its primary key.
+fn bind(
+    rng: &mut ChaCha20Rng,
+    primary: &SecretKey,
+    subkey: SecretSubkey,
+    created: Timestamp,
+) -> pgp::errors::Result<SignedSecretSubKey> {
+    let mut binding = signature(rng, SignatureType::SubkeyBinding, primary, created)?;
     binding.hashed_subpackets.push(Subpacket::critical(SubpacketData::KeyFlags(subkey_flags()))?);
     let binding = binding.sign_subkey_binding(
-        &primary,
+        primary,
         primary.public_key(),
         &Password::empty(),
         subkey.public_key(),
     )?;
 
-    let details = SignedKeyDetails::new(vec![], vec![direct], vec![], vec![]);
-    let subkey = SignedSecretSubKey::new(subkey, vec![binding]);
-    Ok(SignedSecretKey::new(primary, details, vec![], vec![subkey]))
+    Ok(SignedSecretSubKey::new(subkey, vec![binding]))
 }
 
 /// Makes a device key.
 pub(crate) fn generate_key(seed: &[u8; 32], now: sma_core::Timestamp) -> Result<DeviceKey, CryptoError> {
-    let key = generate(&mut seeded::rng(seed), seconds(now)?).map_err(refused)?;
+    write(&generate(&mut seeded::rng(seed), seconds(now)?).map_err(refused)?)
+}
+
+/// The same device key with another subkey in the place of its own. No subkey is older than its primary key.
+pub(crate) fn renew(
+    key: &Secret,
+    seed: &[u8; 32],
+    now: sma_core::Timestamp,
+) -> Result<DeviceKey, CryptoError> {
+    let mut key = secret(key)?;
+    let created = seconds(now)?.max(key.created_at());
+    let mut rng = seeded::rng(seed);
+    let subkey = generate_subkey(&mut rng, created).map_err(refused)?;
+    key.secret_subkeys = vec![bind(&mut rng, &key.primary_key, subkey, created).map_err(refused)?];
+    write(&key)
+}
+
+fn write(key: &SignedSecretKey) -> Result<DeviceKey, CryptoError> {
     let mut secret = Zeroizing::new(Vec::with_capacity(key.write_len()));
     key.to_writer(&mut *secret).map_err(refused)?;
     let certificate = Bytes::from(key.to_public_key().to_bytes().map_err(refused)?);

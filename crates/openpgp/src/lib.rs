@@ -61,6 +61,15 @@ impl Crypto for OpenPgp {
         device::generate_key(seed, now)
     }
 
+    fn renew_device_key(
+        &self,
+        key: &Secret,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<DeviceKey, CryptoError> {
+        device::renew(key, seed, now)
+    }
+
     fn device_fingerprint(&self, certificate: &[u8]) -> Result<Fingerprint, CryptoError> {
         let key = self.keys.certificate(certificate)?;
         Fingerprint::new(key.fingerprint().as_bytes()).ok_or(CryptoError)

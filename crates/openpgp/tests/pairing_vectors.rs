@@ -117,6 +117,15 @@ impl Crypto for Recording {
         keys
     }
 
+    fn renew_device_key(
+        &self,
+        key: &Secret,
+        seed: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<DeviceKey, CryptoError> {
+        self.inner.renew_device_key(key, seed, now)
+    }
+
     fn new_device_key(&self, seed: &[u8; 32], now: Timestamp) -> Result<DeviceKey, CryptoError> {
         self.inner.new_device_key(seed, now)
     }

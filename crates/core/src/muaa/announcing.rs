@@ -33,6 +33,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Puts a fresh announcement in the place of the last one.
     pub(super) fn announce(&mut self) {
+        self.renew_subkey_if_due();
         let body = wire::Announcement {
             certificate: self.state.device.certificate.clone(),
             capabilities: 0,
@@ -58,6 +59,7 @@ impl<C: Crypto> Muaa<C> {
         if let Some(announced) = self.state.announced.as_mut().filter(|announced| announced.token == token) {
             announced.done = true;
             announced.at = self.now;
+            self.subkey_is_announced();
             self.io.read_soon(Folder::Announcements);
             self.changed();
         }
@@ -179,8 +181,13 @@ impl<C: Crypto> Muaa<C> {
             digest: body.digest,
             heard: self.now,
             warned: !alive && old.as_ref().is_some_and(|old| old.warned),
+            certificate: body.certificate.clone(),
         };
+        let renewed = old.as_ref().is_some_and(|old| old.certificate != known.certificate);
         self.state.siblings.insert(id, known);
+        if renewed {
+            self.seal_anew_for(id);
+        }
         self.changed();
         if old.is_none() {
             // Its request may have been read before it was known.

@@ -100,10 +100,11 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn remove_member(&mut self, target: Fingerprint) -> Result<(), InputError> {
         let Some(member) = self.view.members.get(&target).cloned() else { return Ok(()) };
         self.require_understanding_but_of(&target)?;
+        let certificate = self.sealing_certificate(member.id, &target).unwrap_or_default();
         for removal in self.removals_of(target) {
             self.append_to_log(&LogBody::Remove(removal));
         }
-        self.tell_removed(member.id, target, &member.certificate);
+        self.tell_removed(member.id, target, &certificate);
         self.rotate_account_key();
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Muaa,
     persistent::{Announced, InboxState, Known, Life},
+    subkey::Subkey,
 };
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
@@ -153,6 +154,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.moves.clear();
         self.state.device =
             self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
+        self.state.subkey = Subkey::new(self.now);
         self.state.incarnation = self.random.number();
         self.state.life = Life::Discovering;
         self.draw_another_id();

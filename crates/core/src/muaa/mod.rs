@@ -22,6 +22,7 @@ mod reading;
 mod saying;
 mod shown;
 mod storage;
+mod subkey;
 mod sync;
 mod versions;
 mod views;
@@ -140,7 +141,7 @@ impl<C: Crypto> Muaa<C> {
         let device = crypto.new_device_key(&random.seed(), now).expect("a device key can be made");
         let id = MuaaId(random.number());
         let incarnation = random.number();
-        let state = Durable::new(&config, id, device, incarnation);
+        let state = Durable::new(&config, id, device, incarnation, now);
         Self::start(config, crypto, random, state, now, true)
     }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::{
     Muaa,
     persistent::{InboxState, Item, Life, Link},
+    subkey::Subkey,
 };
 use crate::{
     Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, Token,
@@ -101,6 +102,7 @@ impl<C: Crypto> Muaa<C> {
         self.lay_down_key();
         self.clear_away_key();
         (self.state.device, self.state.id, self.state.incarnation) = (device, id, incarnation);
+        self.state.subkey = Subkey::new(self.now);
         self.state.inbox = InboxState::Drawn;
         self.state.moves.push(op);
         let surplus = self.state.moves.len().saturating_sub(MOVES_MAX);

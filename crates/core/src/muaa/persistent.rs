@@ -11,6 +11,7 @@ use minicbor::{Decode, Encode};
 
 use sma_autocrypt::Table;
 
+use super::subkey::Subkey;
 use crate::{
     AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Form, Hash, MuaaId, Secret, SessionId,
     Timestamp, Token,
@@ -163,6 +164,9 @@ pub(crate) struct Known {
     /// The program was told of its silence.
     #[n(10)]
     pub(crate) warned: bool,
+    /// The certificate of its latest announcement, which what is sealed to it goes by.
+    #[cbor(n(11), with = "crate::wire::octets")]
+    pub(crate) certificate: Bytes,
 }
 
 /// A request that waits for a person.
@@ -445,6 +449,8 @@ pub(crate) struct Durable {
     /// The latest moves that led to this device.
     #[n(35)]
     pub(crate) moves: Vec<SignedOp>,
+    #[n(36)]
+    pub(crate) subkey: Subkey,
     #[cbor(n(40), with = "super::peers::table")]
     pub(crate) peers: Shared<Table>,
     /// Whose place this device takes when it is let in.
@@ -463,7 +469,13 @@ pub(crate) struct Former {
 }
 
 impl Durable {
-    pub(crate) fn new(config: &Config, id: MuaaId, device: DeviceKey, incarnation: u64) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        id: MuaaId,
+        device: DeviceKey,
+        incarnation: u64,
+        now: Timestamp,
+    ) -> Self {
         Self {
             address: config.address.clone(),
             name: config.name.clone(),
@@ -501,6 +513,7 @@ impl Durable {
             own_announcements: BTreeMap::new(),
             former_keys: BTreeSet::new(),
             moves: Vec::new(),
+            subkey: Subkey::new(now),
             peers: Table::new(config.peers_max).into(),
             replaces: None,
         }
@@ -518,6 +531,7 @@ impl Durable {
         self.digests.iter_mut().for_each(|(_, at)| present(at));
         self.siblings.values_mut().for_each(|known| present(&mut known.heard));
         self.looked.iter_mut().for_each(present);
+        self.subkey.forget_the_future(now);
         for session in self.sessions.values_mut() {
             present(&mut session.started);
             session.expires = session.expires.min(session.started + SESSION_MAX);

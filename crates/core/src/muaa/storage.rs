@@ -474,6 +474,10 @@ impl<C: Crypto> Muaa<C> {
                     self.io.read_soon(*folder);
                 }
             }
+            (Task::Post(folder, _), OpError::Unknown) if *folder != Folder::Announcements => {
+                // There may be another one of it: who removes it must look for all.
+                self.io.seen.remove(folder);
+            }
             (Task::Post(_, token), OpError::TooLarge { max }) if self.write_smaller(*token, max) => {
                 self.tell(Event::StoreTrouble { op: task.name(), error });
                 self.io.trouble.remove(&task);
@@ -596,6 +600,9 @@ impl<C: Crypto> Muaa<C> {
             self.read_announcements(validity, complete, messages);
         } else {
             self.read_inbox(validity, complete, messages);
+            if !more {
+                self.forget_former_subkey();
+            }
         }
     }
 

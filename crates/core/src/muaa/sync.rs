@@ -86,8 +86,8 @@ impl<C: Crypto> Muaa<C> {
     /// Puts one joined update in the place of what the sibling has not read.
     fn write_to(&mut self, id: MuaaId) {
         let Some(mut link) = self.state.links.get(&id).cloned() else { return };
-        let Some((key, member)) = self.view.by_id(id) else { return };
-        let (key, certificate) = (*key, member.certificate.clone());
+        let Some(key) = self.view.by_id(id).map(|(key, _)| *key) else { return };
+        let Some(certificate) = self.sealing_certificate(id, &key) else { return };
         let part = self.part_for(&link, key);
         let (group, update) = self.in_the_name_of(&link, id, part.update);
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
@@ -136,7 +136,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// A sealed message of a member.
     pub(super) fn on_sync(&mut self, envelope: &crate::Envelope) -> Verdict {
-        let Ok(opened) = self.crypto.open(&self.state.device.secret, &envelope.body) else {
+        let Ok(opened) = self.open_sealed(&envelope.body) else {
             return Verdict::Ignore(Ignored::Unproven);
         };
         let Some(op) = wire::decode::<SignedOp>(opened.expose()) else {

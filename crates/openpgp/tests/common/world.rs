@@ -94,7 +94,10 @@ impl<C: Crypto> World<C> {
     /// Pairs two programs as a person does who reads the code on one and types it on the other; gives the code.
     pub(crate) fn pair(&mut self, member: usize, newcomer: usize) -> String {
         self.settle();
-        self.command(member, Command::Offer { to: self.programs[newcomer].muaa.id(), form: sma_core::Form::Code });
+        self.command(
+            member,
+            Command::Offer { to: self.programs[newcomer].muaa.id(), form: sma_core::Form::Code },
+        );
         self.settle();
         let shown = self.programs[member].events.iter().rev().find_map(|event| {
             let Event::ShowCode { code, .. } = event else { return None };

@@ -1,9 +1,10 @@
-//! Writes the seed corpora: `cargo run --manifest-path fuzz/Cargo.toml --bin seeds`. Everything in them is made by the
-//! project's own code from fixed seeds.
+//! Writes the seed corpora: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`. Everything in them is made by the
+//! project's own code from fixed seeds, or lies in `tests/data`.
 
 use std::{fs, io, path::Path};
 
-use sma_core::{Class, Crypto, Envelope, MuaaId, Timestamp, Token};
+use sma_autocrypt::{Date, Table, read};
+use sma_core::{Class, Crypto, Envelope, MuaaId, PairingLink, Timestamp, Token};
 use sma_openpgp::OpenPgp;
 use sma_sim::{
     choices::{Recorder, Seeded},
@@ -32,12 +33,11 @@ fn main() -> io::Result<()> {
             save("snapshot", &format!("paired-{at}"), snapshot.encode().expose())?;
         }
     }
-    save(
-        "autocrypt",
-        "header",
-        b"From: bob@example.org\r\nTo: anna@example.org\r\nDate: Fri, 15 Jan 2027 08:00:00 +0000\r\n\
-          Autocrypt: addr=bob@example.org; prefer-encrypt=mutual; keydata=AAAA\r\n\r\n",
-    )?;
+    let (g, f, s, k) = ("a1".repeat(32), "f1".repeat(32), "5e".repeat(16), "77".repeat(16));
+    let link = format!("autocrypt-sma:anna@example.org?v=1&g={g}&m=27&f={f}&s={s}&k={k}");
+    assert!(PairingLink::parse(&link).is_ok(), "{link}");
+    save("wire", "link", link.as_bytes())?;
+    mails()?;
     keys()?;
     for seed in 0..8 {
         let setup = Setup { muaas: 3, days: 10, faults: FaultSet::All };
@@ -48,16 +48,35 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
+fn mails() -> io::Result<()> {
+    let mail = b"From: bob@example.org\r\nTo: anna@example.org\r\nDate: Fri, 15 Jan 2027 08:00:00 +0000\r\n\
+        Autocrypt: addr=bob@example.org; prefer-encrypt=mutual; keydata=AAAA\r\n\r\n";
+    save("autocrypt", "header", mail)?;
+    save("autocrypt", "value", b"addr=bob@example.org; prefer-encrypt=mutual; keydata=AAAA")?;
+    let gpg = include_bytes!("../../tests/data/autocrypt-curve.eml");
+    save("autocrypt", "gpg", gpg)?;
+    let mut table = Table::new(100);
+    for mail in [&mail[..], gpg] {
+        let observed = read(mail, Date(NOW.as_secs()), 1).map_err(io::Error::other)?;
+        table.observe(&observed);
+    }
+    save("autocrypt", "peers", &table.shared().to_bytes())
+}
+
 fn keys() -> io::Result<()> {
-    let device = OpenPgp.new_device_key(&[7; 32], NOW).map_err(io::Error::other)?;
-    let account = OpenPgp.new_account_key("anna@example.org", &[8; 32], NOW).map_err(io::Error::other)?;
+    let device = OpenPgp::new().new_device_key(&[7; 32], NOW).map_err(io::Error::other)?;
+    let account =
+        OpenPgp::new().new_account_key("anna@example.org", &[8; 32], NOW).map_err(io::Error::other)?;
     save("certificate", "device", &device.certificate)?;
     save("certificate", "account", account.secret.expose())?;
     save("certificate", "armored", sma_openpgp::keys::armor_public(&account.public).as_bytes())?;
-    let sealed = OpenPgp.seal(&device.certificate, b"hello", &[9; 32]).map_err(io::Error::other)?;
+    save("certificate", "rsa", include_bytes!("../../tests/data/rsa.sec.asc"))?;
+    save("certificate", "revoked", include_bytes!("../../tests/data/revoked.sec.asc"))?;
+    save("certificate", "sequoia", include_bytes!("../../tests/data/sequoia.sec.asc"))?;
+    let sealed = OpenPgp::new().seal(&device.certificate, b"hello", &[9; 32]).map_err(io::Error::other)?;
     save("sealed", "message", &sealed)?;
     let signature =
-        OpenPgp.sign(&device.secret, "label", b"text", &[9; 32], NOW).map_err(io::Error::other)?;
+        OpenPgp::new().sign(&device.secret, "label", b"text", &[9; 32], NOW).map_err(io::Error::other)?;
     save("sealed", "signature", &signature)?;
     let envelope = Envelope {
         sender: MuaaId(27),
