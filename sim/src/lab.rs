@@ -165,6 +165,8 @@ impl Lab {
             self.machines[at].durable = Some(backup);
             self.machines[at].key = None;
             self.truth.seen.remove(&at);
+            self.truth.held.remove(&at);
+            self.truth.named.remove(&at);
             self.truth.versions.retain(|(machine, _), _| *machine != at);
             self.truth.copied = true;
         }
@@ -320,7 +322,12 @@ impl Lab {
     pub fn command(&mut self, at: usize, command: Command) -> Option<Result<(), InputError>> {
         let machine = &mut self.machines[at];
         let local = machine.local(self.now);
-        Some(machine.muaa.as_mut()?.handle_input(Input::Command(command), local))
+        let name = if let Command::Rename { name } = &command { Some(name.clone()) } else { None };
+        let taken = machine.muaa.as_mut()?.handle_input(Input::Command(command), local);
+        if let (Some(name), Ok(())) = (name, &taken) {
+            self.truth.named.insert(at, name);
+        }
+        Some(taken)
     }
 
     /// Tells a machine that a folder may have changed.

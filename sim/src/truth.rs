@@ -30,6 +30,10 @@ pub struct Truth {
     pub copied: bool,
     /// Of each machine and account key the versions it held, in the order in which it did.
     pub versions: BTreeMap<(usize, Fingerprint), Vec<Secret>>,
+    /// Of each machine the account keys that it held and that were not destroyed.
+    pub held: BTreeMap<usize, BTreeSet<Fingerprint>>,
+    /// What a person last called each machine's device, as far as the program took it.
+    pub named: BTreeMap<usize, String>,
     /// Messages that arrived after their sender had died: it may have looked for them in vain before.
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.

@@ -6,6 +6,7 @@ mod authenticity;
 mod bounded;
 mod convergence;
 mod foreign;
+mod lost;
 mod quiescence;
 mod resurrection;
 mod secrecy;
@@ -34,6 +35,7 @@ pub fn after_step(lab: &mut Lab, at: usize) {
         return;
     }
     let verdicts = [
+        ("2 no lost update", lost::check(lab, at)),
         ("3 no resurrection", resurrection::check(lab, at)),
         ("4 secrecy", secrecy::check(lab, at)),
         ("5 authenticity", authenticity::check(lab, at)),
@@ -62,9 +64,10 @@ pub fn at_rest(lab: &mut Lab) {
 #[must_use]
 pub fn broken_at_rest(lab: &Lab) -> Option<(&'static str, String)> {
     let convergence = || Some(("1 convergence", convergence::check(lab).err()?));
+    let lost = || Some(("2 no lost update", lost::check_at_rest(lab).err()?));
     let bounded = || Some(("6 bounded store", bounded::check_at_rest(lab).err()?));
     let foreign = || Some(("9 foreign mail", foreign::check_all(lab).err()?));
-    convergence().or_else(bounded).or_else(foreign)
+    convergence().or_else(lost).or_else(bounded).or_else(foreign)
 }
 
 fn report<const N: usize>(lab: &mut Lab, verdicts: [(&'static str, Verdict); N]) {
