@@ -177,9 +177,12 @@ impl Lab {
         let machine = &mut self.machines[at];
         let Some(muaa) = &machine.muaa else { return };
         let key = muaa.fingerprint();
-        let moved = machine.key.replace(key).filter(|before| *before != key && muaa.group().is_some());
-        if let Some(before) = moved {
+        let Some(before) = machine.key.replace(key).filter(|before| *before != key) else { return };
+        if muaa.group().is_some() {
             self.truth.moves(before, key);
+        } else {
+            // It began anew, and knows nothing of the group.
+            self.truth.seen.remove(&at);
         }
     }
 

@@ -210,6 +210,7 @@ impl<C: Crypto> Muaa<C> {
     /// What is not there any more, when everything was read.
     fn compare_with(&mut self, present: &BTreeSet<Token>) {
         self.io.heard.retain(|token, _| present.contains(token));
+        self.tell_who_is_behind(present);
         let own = self.state.announced.as_ref().filter(|announced| announced.done);
         if own.is_some_and(|announced| !present.contains(&announced.token)) {
             self.state.announced = None;

@@ -104,7 +104,7 @@ impl<C: Crypto> Muaa<C> {
         for removal in self.removals_of(target) {
             self.append_to_log(&LogBody::Remove(removal));
         }
-        self.tell_removed(member.id, target, &certificate);
+        self.tell_standing(member.id, target, &certificate);
         self.rotate_account_key();
         Ok(())
     }

@@ -36,7 +36,7 @@ impl<C: Crypto> Muaa<C> {
         }
         // Whom the group does not take in any more is told so.
         for (key, member) in ended.into_iter().filter(|(key, _)| *key != own) {
-            self.tell_removed(member.id, key, &member.certificate);
+            self.tell_standing(member.id, key, &member.certificate);
         }
         self.changed();
     }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::{
     Muaa,
     persistent::{InboxState, Item, Life, Link},
+    reading::Heard,
     subkey::Subkey,
 };
 use crate::{
@@ -136,6 +137,34 @@ impl<C: Crypto> Muaa<C> {
         if !taken.is_empty() {
             self.find_own_among(&taken);
             self.evaluate();
+        }
+    }
+
+    /// A member announces itself under a number below one it had announced before, and the newer announcement is gone: its state may
+    /// have been put back, and nothing else would tell it so. Once for each such announcement.
+    pub(super) fn tell_who_is_behind(&mut self, present: &BTreeSet<Token>) {
+        self.io.outdated.retain(|token| present.contains(token));
+        if self.state.life != Life::Grouped {
+            return;
+        }
+        let behind = |heard: &&Heard| {
+            let known = self.state.siblings.get(&heard.content.author);
+            let newer = known.is_some_and(|known| {
+                known.fingerprint == heard.content.key
+                    && known.sequence > heard.content.sequence
+                    && !present.contains(&known.token)
+            });
+            newer
+                && heard.content.kind() == Kind::Announcement
+                && !self.io.outdated.contains(&heard.token)
+                && self.view.members.contains_key(&heard.content.key)
+        };
+        let behind: Vec<_> = self.io.heard.values().map(|(_, heard)| heard).filter(behind).cloned().collect();
+        for heard in behind {
+            self.io.outdated.insert(heard.token);
+            if let Some(body) = heard.content.body::<crate::wire::Announcement>() {
+                self.tell_standing(heard.content.author, heard.content.key, &body.certificate);
+            }
         }
     }
 

@@ -288,8 +288,9 @@ impl<C: Crypto> Muaa<C> {
             _ => Ended::Aborted,
         };
         self.tell(Event::PairingEnded { with: from, why });
-        if joined && abort.reason == reason::KEY_ENDED && self.state.group.is_none() {
-            self.start_over();
+        if joined && abort.reason == reason::KEY_ENDED {
+            // With another key a person may pair it again.
+            if self.state.group.is_none() { self.start_over() } else { self.go_on_as_another(0) }
         }
         Verdict::Done
     }

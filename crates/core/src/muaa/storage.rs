@@ -115,6 +115,8 @@ pub(super) struct Io {
     pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
     /// Announcements and offers that were found to be protected as they must be.
     pub(super) heard: BTreeMap<Token, (Envelope, Heard)>,
+    /// Announcements whose authors were told that they have said more than that.
+    pub(super) outdated: BTreeSet<Token>,
 }
 
 impl Io {

@@ -378,16 +378,18 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
         let mine = self.is_foremost() || self.former_group_of(id).is_some();
         if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && mine {
-            self.tell_removed(id, *key, certificate);
+            self.tell_standing(id, *key, certificate);
         }
     }
 
-    /// A member that was forced out is told so, and gets nothing else.
-    pub(super) fn tell_removed(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
+    /// A device is told where it stands: that it was forced out, or that it has said more than it knows. It gets the log, and
+    /// nothing else.
+    pub(super) fn tell_standing(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
         // Who signed something in this group is in it, whatever group it came from.
         let leads = Link { lead: self.last_sequence(&key) == 0, ..Link::default() };
         let (group, update) = self.in_the_name_of(&leads, id, self.whole_state(key));
         let update = Update {
+            received: self.state.links.get(&id).map_or(0, |link| link.received),
             keys: Vec::new(),
             settings: Default::default(),
             digest: Hash::default(),
