@@ -162,7 +162,10 @@ impl<C: Crypto> Muaa<C> {
         let behind: Vec<_> = self.io.heard.values().map(|(_, heard)| heard).filter(behind).cloned().collect();
         for heard in behind {
             self.io.outdated.insert(heard.token);
-            if let Some(body) = heard.content.body::<crate::wire::Announcement>() {
+            let waits =
+                self.state.links.get(&heard.content.author).is_some_and(|link| !link.waiting.is_empty());
+            // An update that waits tells it as well.
+            if let Some(body) = heard.content.body::<crate::wire::Announcement>().filter(|_| !waits) {
                 self.tell_standing(heard.content.author, heard.content.key, &body.certificate);
             }
         }

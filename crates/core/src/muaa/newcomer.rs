@@ -39,9 +39,9 @@ impl<C: Crypto> Muaa<C> {
         if !self.may_be(heard.content.author, &heard.content.key) {
             return Verdict::Ignore(Ignored::Unproven);
         }
-        let member = self.view.members.contains_key(&heard.content.key);
+        // A member of the own group may be in another one and not know of it.
         let same = self.state.group.as_ref().is_some_and(|own| own.log.group() == group);
-        if member || same {
+        if same {
             return useless;
         }
         let key = (offer.session, heard.content.key);

@@ -112,6 +112,9 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let token = self.post(Folder::Inbox(id), Class::Sync, body);
+        if let Some(old) = self.state.farewells.remove(&id) {
+            self.withdraw(Folder::Inbox(id), old);
+        }
         for (_, old) in std::mem::take(&mut link.waiting) {
             self.withdraw(Folder::Inbox(id), old);
         }
@@ -137,7 +140,9 @@ impl<C: Crypto> Muaa<C> {
     /// A sealed message of a member.
     pub(super) fn on_sync(&mut self, envelope: &crate::Envelope) -> Verdict {
         let Ok(opened) = self.open_sealed(&envelope.body) else {
-            return Verdict::Ignore(Ignored::Unproven);
+            // A member replaces what was sealed to a subkey that is destroyed; one that is out does not.
+            let out = self.view.ended.values().any(|(id, _)| *id == envelope.sender);
+            return if out { Verdict::Drop(Ignored::Unproven) } else { Verdict::Ignore(Ignored::Unproven) };
         };
         let Some(op) = wire::decode::<SignedOp>(opened.expose()) else {
             return Verdict::Ignore(Ignored::Malformed);
