@@ -39,9 +39,12 @@ impl<C: Crypto> Muaa<C> {
         if !self.may_be(heard.content.author, &heard.content.key) {
             return Verdict::Ignore(Ignored::Unproven);
         }
-        // A member of the own group may be in another one and not know of it.
+        // A member of the own group may be in another one and not know of it; but not if it has spoken here since.
+        let link = self.state.links.get(&heard.content.author);
+        let spoke = self.view.members.contains_key(&heard.content.key)
+            && link.is_some_and(|link| link.received > heard.content.sequence);
         let same = self.state.group.as_ref().is_some_and(|own| own.log.group() == group);
-        if same {
+        if same || spoke {
             return useless;
         }
         let key = (offer.session, heard.content.key);
