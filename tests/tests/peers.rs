@@ -197,3 +197,23 @@ fn what_was_learnt_before_pairing_is_brought_along() {
     assert_eq!(known(&stage), [4, 4]);
     assert_eq!(stage.broken(), None);
 }
+
+#[test]
+fn invariant_5_what_a_removed_device_tells_of_peers_is_dropped() {
+    let mut stage = paired(3, 256 << 10);
+    let removed = stage.id(2).unwrap();
+    stage.cut.insert(2);
+    read_many(&mut stage, 2, 3);
+    stage.command(0, Command::Remove { id: removed }).unwrap();
+    stage.settle();
+    // Its update is appended before it hears that it is out.
+    stage.cut.remove(&2);
+    stage.advance(Duration::from_secs(3600));
+    assert!(stage.told.iter().any(|(at, event)| *at == 0 && is_not_of_a_member(event)), "it was read");
+    assert_eq!(known(&stage), [0, 0, 3]);
+    assert_eq!(stage.broken(), None);
+}
+
+fn is_not_of_a_member(event: &Event) -> bool {
+    matches!(event, Event::Ignored { why: sma_core::Ignored::NotAMember, .. })
+}

@@ -12,7 +12,7 @@ use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
     shared::Shared,
     state::{Log, Register, Settings},
-    wire::{KeyMaterial, Update, encode},
+    wire::{KeyMaterial, SignedOp, Update, encode},
 };
 
 /// A digest, and what it was made of.
@@ -103,23 +103,27 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Joins what a member sent.
-    pub(super) fn take_in(&mut self, update: &Update) {
+    /// Joins log operations, and takes in the account keys that come with them.
+    pub(super) fn take_ops(&mut self, ops: &[SignedOp], keys: &[KeyMaterial]) {
         let max = self.config.log_max;
-        let crypto = self.crypto.clone();
         let taken = match self.state.group.as_mut() {
-            Some(group) if !update.ops.is_empty() => group.log.join(&crypto, &update.ops, max),
+            Some(group) if !ops.is_empty() => group.log.join(&self.crypto, ops, max),
             Some(_) | None => Vec::new(),
         };
         // The keys first, so that a new current key can be told of.
-        if !update.keys.is_empty() {
+        if !keys.is_empty() {
             let named = self.state.membership().keys;
-            update.keys.iter().for_each(|material| self.take_key(material, &named));
+            keys.iter().for_each(|material| self.take_key(material, &named));
         }
         if !taken.is_empty() {
             self.find_own_among(&taken);
             self.evaluate();
         }
+    }
+
+    /// Joins what a member sent.
+    pub(super) fn take_in(&mut self, update: &Update) {
+        self.take_ops(&update.ops, &update.keys);
         let mut news = false;
         for (name, register) in &update.settings {
             news |= self.state.settings.join(name, register);

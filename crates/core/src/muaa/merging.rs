@@ -2,7 +2,7 @@
 
 use super::{
     Muaa,
-    persistent::{Former, Group, Life, Link},
+    persistent::{Former, Group, Life},
     reading::Verdict,
 };
 use crate::{
@@ -23,20 +23,18 @@ impl<C: Crypto> Muaa<C> {
         let op = self.sign_content(kind, Some(log.group()), body, former.previous, Some(log.heads()));
         log.join(&self.crypto, &[op], self.config.log_max);
         let own = self.state.device.fingerprint;
-        for (key, member) in &view.members {
-            if *key != own && !self.view.ended.contains_key(key) {
-                self.lead_one(key, member);
-            }
+        let others = view.members.iter().filter(|(key, _)| **key != own);
+        let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| self.view.ended.contains_key(*key));
+        for (key, member) in led {
+            self.lead_one(key, member);
         }
-        let ended = |(key, _): &(&Fingerprint, &Member)| self.view.ended.contains_key(*key);
-        let ended: Vec<_> = view.members.iter().filter(ended).map(|(key, one)| (*key, one.clone())).collect();
         let group = log.group();
         if self.state.formers.len() < FORMERS_MAX || self.state.formers.contains_key(&group) {
             self.state.formers.insert(group, Former { log, into });
         }
         // Whom the group does not take in any more is told so.
-        for (key, member) in ended.into_iter().filter(|(key, _)| *key != own) {
-            self.tell_standing(member.id, key, &member.certificate);
+        for (key, member) in ended {
+            self.tell_standing(member.id, *key, &member.certificate);
         }
         self.changed();
     }
@@ -76,9 +74,9 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// What is said to a member that is to be led here is said in the name of the group it is still in.
-    pub(super) fn in_the_name_of(&self, link: &Link, id: MuaaId, update: Update) -> (Option<Hash>, Update) {
+    pub(super) fn in_the_name_of(&self, leads: bool, id: MuaaId, update: Update) -> (Option<Hash>, Update) {
         let own = self.state.group.as_ref().map(|group| group.log.group());
-        let former = self.former_group_of(id).filter(|_| link.lead);
+        let former = self.former_group_of(id).filter(|_| leads);
         let Some(former) = former else { return (own, update) };
         let key = self.state.device.fingerprint;
         let merges = former.log.entries().filter(|(_, entry)| {
@@ -98,15 +96,7 @@ impl<C: Crypto> Muaa<C> {
         let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
         if here && target == own {
             // It may say what is not known here, as that this device was removed.
-            let ops = update.merged.clone().unwrap_or_default();
-            self.take_in(&Update {
-                ops,
-                keys: Vec::new(),
-                settings: Default::default(),
-                merged: None,
-                peers: None,
-                ..update.clone()
-            });
+            self.take_ops(update.merged.as_deref().unwrap_or_default(), &[]);
             self.answer_leader(content);
             return Verdict::Done;
         }

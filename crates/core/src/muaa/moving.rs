@@ -131,13 +131,7 @@ impl<C: Crypto> Muaa<C> {
         if let Some(sequence) = moves.iter().filter(own).filter_map(|op| Some(op.content()?.sequence)).max() {
             self.found_ahead(sequence);
         }
-        let max = self.config.log_max;
-        let Some(group) = self.state.group.as_mut().filter(|_| !moves.is_empty()) else { return };
-        let taken = group.log.join(&self.crypto, &moves, max);
-        if !taken.is_empty() {
-            self.find_own_among(&taken);
-            self.evaluate();
-        }
+        self.take_ops(&moves, &[]);
     }
 
     /// A member announces itself under a number below one it had announced before, and the newer announcement is gone: its state may

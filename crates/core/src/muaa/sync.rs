@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
     config::{DAY, HOUR},
-    state::Membership,
+    state::{Log, Membership},
     wire::{self, Content, Kind, Protection, SignedOp, Update},
 };
 
@@ -89,7 +89,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(key) = self.view.by_id(id).map(|(key, _)| *key) else { return };
         let Some(certificate) = self.sealing_certificate(id, &key) else { return };
         let part = self.part_for(&link, key);
-        let (group, update) = self.in_the_name_of(&link, id, part.update);
+        let (group, update) = self.in_the_name_of(link.lead, id, part.update);
         let Some(body) = self.seal_update(&certificate, group, &update) else { return };
         let sequence = self.state.sequence;
         if update.has_news() {
@@ -163,14 +163,21 @@ impl<C: Crypto> Muaa<C> {
         if content.group != own {
             return self.on_foreign_update(&op, &content, &update);
         }
-        let view = self.view_with(&content, &update);
+        let Some((log, view)) = self.log_with(&content, &update) else {
+            return Verdict::Ignore(Ignored::Stale);
+        };
         let member = view.members.get(&content.key).filter(|member| member.id == content.author);
         let Some(certificate) = member.map(|member| member.certificate.clone()) else {
             // It may be a member whose introduction is still on its way: the message stays.
             if !view.ended.contains_key(&content.key) {
                 return Verdict::Ignore(Ignored::NotAMember);
             }
-            self.take_last_words(&op, &content, update);
+            let certificate = log.certificate(&content.key, content.author);
+            if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
+                // Its last words: what it did before it ended is void or not by the rules of the log, on all devices alike, whoever
+                // was heard first. So two that remove each other both hear of it.
+                self.take_ops(&update.ops, &[]);
+            }
             return Verdict::Drop(Ignored::NotAMember);
         };
         if !op.is_by(&self.crypto, &certificate) {
@@ -180,26 +187,16 @@ impl<C: Crypto> Muaa<C> {
         Verdict::Done
     }
 
-    /// The members as far as is known, or, if the author is none, by what the update itself brings: whoever let it in may be gone
+    /// The log and the members as far as is known, or, if the author is none, by what the update itself brings: whoever let it in may be gone
     /// before saying so; one that moved, or returned from a long silence, says so itself.
-    fn view_with(&self, content: &Content, update: &Update) -> Cow<'_, Membership> {
+    fn log_with(&self, content: &Content, update: &Update) -> Option<(Log, Cow<'_, Membership>)> {
+        let mut log = self.state.group.as_ref()?.log.clone();
         let known = self.view.members.contains_key(&content.key);
-        let group = self.state.group.as_ref().filter(|_| !known);
-        let Some(mut log) = group.map(|group| group.log.clone()) else { return Cow::Borrowed(&self.view) };
-        let news = log.join(&self.crypto, &update.ops, self.config.log_max);
-        if news.is_empty() { Cow::Borrowed(&self.view) } else { Cow::Owned(Membership::of(&log)) }
-    }
-
-    /// Of a device that ended nothing counts but its operations: what it did before is void or not by the rules of the log, on
-    /// all devices alike, whoever was heard first. So two that remove each other both hear of it.
-    fn take_last_words(&mut self, op: &SignedOp, content: &Content, update: Update) {
-        let Some(mut log) = self.state.group.as_ref().map(|group| group.log.clone()) else { return };
-        log.join(&self.crypto, &update.ops, self.config.log_max);
-        let certificate = log.certificate(&content.key, content.author);
-        if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
-            let words = Update { keys: Vec::new(), settings: Default::default(), merged: None, ..update };
-            self.take_in(&words);
+        if known || log.join(&self.crypto, &update.ops, self.config.log_max).is_empty() {
+            return Some((log, Cow::Borrowed(&self.view)));
         }
+        let view = Membership::of(&log);
+        Some((log, Cow::Owned(view)))
     }
 
     fn on_update(&mut self, content: &Content, update: &Update) {
@@ -391,8 +388,8 @@ impl<C: Crypto> Muaa<C> {
     /// nothing else.
     pub(super) fn tell_standing(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
         // Who signed something in this group is in it, whatever group it came from.
-        let leads = Link { lead: self.last_sequence(&key) == 0, ..Link::default() };
-        let (group, update) = self.in_the_name_of(&leads, id, self.whole_state(key));
+        let leads = self.last_sequence(&key) == 0;
+        let (group, update) = self.in_the_name_of(leads, id, self.whole_state(key));
         let update = Update {
             received: self.state.links.get(&id).map_or(0, |link| link.received),
             keys: Vec::new(),
