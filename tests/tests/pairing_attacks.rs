@@ -45,12 +45,7 @@ fn ignored_as(stage: &Stage, at: usize, reason: Ignored) -> bool {
 fn the_guess_of_the_right_code_would_let_the_stranger_in_and_be_noticed() {
     let (mut stage, member, newcomer) = two();
     let mut stranger = Stranger::new();
-    stage.offer(member, newcomer).unwrap();
-    alone(&mut stage, member);
-    let offer = take(&mut stage, newcomer, Class::Offer);
-    let code = stage.lab.machines[member].shown.clone().unwrap().code;
-    let id = stage.id(newcomer).unwrap();
-    let join = stranger.guess(&offer, &code, id, 5);
+    let join = stranger.guess_right(&mut stage, member, newcomer);
     send(&mut stage, member, join);
     stage.settle();
     let violation = stage.lab.violation.clone().expect("a stranger got in and nobody noticed");

@@ -17,12 +17,7 @@ fn a_wish_that_is_not_in_the_transcript_costs_the_guess() {
     for added in [true, false] {
         let (mut stage, member, newcomer) = two();
         let mut stranger = Stranger::new();
-        stage.offer(member, newcomer).unwrap();
-        alone(&mut stage, member);
-        let offer = take(&mut stage, newcomer, Class::Offer);
-        let code = stage.lab.machines[member].shown.clone().unwrap().code;
-        let id = stage.id(newcomer).unwrap();
-        let join = stranger.guess(&offer, &code, id, 5);
+        let join = stranger.guess_right(&mut stage, member, newcomer);
         let mut content = content_of(&join);
         let mut body: wire::Join = content.body().unwrap();
         body.replaces = place_of(&stage, member).filter(|_| added);

@@ -78,6 +78,16 @@ impl Stranger {
         stage.settle();
     }
 
+    /// Has the member make an offer to the newcomer, and answers it in its place with the code that is shown.
+    pub(crate) fn guess_right(&mut self, stage: &mut Stage, member: usize, newcomer: usize) -> Envelope {
+        stage.offer(member, newcomer).unwrap();
+        alone(stage, member);
+        let offer = take(stage, newcomer, Class::Offer);
+        let code = stage.lab.machines[member].shown.clone().unwrap().code;
+        let id = stage.id(newcomer).unwrap();
+        self.guess(&offer, &code, id, 5)
+    }
+
     /// The join that answers an offer with this code, under the newcomer's id and incarnation.
     pub(crate) fn guess(
         &mut self,

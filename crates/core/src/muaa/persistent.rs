@@ -1,5 +1,8 @@
 //! What of a MUAA is durable, and its encoding.
 
+mod codecs;
+mod handshakes;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -11,10 +14,12 @@ use minicbor::{Decode, Encode};
 
 use sma_autocrypt::Table;
 
+pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Waiting};
+
 use super::subkey::Subkey;
 use crate::{
-    AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Form, Hash, MuaaId, Secret, SessionId,
-    Timestamp, Token,
+    AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId, Timestamp,
+    Token,
     config::{DAY, HOUR},
     shared::Shared,
     state::{Log, Membership, Settings},
@@ -169,20 +174,6 @@ pub(crate) struct Known {
     pub(crate) certificate: Bytes,
 }
 
-/// A request that waits for a person.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Waiting {
-    #[n(0)]
-    pub(crate) token: Token,
-    /// A later one takes its place.
-    #[n(1)]
-    pub(crate) sequence: u64,
-    /// Whose place it wants to take.
-    #[n(2)]
-    pub(crate) replaces: Option<MuaaId>,
-}
-
 /// A group with all that is replicated in it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -269,85 +260,6 @@ impl Link {
     }
 }
 
-/// The member's side of a pairing.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Session {
-    #[n(0)]
-    pub(crate) to: Option<MuaaId>,
-    #[n(1)]
-    pub(crate) password: Secret,
-    #[n(2)]
-    pub(crate) seed: Secret,
-    #[n(3)]
-    pub(crate) expires: Timestamp,
-    #[n(4)]
-    pub(crate) offer: Token,
-    #[n(5)]
-    pub(crate) stage: Stage,
-    #[n(6)]
-    pub(crate) started: Timestamp,
-    #[n(7)]
-    pub(crate) form: Form,
-}
-
-/// How far the member's side is.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-pub(crate) enum Stage {
-    /// The code or the link is shown.
-    #[n(0)]
-    Open,
-    /// The newcomer proved itself; the accept, its proof and its key are kept until it is heard in the group.
-    #[n(1)]
-    Accepted(#[n(0)] Fingerprint, #[n(1)] Token, #[n(2)] Hash, #[n(3)] Secret),
-    /// Over; kept for a while so that its number is not used again.
-    #[n(2)]
-    Over,
-}
-
-/// An offer that arrived.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct SeenOffer {
-    #[n(0)]
-    pub(crate) from: MuaaId,
-    #[n(1)]
-    pub(crate) group: Hash,
-    #[n(2)]
-    pub(crate) fingerprint: Fingerprint,
-    #[n(3)]
-    pub(crate) incarnation: u64,
-    #[cbor(n(4), with = "crate::wire::octets")]
-    pub(crate) share: Bytes,
-    #[n(5)]
-    pub(crate) expires: Timestamp,
-    #[n(6)]
-    pub(crate) folder: Folder,
-    #[n(7)]
-    pub(crate) token: Token,
-    #[n(8)]
-    pub(crate) arrived: Timestamp,
-    #[n(9)]
-    pub(crate) form: Form,
-}
-
-/// The newcomer's side of a pairing, from the typed code to the accept.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Joining {
-    #[n(0)]
-    pub(crate) offer: SeenOffer,
-    /// Km and Kw, and the transcript.
-    #[n(1)]
-    pub(crate) member_key: Secret,
-    #[n(2)]
-    pub(crate) bundle_key: Secret,
-    #[n(3)]
-    pub(crate) transcript: Hash,
-    #[n(4)]
-    pub(crate) join: Token,
-}
-
 /// A message to append.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -381,7 +293,7 @@ pub(crate) struct Durable {
     pub(crate) id: MuaaId,
     #[n(4)]
     pub(crate) inbox: InboxState,
-    #[cbor(n(5), with = "device_key")]
+    #[cbor(n(5), with = "codecs::device_key")]
     pub(crate) device: DeviceKey,
     #[n(6)]
     pub(crate) incarnation: u64,
@@ -395,7 +307,7 @@ pub(crate) struct Durable {
     pub(crate) siblings: Shared<BTreeMap<MuaaId, Known>>,
     #[n(11)]
     pub(crate) group: Option<Group>,
-    #[cbor(n(12), with = "account_keys")]
+    #[cbor(n(12), with = "codecs::account_keys")]
     pub(crate) keys: Shared<BTreeMap<Fingerprint, AccountKey>>,
     #[n(13)]
     pub(crate) settings: Shared<Settings>,
@@ -540,104 +452,5 @@ impl Durable {
 
     pub(crate) fn membership(&self) -> Membership {
         self.group.as_ref().map(|group| Membership::of(&group.log)).unwrap_or_default()
-    }
-}
-
-impl Session {
-    /// Forgets the code or the link: nothing can be proven with it any more.
-    pub(crate) fn wipe(&mut self, stage: Stage) {
-        self.password = Secret::default();
-        self.seed = Secret::default();
-        self.stage = stage;
-    }
-
-    pub(crate) fn new(
-        to: Option<MuaaId>,
-        form: Form,
-        password: Secret,
-        seed: [u8; 32],
-        now: Timestamp,
-        expires: Timestamp,
-    ) -> Self {
-        Self {
-            to,
-            password,
-            seed: Secret::new(seed.to_vec()),
-            expires,
-            offer: Token::default(),
-            stage: Stage::Open,
-            started: now,
-            form,
-        }
-    }
-}
-
-mod device_key {
-    use minicbor::{Decoder, Encoder};
-
-    use crate::{DeviceKey, Secret};
-
-    pub(crate) fn encode<C, W: minicbor::encode::Write>(
-        key: &DeviceKey,
-        e: &mut Encoder<W>,
-        ctx: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(3)?
-            .encode_with(&key.secret, ctx)?
-            .bytes(&key.certificate)?
-            .encode_with(key.fingerprint, ctx)?
-            .ok()
-    }
-
-    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<DeviceKey, minicbor::decode::Error> {
-        if d.array()? != Some(3) {
-            return Err(minicbor::decode::Error::message("not a device key"));
-        }
-        let secret: Secret = d.decode_with(ctx)?;
-        let certificate = bytes::Bytes::copy_from_slice(d.bytes()?);
-        Ok(DeviceKey { secret, certificate, fingerprint: d.decode_with(ctx)? })
-    }
-}
-
-mod account_keys {
-    use std::collections::BTreeMap;
-
-    use bytes::Bytes;
-    use minicbor::{Decoder, Encoder};
-
-    use crate::{AccountKey, Fingerprint, shared::Shared};
-
-    type Keys = BTreeMap<Fingerprint, AccountKey>;
-
-    pub(crate) fn encode<C, W: minicbor::encode::Write>(
-        keys: &Keys,
-        e: &mut Encoder<W>,
-        ctx: &mut C,
-    ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        e.array(keys.len() as u64)?;
-        for key in keys.values() {
-            e.array(4)?.encode_with(&key.secret, ctx)?.bytes(&key.public)?;
-            e.encode_with(key.fingerprint, ctx)?.encode_with(key.created, ctx)?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn decode<C>(
-        d: &mut Decoder<'_>,
-        ctx: &mut C,
-    ) -> Result<Shared<Keys>, minicbor::decode::Error> {
-        let malformed = || minicbor::decode::Error::message("not account keys");
-        let mut keys = Keys::new();
-        for _ in 0..d.array()?.ok_or_else(malformed)? {
-            if d.array()? != Some(4) {
-                return Err(malformed());
-            }
-            let secret = d.decode_with(ctx)?;
-            let public = Bytes::copy_from_slice(d.bytes()?);
-            let fingerprint = d.decode_with(ctx)?;
-            let created = d.decode_with(ctx)?;
-            keys.insert(fingerprint, AccountKey { secret, public, fingerprint, created });
-        }
-        Ok(keys.into())
     }
 }
