@@ -51,7 +51,7 @@ pub fn render(envelope: &Envelope, text: &Text) -> Vec<u8> {
     let boundary = format!("sma.{}", envelope.token);
     let (media, subtype) = MEDIA_TYPE;
     let parts = vec![
-        MimePart::new("text/plain", text.paragraph.as_str()),
+        paragraph(&text.paragraph),
         MimePart::new(format!("{media}/{subtype}"), envelope.body.as_ref()).attachment("autocrypt-sma.bin"),
     ];
     let mut message = Vec::new();
@@ -71,6 +71,13 @@ pub fn render(envelope: &Envelope, text: &Text) -> Vec<u8> {
 
 pub(crate) fn plain(address: &str) -> Address<'static> {
     Address::new_address(None::<&str>, address.to_owned())
+}
+
+/// The part for people. mail-builder leaves a CR without LF and a NUL as they are, which RFC 5322 (section 2.3) forbids in
+/// a body: the one becomes the end of a line, the other is left out.
+pub(crate) fn paragraph(text: &str) -> MimePart<'static> {
+    let lines = text.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "");
+    MimePart::new("text/plain", lines)
 }
 
 /// The address for `To`; only one that needs no quoting, encoding or folding is taken as it is.

@@ -11,7 +11,7 @@ use sma_core::{Timestamp, Token};
 use crate::{
     MESSAGE_BYTES_MAX,
     parse::{few_content_types, is_of_type, only_header},
-    render::plain,
+    render::{paragraph, plain},
 };
 
 /// The header that marks a setup message, and its value.
@@ -64,7 +64,7 @@ pub fn render_setup_message(
         armored.trim()
     );
     let parts = vec![
-        MimePart::new("text/plain", text.paragraph.as_str()),
+        paragraph(&text.paragraph),
         MimePart::new(format!("{}/{}", MEDIA_TYPE.0, MEDIA_TYPE.1), file)
             .attachment("autocrypt-setup-message.html"),
     ];

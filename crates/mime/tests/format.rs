@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_for_people_disturbs_the_message(to in ".{0,90}", subject in ".{0,200}", paragraph in "(.|\n){0,400}") {
+    fn no_text_for_people_disturbs_the_message(to in ".{0,90}", subject in ".{0,200}", paragraph in "(.|[\0\r\n]|\r\n){0,400}") {
         let message = render(&example(), &Text { to, subject, paragraph });
         assert_transportable(&message);
         prop_assert_eq!(parse(&message), Parsed::Envelope(example()));
