@@ -152,8 +152,22 @@ fn pick(lab: &Lab, choices: &mut impl Choices) -> Option<(usize, usize)> {
         None => return None,
     };
     let newcomers: Vec<_> = waiting.into_iter().chain(groups.flatten()).collect();
-    let newcomer = *newcomers.get(choices.below(newcomers.len() as u64) as usize)?;
+    if newcomers.is_empty() {
+        return strangers(lab, &members);
+    }
+    let newcomer = newcomers[choices.below(newcomers.len() as u64) as usize];
     Some((members[choices.below(members.len() as u64) as usize], newcomer))
+}
+
+/// Two members of one group who do not know it of one another, though each sees that the other is there.
+fn strangers(lab: &Lab, members: &[usize]) -> Option<(usize, usize)> {
+    let muaa = |at: usize| lab.machines[at].muaa.as_ref();
+    let is_strange = |to: usize, other: usize| {
+        let (Some(to), Some(other)) = (muaa(to), muaa(other)) else { return false };
+        to.siblings().iter().any(|seen| seen.fingerprint == other.fingerprint() && !seen.member)
+    };
+    let mut pairs = members.iter().flat_map(|one| members.iter().map(|other| (*one, *other)));
+    pairs.find(|(one, other)| is_strange(*one, *other) && is_strange(*other, *one))
 }
 
 /// The code with one wrong digit, or the link without one of its characters.

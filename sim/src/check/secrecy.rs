@@ -1,17 +1,10 @@
 //! 4: an account's secret key is only where a person paired a device by its code, not on one that was removed when the key
 //! was made, and never in the open in a folder.
 
-use std::collections::BTreeSet;
-
-use sma_core::{Fingerprint, Folder};
+use sma_core::Folder;
 
 use super::Verdict;
-use crate::{
-    lab::Lab,
-    store::Kept,
-    symbolic::ACCOUNT_SECRET,
-    truth::{Origin, member_keys},
-};
+use crate::{lab::Lab, store::Kept, symbolic::ACCOUNT_SECRET, truth::Origin};
 
 pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let machine = &lab.machines[at];
@@ -19,8 +12,9 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let own = muaa.fingerprint();
     for key in muaa.account().keys {
         let Some(origin) = lab.truth.keys.get(&key) else {
-            let members = member_keys(muaa);
-            let barred: BTreeSet<Fingerprint> = lab.truth.removed.difference(&members).copied().collect();
+            // A removal that every device forgot which knew of it, being put back to a backup, bars nobody.
+            let ended = muaa.ended_keys().map(|(key, _)| key);
+            let barred = ended.filter(|key| lab.truth.removed.contains(key)).collect();
             lab.truth.keys.insert(key, Origin { device: own, barred });
             continue;
         };

@@ -6,6 +6,7 @@ use sma_autocrypt::Table;
 
 use super::{
     Muaa,
+    merging::removed_in,
     persistent::{Group, Item, Life, Link},
 };
 use crate::{
@@ -67,6 +68,9 @@ impl<C: Crypto> Muaa<C> {
         self.notice_later_version(&before);
         self.drop_settled_requests();
         self.notice_own_end();
+        if !present.is_subset(&known) && !self.state.formers.is_empty() {
+            self.bring_removals(self.removed_before());
+        }
         self.changed();
     }
 
@@ -141,9 +145,7 @@ impl<C: Crypto> Muaa<C> {
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
         Update {
-            received: 0,
             digest: self.digest().unwrap_or_default(),
-            ask: false,
             ops,
             keys: self.held_keys().map(material).collect(),
             settings: self
@@ -152,9 +154,7 @@ impl<C: Crypto> Muaa<C> {
                 .iter()
                 .map(|(name, register)| (name.clone(), register.clone()))
                 .collect(),
-            merged: None,
-            to,
-            peers: None,
+            ..Update::new(to)
         }
     }
 
@@ -243,8 +243,24 @@ impl<C: Crypto> Muaa<C> {
         if let Some(former) = former.filter(led) {
             self.lead(&former, &former_view);
         }
-        self.bring_removals(&former_view);
+        self.state.formers.remove(&group);
+        let mut removed = self.removed_before();
+        removed.extend(removed_in(&former_view));
+        self.bring_removals(removed);
         self.io.read_again(self.own_inbox());
+        self.changed();
+    }
+
+    /// Joins what another member of the own group knows that knew nothing of this one, and has everybody told what this one knows.
+    pub(super) fn find_members(&mut self, update: &Update, (by, sequence): (MuaaId, u64)) {
+        self.take_in(update);
+        for link in self.state.links.values_mut() {
+            link.full = true;
+        }
+        if let Some(link) = self.state.links.get_mut(&by) {
+            link.received = sequence;
+            link.owes = true;
+        }
         self.changed();
     }
 

@@ -1,9 +1,11 @@
 //! Two groups become one: a device that enters another group brings the members of the group it was in.
 
+use std::collections::BTreeSet;
+
 use super::{
     Muaa,
     persistent::{Former, Group, Life},
-    reading::Verdict,
+    reading::{Heard, Verdict},
 };
 use crate::{
     Crypto, Fingerprint, Gone, Hash, Ignored, MuaaId,
@@ -39,18 +41,36 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
-    /// Who was forced out of the own former group is not a sibling again because it is a member of the other one.
-    pub(super) fn bring_removals(&mut self, former: &Membership) {
-        let own = self.state.device.fingerprint;
-        let removed = former.ended.iter().filter(|(key, (_, how))| **key != own && *how == Gone::Removed);
-        let removed: Vec<_> = removed.map(|(key, _)| *key).collect();
-        for key in removed {
+    /// The log of a group, from what is known of it here if this device is in it or was, and from these operations.
+    pub(super) fn log_of(&self, group: Hash, ops: &[SignedOp]) -> Option<Log> {
+        let max = self.config.log_max;
+        let own = self.state.group.as_ref().map(|own| &own.log).filter(|log| log.group() == group);
+        let known = own.or_else(|| self.state.formers.get(&group).map(|former| &former.log));
+        let Some(mut log) = known.cloned() else { return Log::from_ops(&self.crypto, group, ops, max) };
+        log.join(&self.crypto, ops, max);
+        Some(log)
+    }
+
+    /// Who was forced out of a group that this device was in.
+    pub(super) fn removed_before(&self) -> BTreeSet<Fingerprint> {
+        let logs = self.state.formers.values().map(|former| &former.log);
+        logs.flat_map(|log| removed_in(&Membership::of(log))).collect()
+    }
+
+    /// Who was forced out of a group that this device was in is not a sibling again because the own group has it.
+    pub(super) fn bring_removals(&mut self, mut removed: BTreeSet<Fingerprint>) {
+        removed.remove(&self.state.device.fingerprint);
+        let back: Vec<_> = self.view.members.keys().filter(|key| removed.contains(key)).copied().collect();
+        for key in back {
             // If this program is too old to say so, it goes on with the group as it is.
             let _ = self.remove_member(key);
         }
     }
 
     fn lead_one(&mut self, key: &Fingerprint, member: &Member) {
+        if self.removed_before().contains(key) {
+            return;
+        }
         if !self.view.members.contains_key(key) {
             let introduction = Introduction {
                 id: member.id,
@@ -71,6 +91,33 @@ impl<C: Crypto> Muaa<C> {
         let fits =
             |former: &&Former| Some(former.into) == own && Membership::of(&former.log).by_id(id).is_some();
         self.state.formers.values().find(fits)
+    }
+
+    /// Who offers to let this device into a group in which it was, and is out there, does not know it: it is told so.
+    pub(super) fn tells_of_former(&mut self, heard: &Heard, group: Hash) -> bool {
+        let Some(log) = self.state.formers.get(&group).map(|former| former.log.clone()) else { return false };
+        let out = Membership::of(&log).ended.contains_key(&heard.content.key);
+        if out {
+            self.tell_it_is_out(heard.content.author, &heard.content.key, log);
+        }
+        out
+    }
+
+    /// A device that takes itself for a member of a group that this one is or was in gets the log by which it is none, and
+    /// nothing else.
+    pub(super) fn tell_it_is_out(&mut self, id: MuaaId, key: &Fingerprint, log: Log) {
+        let group = log.group();
+        let Some(certificate) = self.sealing_certificate(id, key) else { return };
+        let update = Update { ops: log.ops(), ..Update::new(*key) };
+        if let Some(former) = self.state.formers.get_mut(&group) {
+            former.log = log;
+        } else if self.group() == Some(group) {
+            self.take_ops(&update.ops, &[]);
+        } else {
+            return;
+        }
+        self.say_farewell(id, &certificate, Some(group), &update);
+        self.changed();
     }
 
     /// What is said to a member that is to be led here is said in the name of the group it is still in.
@@ -145,13 +192,7 @@ impl<C: Crypto> Muaa<C> {
     fn unite(&mut self, said: &Content, update: &Update, target: Hash, left_already: bool) {
         let Some(ops) = &update.merged else { return };
         let Some(own) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
-        let max = self.config.log_max;
-        let Some(mut log) = Log::from_ops(&self.crypto, target, ops, max).filter(|_| target != own) else {
-            return;
-        };
-        if let Some(former) = self.state.formers.get(&target) {
-            log.join(&self.crypto, &former.log.ops(), max);
-        }
+        let Some(log) = self.log_of(target, ops).filter(|_| target != own) else { return };
         let view = Membership::of(&log);
         if !view.members.contains_key(&self.state.device.fingerprint) {
             if let Some((_, Gone::Removed)) = view.ended.get(&self.state.device.fingerprint) {
@@ -170,6 +211,11 @@ impl<C: Crypto> Muaa<C> {
             self.enter_group(log, update, (said.author, said.sequence));
         }
     }
+}
+
+pub(super) fn removed_in(view: &Membership) -> Vec<Fingerprint> {
+    let removed = view.ended.iter().filter(|(_, (_, how))| *how == Gone::Removed);
+    removed.map(|(key, _)| *key).collect()
 }
 
 /// The group in which the author's group goes on, by a merge that the author itself signed.

@@ -18,6 +18,20 @@ use crate::{
 /// Names an offer: its session and its member's device key.
 type OfferKey = (SessionId, Fingerprint);
 
+/// Why an accept is not taken.
+enum Rejected {
+    /// As any message may be.
+    Ignored(Ignored),
+    /// By this log, to which this device added what it knew, the member is none any more.
+    Out(Log),
+}
+
+impl From<Ignored> for Rejected {
+    fn from(why: Ignored) -> Self {
+        Self::Ignored(why)
+    }
+}
+
 impl<C: Crypto> Muaa<C> {
     /// A member offers to let this MUAA in. Nothing is proven: it only lets a person type a code or hand in a link.
     pub(super) fn on_offer(&mut self, heard: &Heard) -> Verdict {
@@ -39,12 +53,7 @@ impl<C: Crypto> Muaa<C> {
         if !self.may_be(heard.content.author, &heard.content.key) {
             return Verdict::Ignore(Ignored::Unproven);
         }
-        // A member of the own group may be in another one and not know of it; but not if it has spoken here since.
-        let link = self.state.links.get(&heard.content.author);
-        let spoke = self.view.members.contains_key(&heard.content.key)
-            && link.is_some_and(|link| link.received > heard.content.sequence);
-        let same = self.state.group.as_ref().is_some_and(|own| own.log.group() == group);
-        if same || spoke {
+        if self.has_what_is_offered(heard, &offer, group) || self.tells_of_former(heard, group) {
             return useless;
         }
         let key = (offer.session, heard.content.key);
@@ -73,6 +82,17 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
         self.tell(Event::OfferSeen { from, session: offer.session, form: offer.form });
         Verdict::Keep
+    }
+
+    fn has_what_is_offered(&self, heard: &Heard, offer: &wire::Offer, group: Hash) -> bool {
+        let member = self.view.members.contains_key(&heard.content.key);
+        if self.group() == Some(group) {
+            // A member that takes this one for none: neither may know of the other, and nobody be left to tell them.
+            return member || offer.to.is_none() || self.view.ended.contains_key(&heard.content.key);
+        }
+        // A member of the own group may be in another one and not know of it; but not if it has spoken here since.
+        let link = self.state.links.get(&heard.content.author);
+        member && link.is_some_and(|link| link.received > heard.content.sequence)
     }
 
     /// A code or a link, from this member or from any.
@@ -209,10 +229,22 @@ impl<C: Crypto> Muaa<C> {
             Ok((log, update)) => {
                 self.state.joining = None;
                 self.drop_all_offers();
-                self.enter_group(log, &update, (joining.offer.from, heard.content.sequence));
+                let by = (joining.offer.from, heard.content.sequence);
+                if self.group() == Some(log.group()) {
+                    self.find_members(&update, by);
+                } else {
+                    self.enter_group(log, &update, by);
+                }
                 Verdict::Done
             }
-            Err(why) => Verdict::Ignore(why),
+            Err(Rejected::Ignored(why)) => Verdict::Ignore(why),
+            Err(Rejected::Out(log)) => {
+                self.state.joining = None;
+                let (id, key) = (joining.offer.from, joining.offer.fingerprint);
+                self.tell_it_is_out(id, &key, log);
+                self.tell(Event::PairingEnded { with: id, why: Ended::Aborted });
+                Verdict::Drop(Ignored::NotAMember)
+            }
         }
     }
 
@@ -221,25 +253,30 @@ impl<C: Crypto> Muaa<C> {
         accept: &wire::Accept,
         joining: &Joining,
         heard: &Heard,
-    ) -> Result<(Log, Update), Ignored> {
+    ) -> Result<(Log, Update), Rejected> {
         let expected = self.crypto.mac(&joining.member_key, joining.transcript.as_bytes());
         if !bool::from(expected.ct_eq(accept.mac.as_bytes())) {
-            return Err(Ignored::Unproven);
+            return Err(Ignored::Unproven.into());
         }
         let opened =
             self.crypto.open_bundle(&joining.bundle_key, &accept.bundle).map_err(|_| Ignored::Unproven)?;
         let update: Update = wire::decode(opened.expose()).ok_or(Ignored::Malformed)?;
-        if update.to != self.state.device.fingerprint {
-            return Err(Ignored::Unproven);
-        }
-        let log = Log::from_ops(&self.crypto, joining.offer.group, &update.ops, self.config.log_max)
-            .ok_or(Ignored::Malformed)?;
-        let view = Membership::of(&log);
         let (own, theirs) = (self.state.device.fingerprint, joining.offer.fingerprint);
-        let member = view.members.get(&theirs).filter(|_| heard.content.key == theirs);
-        let member = member.ok_or(Ignored::Unproven)?;
+        if update.to != own || heard.content.key != theirs {
+            return Err(Ignored::Unproven.into());
+        }
+        let log = self.log_of(joining.offer.group, &update.ops).ok_or(Ignored::Malformed)?;
+        let view = Membership::of(&log);
+        if view.ended.contains_key(&theirs) {
+            return Err(Rejected::Out(log));
+        }
+        let member = view.members.get(&theirs).ok_or(Ignored::Unproven)?;
         let fits = view.members.get(&own).is_some_and(|entry| entry.id == self.state.id);
-        (fits && self.check(heard, &member.certificate)).then_some((log, update)).ok_or(Ignored::Unproven)
+        if fits && self.check(heard, &member.certificate) {
+            Ok((log, update))
+        } else {
+            Err(Ignored::Unproven.into())
+        }
     }
 
     fn drop_all_offers(&mut self) {

@@ -398,11 +398,21 @@ impl<C: Crypto> Muaa<C> {
             peers: None,
             ..update
         };
-        if let Some(body) = self.seal_update(certificate, group, &update) {
-            let token = self.post(Folder::Inbox(id), Class::Sync, body);
-            if let Some(old) = self.state.farewells.insert(id, token) {
-                self.withdraw(Folder::Inbox(id), old);
-            }
+        self.say_farewell(id, certificate, group, &update);
+    }
+
+    /// What is said to a device that is not written to otherwise, in the place of what was said to it before.
+    pub(super) fn say_farewell(
+        &mut self,
+        id: MuaaId,
+        certificate: &[u8],
+        group: Option<Hash>,
+        update: &Update,
+    ) {
+        let Some(body) = self.seal_update(certificate, group, update) else { return };
+        let token = self.post(Folder::Inbox(id), Class::Sync, body);
+        if let Some(old) = self.state.farewells.insert(id, token) {
+            self.withdraw(Folder::Inbox(id), old);
         }
     }
 }

@@ -4,7 +4,9 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{Account, Crypto, Fingerprint, Form, Hash, MuaaId, Phase, Secret, SessionId, Sibling, Token};
+use crate::{
+    Account, Crypto, Fingerprint, Form, Gone, Hash, MuaaId, Phase, Secret, SessionId, Sibling, Token,
+};
 
 /// An offer that has arrived and that a code may be typed, or a link handed in, for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +77,12 @@ impl<C: Crypto> Muaa<C> {
     /// The fingerprints of the device keys of the group's members, in ascending order.
     pub fn member_keys(&self) -> impl Iterator<Item = Fingerprint> {
         self.view.members.keys().copied()
+    }
+
+    /// The fingerprints of the device keys that were in the group and are out, in ascending order, and how each ended. A device
+    /// that is to be let in again takes another key.
+    pub fn ended_keys(&self) -> impl Iterator<Item = (Fingerprint, Gone)> {
+        self.view.ended.iter().map(|(key, (_, how))| (*key, *how))
     }
 
     /// All other MUAAs that are known, by id: enough for a page "my devices".

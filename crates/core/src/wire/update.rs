@@ -50,6 +50,22 @@ pub struct Update {
 }
 
 impl Update {
+    /// One that says nothing yet, for the device with this key.
+    #[must_use]
+    pub fn new(to: Fingerprint) -> Self {
+        Self {
+            received: 0,
+            digest: Hash::default(),
+            ask: false,
+            ops: Vec::new(),
+            keys: Vec::new(),
+            settings: BTreeMap::new(),
+            merged: None,
+            to,
+            peers: None,
+        }
+    }
+
     /// Whether there is something in it that the recipient has to acknowledge.
     #[must_use]
     pub fn has_news(&self) -> bool {
