@@ -158,6 +158,21 @@ fn much_news_at_once_is_told_in_parts_and_urgent_news_does_not_wait_for_them() {
 }
 
 #[test]
+fn a_device_that_asks_before_all_parts_have_come_gets_the_next_one() {
+    let mut stage = paired(2, 6 << 10);
+    stage.cut.insert(1);
+    read_many(&mut stage, 0, 60);
+    // They are never there at the same time, so each finds the other's state to differ before it has all of it.
+    for day in 0..40 {
+        stage.cut = [day % 2].into();
+        stage.advance(Duration::from_secs(86_400));
+    }
+    stage.cut.clear();
+    assert_eq!(known(&stage), [60, 60]);
+    assert_eq!(stage.broken(), None);
+}
+
+#[test]
 fn an_update_that_the_server_finds_too_large_is_written_again_smaller() {
     let mut stage = paired(2, 256 << 10);
     stage.lab.store.body_max = 10 << 10;

@@ -6,7 +6,6 @@ use sma_autocrypt::Table;
 
 use super::{
     Muaa,
-    merging::removed_in,
     persistent::{Group, Item, Life, Link},
 };
 use crate::{
@@ -68,9 +67,6 @@ impl<C: Crypto> Muaa<C> {
         self.notice_later_version(&before);
         self.drop_settled_requests();
         self.notice_own_end();
-        if !present.is_subset(&known) && !self.state.formers.is_empty() {
-            self.bring_removals(self.removed_before());
-        }
         self.changed();
     }
 
@@ -239,14 +235,12 @@ impl<C: Crypto> Muaa<C> {
             link.received = sequence;
             link.owes = true;
         }
+        self.state.formers.remove(&group);
+        self.bring_removals(&former_view);
         let led = |former: &Group| former.log.group() != group && !former_view.needs_update();
         if let Some(former) = former.filter(led) {
             self.lead(&former, &former_view);
         }
-        self.state.formers.remove(&group);
-        let mut removed = self.removed_before();
-        removed.extend(removed_in(&former_view));
-        self.bring_removals(removed);
         self.io.read_again(self.own_inbox());
         self.changed();
     }

@@ -3,12 +3,18 @@
 //! The log names each version of each key by the hash of its secret octets; updates carry the octets. So whoever is asked which
 //! of two versions counts looks into the log, and an older one never takes the place of a newer one.
 
+use std::time::Duration;
+
 use super::{Muaa, limits::KEYS_BYTES_MAX, persistent::Item};
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Gone, Hash, InputError, Phase, Secret,
+    config::DAY,
     state::{Destruction, Entry, KeyNotice, Keys, LogBody, Membership},
     wire::KeyMaterial,
 };
+
+/// For how long a key is waited for that is to be the current one, while nothing else changes.
+const LOST_AFTER: Duration = DAY.saturating_mul(14);
 
 impl<C: Crypto> Muaa<C> {
     /// Takes a key that a person brings along: before a group is founded for its first one, later as the current one. Other octets
@@ -173,7 +179,7 @@ impl<C: Crypto> Muaa<C> {
     /// A remover makes a new account key. If all who removed a device are out as well, so are their keys: one of those who stay
     /// makes another one, else mail would go on under a key that the removed device holds. Likewise if the key that is to be
     /// current was destroyed at the same time.
-    pub(super) fn rotate_after_crossing_removals(&mut self) {
+    pub(super) fn rotate_if_needed(&mut self) {
         if self.io.removals_due {
             self.name_orphaned_keys();
         }
@@ -183,6 +189,18 @@ impl<C: Crypto> Muaa<C> {
                 self.rotate_account_key();
             }
         }
+        if self.current_is_lost() && self.is_foremost() {
+            self.rotate_account_key();
+        }
+    }
+
+    /// The log names a key as the current one that this device does not hold, and nobody has sent it for long: whoever held it was
+    /// put back to a backup, or is gone.
+    fn current_is_lost(&self) -> bool {
+        let held = self.view.current.is_none_or(|current| self.state.keys.contains_key(&current));
+        let settled =
+            || self.state.digests.last().is_some_and(|(_, since)| self.now.since(*since) > LOST_AFTER);
+        !held && settled()
     }
 
     fn lacks_a_key(&self) -> bool {

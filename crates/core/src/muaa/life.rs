@@ -27,7 +27,7 @@ impl<C: Crypto> Muaa<C> {
             // Before the announcements were read it may not know that its state is not the latest.
             Life::Grouped if self.io.read.contains(&Folder::Announcements) => {
                 self.watch_over_silence();
-                self.rotate_after_crossing_removals();
+                self.rotate_if_needed();
             }
             Life::Grouped | Life::Suspended | Life::Removed | Life::Left => {}
         }

@@ -1,14 +1,12 @@
 //! Two groups become one: a device that enters another group brings the members of the group it was in.
 
-use std::collections::BTreeSet;
-
 use super::{
     Muaa,
     persistent::{Former, Group, Life},
     reading::{Heard, Verdict},
 };
 use crate::{
-    Crypto, Fingerprint, Gone, Hash, Ignored, MuaaId,
+    Crypto, Fingerprint, Hash, Ignored, MuaaId,
     state::{Introduction, Log, LogBody, Member, Membership, Merge},
     wire::{Content, Kind, SignedOp, Update},
 };
@@ -26,7 +24,8 @@ impl<C: Crypto> Muaa<C> {
         log.join(&self.crypto, &[op], self.config.log_max);
         let own = self.state.device.fingerprint;
         let others = view.members.iter().filter(|(key, _)| **key != own);
-        let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| self.view.ended.contains_key(*key));
+        let is_out = |key| self.view.ended.contains_key(key) || self.view.removed.contains(key);
+        let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| is_out(*key));
         for (key, member) in led {
             self.lead_one(key, member);
         }
@@ -51,24 +50,24 @@ impl<C: Crypto> Muaa<C> {
         Some(log)
     }
 
-    /// Who was forced out of a group that this device was in.
-    pub(super) fn removed_before(&self) -> BTreeSet<Fingerprint> {
-        let logs = self.state.formers.values().map(|former| &former.log);
-        logs.flat_map(|log| removed_in(&Membership::of(log))).collect()
-    }
-
-    /// Who was forced out of a group that this device was in is not a sibling again because the own group has it.
-    pub(super) fn bring_removals(&mut self, mut removed: BTreeSet<Fingerprint>) {
-        removed.remove(&self.state.device.fingerprint);
-        let back: Vec<_> = self.view.members.keys().filter(|key| removed.contains(key)).copied().collect();
-        for key in back {
-            // If this program is too old to say so, it goes on with the group as it is.
-            let _ = self.remove_member(key);
+    /// Who was forced out of a group that this device was in is forced out of the own one, whether or not it is in it: nobody
+    /// lets it in who does not know, and nobody is let in by it.
+    pub(super) fn bring_removals(&mut self, former: &Membership) {
+        let own = self.state.device.fingerprint;
+        for key in former.removed.iter().filter(|key| **key != own) {
+            if self.view.members.contains_key(key) {
+                // If this program is too old to say so, it goes on with the group as it is.
+                let _ = self.remove_member(*key);
+            } else if !self.view.removed.contains(key) {
+                for removal in self.removals_of(*key) {
+                    self.append_to_log(&LogBody::Remove(removal));
+                }
+            }
         }
     }
 
     fn lead_one(&mut self, key: &Fingerprint, member: &Member) {
-        if self.removed_before().contains(key) {
+        if self.view.removed.contains(key) {
             return;
         }
         if !self.view.members.contains_key(key) {
@@ -155,6 +154,7 @@ impl<C: Crypto> Muaa<C> {
         };
         former.log.join(&self.crypto, &update.ops, max);
         let view = Membership::of(&former.log);
+        self.bring_removals(&view);
         self.changed();
         let member = view.members.get(&content.key).filter(|member| member.id == content.author);
         let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
@@ -195,7 +195,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(log) = self.log_of(target, ops).filter(|_| target != own) else { return };
         let view = Membership::of(&log);
         if !view.members.contains_key(&self.state.device.fingerprint) {
-            if let Some((_, Gone::Removed)) = view.ended.get(&self.state.device.fingerprint) {
+            if view.removed.contains(&self.state.device.fingerprint) {
                 self.end(Life::Removed);
             }
             return;
@@ -211,11 +211,6 @@ impl<C: Crypto> Muaa<C> {
             self.enter_group(log, update, (said.author, said.sequence));
         }
     }
-}
-
-pub(super) fn removed_in(view: &Membership) -> Vec<Fingerprint> {
-    let removed = view.ended.iter().filter(|(_, (_, how))| *how == Gone::Removed);
-    removed.map(|(key, _)| *key).collect()
 }
 
 /// The group in which the author's group goes on, by a merge that the author itself signed.

@@ -53,7 +53,7 @@ impl<C: Crypto> Muaa<C> {
         if !self.may_be(heard.content.author, &heard.content.key) {
             return Verdict::Ignore(Ignored::Unproven);
         }
-        if self.has_what_is_offered(heard, &offer, group) || self.tells_of_former(heard, group) {
+        if self.tells_of_former(heard, group) || self.has_what_is_offered(heard, &offer, group) {
             return useless;
         }
         let key = (offer.session, heard.content.key);
@@ -84,8 +84,12 @@ impl<C: Crypto> Muaa<C> {
         Verdict::Keep
     }
 
+    /// Nothing is to be had of a sibling, unless it is in another group, nor of one that was forced out.
     fn has_what_is_offered(&self, heard: &Heard, offer: &wire::Offer, group: Hash) -> bool {
         let member = self.view.members.contains_key(&heard.content.key);
+        if self.view.removed.contains(&heard.content.key) {
+            return true;
+        }
         if self.group() == Some(group) {
             // A member that takes this one for none: neither may know of the other, and nobody be left to tell them.
             return member || offer.to.is_none() || self.view.ended.contains_key(&heard.content.key);
@@ -267,7 +271,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let log = self.log_of(joining.offer.group, &update.ops).ok_or(Ignored::Malformed)?;
         let view = Membership::of(&log);
-        if view.ended.contains_key(&theirs) {
+        if view.ended.contains_key(&theirs) || self.view.removed.contains(&theirs) {
             return Err(Rejected::Out(log));
         }
         let member = view.members.get(&theirs).ok_or(Ignored::Unproven)?;

@@ -251,6 +251,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Everything is to be told from the start, unless that is under way: else one that asks with each answer would only ever get
+    /// the first part.
+    pub(crate) fn tell_all(&mut self) {
+        self.sent = None;
+        self.full |= self.backlog.is_none();
+    }
+
     /// It speaks in this group, so it needs not be led here; what was said in another group's name it may not have taken in.
     pub(crate) fn stop_leading(&mut self) {
         if std::mem::take(&mut self.lead) {

@@ -235,8 +235,7 @@ impl<C: Crypto> Muaa<C> {
         }
         link.owes |= update.has_news();
         if update.ask && update.digest != ours {
-            link.sent = None;
-            link.full = true;
+            link.tell_all();
         }
         self.compare(&mut link, update.digest, ours);
         self.state.links.insert(from, link);
@@ -268,8 +267,7 @@ impl<C: Crypto> Muaa<C> {
         if let Some(link) = self.state.links.get_mut(&id).filter(|link| link.doubt.is_none()) {
             link.doubt = Some((at, theirs));
             if behind {
-                link.sent = None;
-                link.full = true;
+                link.tell_all();
             }
             self.changed();
         }
@@ -285,8 +283,7 @@ impl<C: Crypto> Muaa<C> {
                 changed = true;
                 if !ours.iter().any(|(digest, _)| *digest == theirs) {
                     link.ask = true;
-                    link.sent = None;
-                    link.full = true;
+                    link.tell_all();
                     link.asked += 1;
                 }
             }

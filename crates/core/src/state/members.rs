@@ -43,6 +43,8 @@ pub struct Membership {
     pub members: BTreeMap<Fingerprint, Member>,
     /// Devices that were members, or that somebody without the right let in.
     pub ended: BTreeMap<Fingerprint, (MuaaId, Gone)>,
+    /// The keys of devices that were forced out, also of those that nobody let in here: out of another group, whose members came here.
+    pub removed: BTreeSet<Fingerprint>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
     /// The account's keys that the log names.
@@ -65,7 +67,8 @@ impl Membership {
         let counts =
             |said: &Said| is_genesis(said.1) || (reached.contains(&said.1.key) && cuts.admits(*said));
         let counting: Vec<_> = entries.iter().copied().filter(counts).map(|(_, entry)| entry).collect();
-        let mut found = Self { equivocators: cuts.equivocators.clone(), ..Self::default() };
+        let (equivocators, removed) = (cuts.equivocators.clone(), cuts.removed.clone());
+        let mut found = Self { equivocators, removed, ..Self::default() };
         found.find_members(&counting, &cuts, &ids);
         found.find_ended(&cuts, &ids);
         found.find_keys(&counting);
@@ -162,6 +165,7 @@ struct Cuts {
     /// Where what stands of a chain forks.
     forks: BTreeMap<Fingerprint, u64>,
     equivocators: BTreeSet<Fingerprint>,
+    removed: BTreeSet<Fingerprint>,
     ended: BTreeMap<Fingerprint, Gone>,
 }
 
@@ -195,6 +199,7 @@ impl Cuts {
         match &entry.body {
             LogBody::Remove(removal) => {
                 self.cut(removal.target, log.chains(&removal.target, &removal.cut));
+                self.removed.insert(removal.target);
                 self.end(removal.target, Gone::Removed);
             }
             LogBody::Expire(expiry) => {
