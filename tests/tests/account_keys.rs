@@ -4,7 +4,11 @@
 
 use std::time::Duration;
 
-use sma_core::{Command, Crypto, Folder, Muaa, Secret};
+use sma_core::{
+    Command, Crypto, Fingerprint, Folder, Hash, Muaa, Secret,
+    state::KeyNotice,
+    wire::{self, Kind},
+};
 use sma_sim::{
     stage::Stage,
     store::Kept,
@@ -45,15 +49,19 @@ fn current(stage: &Stage, at: usize) -> Secret {
 
 /// The member `from`, as it was saved, tells `to` these keys in an update that is later than all it sent.
 fn tell(stage: &mut Stage, from: &mut Insider, to: usize, keys: Vec<Secret>) {
-    let recipient = Insider::of(&stage.lab.machines[to]).unwrap();
     // Above everything that was said since.
     (0..100).for_each(|_| drop(from.op(99, Vec::new())));
-    let envelope = from.update(&recipient, Said { ops: Vec::new(), keys });
+    say(stage, from, to, Said { ops: Vec::new(), keys });
+}
+
+fn say(stage: &mut Stage, from: &mut Insider, to: usize, said: Said) {
+    let recipient = Insider::of(&stage.lab.machines[to]).unwrap();
+    let envelope = from.update(&recipient, said);
     let folder = Folder::Inbox(stage.id(to).unwrap());
     stage.lab.store.put(folder, Kept::Envelope(envelope.clone()), true, stage.lab.now);
     stage.lab.notice(to, folder);
     stage.settle();
-    assert!(muaa(stage, to).has_processed(&envelope.token), "it is taken in, and changes nothing");
+    assert!(muaa(stage, to).has_processed(&envelope.token), "it is taken in");
 }
 
 #[test]
@@ -149,4 +157,22 @@ fn no_more_keys_are_adopted_than_are_kept() {
     assert_eq!(adopt(1), Ok(()));
     assert_eq!(adopt(1), Ok(()), "the same key again");
     assert_eq!(adopt(2), Err("there are too many of these already".to_owned()));
+}
+
+#[test]
+fn a_current_key_that_nobody_holds_any_more_is_replaced() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let mut gone = Insider::of(&stage.lab.machines[three]).unwrap();
+    stage.lab.stop(three);
+    // Its log is known, its key is not.
+    let fingerprint = Fingerprint::new(&[7; 32]).unwrap();
+    let notice =
+        KeyNotice { fingerprint, epoch: 9, created: stage.lab.now, generation: 0, version: Hash([7; 32]) };
+    let ops = vec![gone.op(Kind::AccountKey.number(), wire::encode(&notice))];
+    say(&mut stage, &mut gone, one, Said { ops, keys: Vec::new() });
+    stage.advance(Duration::from_secs(10 * 86_400));
+    assert_eq!(muaa(&stage, two).account().current, None, "it may still come");
+    stage.advance(Duration::from_secs(8 * 86_400));
+    assert_eq!(current(&stage, one), current(&stage, two));
+    assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
 }
