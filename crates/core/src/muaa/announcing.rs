@@ -211,6 +211,7 @@ impl<C: Crypto> Muaa<C> {
     fn compare_with(&mut self, present: &BTreeSet<Token>) {
         self.io.heard.retain(|token, _| present.contains(token));
         self.tell_who_is_behind(present);
+        self.io.unannounced.values_mut().for_each(|reads| *reads = reads.saturating_add(1));
         let own = self.state.announced.as_ref().filter(|announced| announced.done);
         if own.is_some_and(|announced| !present.contains(&announced.token)) {
             self.state.announced = None;

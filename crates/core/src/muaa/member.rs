@@ -219,7 +219,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let waiting = self.state.siblings.values().filter(|known| known.request.is_some()).count();
         let full = waiting >= self.config.requests_max;
-        let Some(known) = self.state.siblings.get_mut(&id) else { return Verdict::Ignore(Ignored::Unproven) };
+        let Some(known) = self.state.siblings.get_mut(&id) else { return self.on_unannounced_request(heard) };
         if known.fingerprint != heard.content.key {
             return Verdict::Ignore(Ignored::Unproven);
         }
@@ -240,6 +240,22 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
         self.tell(Event::RequestSeen(id));
         Verdict::Keep
+    }
+
+    /// Its author announces itself first. If all announcements were read twice since, the second time after the request was there, and none
+    /// is by it, it has gone, and nobody else takes the request away.
+    fn on_unannounced_request(&mut self, heard: &Heard) -> Verdict {
+        let (bound, known) = (self.config.requests_max, self.state.siblings.len());
+        let waiting = &mut self.io.unannounced;
+        if waiting.get(&heard.token).is_some_and(|reads| *reads >= 2) {
+            waiting.remove(&heard.token);
+            return Verdict::Drop(Ignored::Stale);
+        }
+        // With no room for siblings it may be announced and not be known; and a stranger makes this no larger.
+        if known < self.config.siblings_max && waiting.len() < bound {
+            waiting.entry(heard.token).or_default();
+        }
+        Verdict::Ignore(Ignored::Unproven)
     }
 
     pub(super) fn reject(&mut self, id: MuaaId) -> Result<(), InputError> {

@@ -31,7 +31,9 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn read_inbox(&mut self, validity: u32, complete: bool, messages: Vec<Message>) {
         let folder = self.own_inbox();
         if complete {
-            self.forget_offers(folder, &self.present(folder));
+            let present = self.present(folder);
+            self.io.unannounced.retain(|token, _| present.contains(token));
+            self.forget_offers(folder, &present);
         }
         for message in messages {
             if matches!(self.state.life, Life::Removed | Life::Left) {

@@ -9,7 +9,7 @@ use super::{
     persistent::{InboxState, Life},
     reading::Heard,
 };
-use crate::{Crypto, Cursor, Envelope, Folder, MuaaId, Op, OpId, Timestamp, Token, Uid, config::DAY};
+use crate::{Class, Crypto, Cursor, Envelope, Folder, MuaaId, Op, OpId, Timestamp, Token, Uid, config::DAY};
 
 /// What an operation is for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -111,6 +111,8 @@ pub(super) struct Io {
     pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
     /// Announcements and offers that were found to be protected as they must be.
     pub(super) heard: BTreeMap<Token, (Envelope, Heard)>,
+    /// Requests whose authors are not announced, and how often all announcements were read since.
+    pub(super) unannounced: BTreeMap<Token, u8>,
     /// Announcements whose authors were told that they have said more than that.
     pub(super) outdated: BTreeSet<Token>,
 }
@@ -341,7 +343,8 @@ impl<C: Crypto> Muaa<C> {
         tasks
     }
 
-    /// Of each folder the post that comes first.
+    /// Of each folder the post that comes first. A sealed one waits while more than one message is still to be taken away there: what
+    /// was told twice, as before and after a crash, is not told a third time beside both.
     fn post_tasks(&self) -> impl Iterator<Item = Task> {
         let mut first: BTreeMap<Folder, (u64, Token)> = BTreeMap::new();
         for (token, post) in self.state.posts.iter().filter(|(_, post)| self.io.exists(post.folder)) {
@@ -350,7 +353,20 @@ impl<C: Crypto> Muaa<C> {
         }
         let mut posts: Vec<_> = first.into_iter().collect();
         posts.sort_by_key(|(_, place)| *place);
-        posts.into_iter().map(|(folder, (_, token))| Task::Post(folder, token))
+        let waits = |folder: Folder, token: &Token| {
+            let sealed = self.state.posts.get(token).is_some_and(|post| post.class == Class::Sync);
+            sealed && self.replaced(folder).count() > 1
+        };
+        let posts = posts.into_iter().map(|(folder, (_, token))| (folder, token));
+        posts
+            .filter(move |(folder, token)| !waits(*folder, token))
+            .map(|(folder, token)| Task::Post(folder, token))
+    }
+
+    /// What is to be taken away from a folder.
+    pub(super) fn replaced(&self, folder: Folder) -> impl Iterator<Item = &Token> {
+        let there = self.state.removals.range((folder, Token::default())..);
+        there.take_while(move |(place, _)| *place == folder).map(|(_, token)| token)
     }
 
     fn removal_tasks(&self) -> Vec<Task> {

@@ -10,7 +10,7 @@ use super::{
     reading::Verdict,
 };
 use crate::{
-    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp, Token,
+    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp,
     config::{DAY, HOUR},
     state::{Log, Membership},
     wire::{self, Content, Kind, Protection, SignedOp, Update},
@@ -76,11 +76,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// A message that was replaced may still lie there. The next one waits: at most one more than is allowed lies in a folder.
     pub(super) fn is_replacing(&self, folder: Folder) -> bool {
-        self.state
-            .removals
-            .range((folder, Token::default())..)
-            .next()
-            .is_some_and(|(place, _)| *place == folder)
+        self.replaced(folder).next().is_some()
     }
 
     /// Puts one joined update in the place of what the sibling has not read.
@@ -112,9 +108,7 @@ impl<C: Crypto> Muaa<C> {
             }
         }
         let token = self.post(Folder::Inbox(id), Class::Sync, body);
-        if let Some(old) = self.state.farewells.remove(&id) {
-            self.withdraw(Folder::Inbox(id), old);
-        }
+        self.take_farewell_back(id);
         for (_, old) in std::mem::take(&mut link.waiting) {
             self.withdraw(Folder::Inbox(id), old);
         }
@@ -370,6 +364,16 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn sibling_is_alive(&mut self, id: MuaaId) {
         let digest = self.state.siblings.get(&id).and_then(|known| known.digest);
         self.compare_announced(id, digest);
+        if self.view.by_id(id).is_some() {
+            self.take_farewell_back(id);
+        }
+    }
+
+    /// It was told where it stands, and that is over: a member has announced more than it seemed to know, or is written to.
+    fn take_farewell_back(&mut self, id: MuaaId) {
+        if let Some(told) = self.state.farewells.remove(&id) {
+            self.withdraw(Folder::Inbox(id), told);
+        }
     }
 
     /// A device that is a member no more announces itself: it may not have heard. It is told again with each announcement,

@@ -59,10 +59,7 @@ impl<C: Crypto> Muaa<C> {
             Task::Survey(folder) => self.take_messages(folder, reply, false),
             Task::Post(folder, token) => {
                 self.state.posts.remove(&token);
-                if folder != Folder::Announcements && self.lies_in(folder, &token) {
-                    // There are two of it: who removes it must look for both.
-                    self.io.seen.remove(&folder);
-                }
+                self.look_for_copies(folder, &token);
                 self.changed();
                 self.posted(folder, token);
             }
@@ -108,7 +105,10 @@ impl<C: Crypto> Muaa<C> {
                     self.io.read_soon(*folder);
                 }
             }
-            (Task::Post(folder, _), OpError::Unknown) if *folder != Folder::Announcements => {
+            (Task::Post(Folder::Announcements, token), OpError::Unknown) => {
+                self.look_for_copies(Folder::Announcements, token);
+            }
+            (Task::Post(folder, _), OpError::Unknown) => {
                 // There may be another one of it: who removes it must look for all.
                 self.io.seen.remove(folder);
             }
@@ -135,6 +135,17 @@ impl<C: Crypto> Muaa<C> {
             self.tell(Event::StoreTrouble { op: task.name(), error });
         }
         self.io.trouble.insert(task, (count.saturating_add(1), until));
+    }
+
+    /// A message that lay there was appended once more: who removes it must look for all.
+    fn look_for_copies(&mut self, folder: Folder, token: &Token) {
+        if !self.lies_in(folder, token) {
+            return;
+        }
+        self.io.seen.remove(&folder);
+        if folder == Folder::Announcements {
+            self.io.read_soon(folder);
+        }
     }
 
     /// Doubles with each failure, with jitter of a quarter.
