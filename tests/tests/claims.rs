@@ -34,6 +34,25 @@ fn h1_h2_an_inbox_exists_before_its_owner_is_announced() {
     }
 }
 
+/// On a server that tells nothing of what is new.
+#[test]
+fn r4_whoever_found_nobody_looks_again_before_it_founds_a_group() {
+    let mut stage = Stage::new();
+    let one = stage.add(1);
+    take_turns(&mut stage, one);
+    stage.lab.machines[one].watching.clear();
+    let other = stage.add(2);
+    take_turns(&mut stage, other);
+    stage.settle();
+    let founded = |at: usize| stage.lab.machines[at].muaa.as_ref().unwrap().group().is_some();
+    assert_eq!([one, other].map(founded), [false, false], "{:#?}", stage.lab.trace.clone().take());
+}
+
+/// Until it only waits for time to pass.
+fn take_turns(stage: &mut Stage, at: usize) {
+    while stage.turn_of(at) {}
+}
+
 #[test]
 fn h3_request_and_join_are_gone_when_the_newcomer_is_in() {
     let (mut stage, member, newcomer) = two();
@@ -71,6 +90,29 @@ fn invariant_8_that_a_message_was_read_is_durable_before_it_is_removed() {
         }
     });
     assert!(removed >= 5, "request, offer, join, accept and two updates");
+}
+
+/// A folder is read in pages; only after the last one is it known what does not lie there.
+#[test]
+fn invariant_6_what_is_taken_back_is_found_behind_pages_of_strangers_mail() {
+    let (mut stage, member, newcomer) = two();
+    stage.cut.insert(newcomer);
+    let inbox = Folder::Inbox(stage.id(newcomer).unwrap());
+    for n in 0..450_u32 {
+        let mail = Kept::Foreign(n.to_be_bytes().to_vec().into());
+        stage.lab.store.put(inbox, mail, true, stage.lab.now).unwrap();
+    }
+    stage.offer(member, newcomer).unwrap();
+    stage.settle();
+    let offers = |stage: &Stage| {
+        let envelopes = stage.lab.store.envelopes().filter(|(folder, ..)| *folder == inbox);
+        envelopes.filter(|(_, _, envelope)| envelope.class == Class::Offer).count()
+    };
+    assert_eq!(offers(&stage), 1);
+    let session = stage.lab.machines[member].shown.take().unwrap().session;
+    stage.command(member, Command::CancelOffer { session }).unwrap();
+    stage.settle();
+    assert_eq!(offers(&stage), 0);
 }
 
 /// Pairs two devices, and shows each operation when it is asked for, with what is saved by then.
