@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sma_core::{Command, Crypto, Folder, Muaa, Secret};
+use sma_core::{Command, Crypto, Folder, Muaa, Secret, state::KeyNotice, wire};
 use sma_sim::{
     stage::Stage,
     store::Kept,
@@ -149,4 +149,30 @@ fn no_more_keys_are_adopted_than_are_kept() {
     assert_eq!(adopt(1), Ok(()));
     assert_eq!(adopt(1), Ok(()), "the same key again");
     assert_eq!(adopt(2), Err("there are too many of these already".to_owned()));
+}
+
+/// The log of both is the same: only what they hold tells them apart.
+#[test]
+fn invariant_2_a_key_that_the_log_names_and_that_did_not_arrive_is_asked_for() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let mut author = Insider::of(&stage.lab.machines[three]).unwrap();
+    stage.lab.stop(three);
+    let key = Symbolic.new_account_key("anna@example.org", &[7; 32], stage.lab.now).unwrap();
+    let version = Symbolic.hash("autocrypt-sma-key-v1", &[key.secret.expose()]);
+    let (fingerprint, created) = (key.fingerprint, key.created);
+    let notice = KeyNotice { fingerprint, epoch: 1, created, generation: 0, version };
+    let notice = author.op(wire::Kind::AccountKey.number(), wire::encode(&notice));
+    for (to, keys) in [(one, vec![key.secret]), (two, Vec::new())] {
+        let recipient = Insider::of(&stage.lab.machines[to]).unwrap();
+        let envelope = author.update(&recipient, Said { ops: vec![notice.clone()], keys });
+        let folder = Folder::Inbox(stage.id(to).unwrap());
+        stage.lab.store.put(folder, Kept::Envelope(envelope), true, stage.lab.now);
+        stage.lab.notice(to, folder);
+    }
+    stage.settle();
+    let held = |stage: &Stage, at: usize| muaa(stage, at).account_secret(&fingerprint).is_some();
+    assert_eq!([one, two].map(|at| held(&stage, at)), [true, false]);
+    assert_ne!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
+    stage.advance(Duration::from_secs(14 * 86_400));
+    assert!(held(&stage, two), "{:#?}", stage.lab.trace.take());
 }
