@@ -4,11 +4,7 @@
 
 use std::time::Duration;
 
-use sma_core::{
-    Command, Crypto, Fingerprint, Folder, Hash, Muaa, Secret,
-    state::KeyNotice,
-    wire::{self, Kind},
-};
+use sma_core::{Command, Crypto, Fingerprint, Folder, Hash, Muaa, Secret, state::KeyNotice, wire};
 use sma_sim::{
     stage::Stage,
     store::Kept,
@@ -168,11 +164,32 @@ fn a_current_key_that_nobody_holds_any_more_is_replaced() {
     let fingerprint = Fingerprint::new(&[7; 32]).unwrap();
     let notice =
         KeyNotice { fingerprint, epoch: 9, created: stage.lab.now, generation: 0, version: Hash([7; 32]) };
-    let ops = vec![gone.op(Kind::AccountKey.number(), wire::encode(&notice))];
+    let ops = vec![gone.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
     say(&mut stage, &mut gone, one, Said { ops, keys: Vec::new() });
     stage.advance(Duration::from_secs(10 * 86_400));
     assert_eq!(muaa(&stage, two).account().current, None, "it may still come");
     stage.advance(Duration::from_secs(8 * 86_400));
     assert_eq!(current(&stage, one), current(&stage, two));
     assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
+}
+
+/// The log of both is the same: only what they hold tells them apart.
+#[test]
+fn invariant_2_a_key_that_the_log_names_and_that_did_not_arrive_is_asked_for() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let mut author = Insider::of(&stage.lab.machines[three]).unwrap();
+    stage.lab.stop(three);
+    let key = Symbolic.new_account_key("anna@example.org", &[7; 32], stage.lab.now).unwrap();
+    let version = Symbolic.hash("autocrypt-sma-key-v1", &[key.secret.expose()]);
+    let (fingerprint, created) = (key.fingerprint, key.created);
+    let notice = KeyNotice { fingerprint, epoch: 1, created, generation: 0, version };
+    let notice = author.op(wire::Kind::AccountKey.number(), wire::encode(&notice));
+    for (to, keys) in [(one, vec![key.secret]), (two, Vec::new())] {
+        say(&mut stage, &mut author, to, Said { ops: vec![notice.clone()], keys });
+    }
+    let held = |stage: &Stage, at: usize| muaa(stage, at).account_secret(&fingerprint).is_some();
+    assert_eq!([one, two].map(|at| held(&stage, at)), [true, false]);
+    assert_ne!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
+    stage.advance(Duration::from_secs(14 * 86_400));
+    assert!(held(&stage, two), "{:#?}", stage.lab.trace.take());
 }

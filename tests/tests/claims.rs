@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, OpError, OpId, Output, Phase, Token};
+use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, Op, OpError, OpId, Output, Phase, Token};
 use sma_sim::{
     lab::{Fate, Step},
     stage::{Mishap, Stage},
@@ -34,6 +34,25 @@ fn h1_h2_an_inbox_exists_before_its_owner_is_announced() {
     }
 }
 
+/// On a server that tells nothing of what is new.
+#[test]
+fn r4_whoever_found_nobody_looks_again_before_it_founds_a_group() {
+    let mut stage = Stage::new();
+    let one = stage.add(1);
+    take_turns(&mut stage, one);
+    stage.lab.machines[one].watching.clear();
+    let other = stage.add(2);
+    take_turns(&mut stage, other);
+    stage.settle();
+    let founded = |at: usize| stage.lab.machines[at].muaa.as_ref().unwrap().group().is_some();
+    assert_eq!([one, other].map(founded), [false, false], "{:#?}", stage.lab.trace.clone().take());
+}
+
+/// Until it only waits for time to pass.
+fn take_turns(stage: &mut Stage, at: usize) {
+    while stage.turn_of(at) {}
+}
+
 #[test]
 fn h3_request_and_join_are_gone_when_the_newcomer_is_in() {
     let (mut stage, member, newcomer) = two();
@@ -50,33 +69,77 @@ fn h3_request_and_join_are_gone_when_the_newcomer_is_in() {
 
 #[test]
 fn invariant_8_what_a_request_carries_is_durable_before_it_is_asked_for() {
-    let (mut stage, member, newcomer) = two();
-    stage.offer(member, newcomer).unwrap();
     let mut appended = 0;
+    pairing_by_steps(|op, saved| {
+        let Op::Append { envelope, .. } = op else { return };
+        assert!(names(saved, &envelope.token), "{} is sent and not saved", envelope.class.name());
+        appended += 1;
+    });
+    assert!(appended >= 5, "offer, join, accept and two updates");
+}
+
+/// Else a crash in between would lose what it said.
+#[test]
+fn invariant_8_that_a_message_was_read_is_durable_before_it_is_removed() {
+    let mut removed = 0;
+    pairing_by_steps(|op, saved| {
+        let Op::Remove { messages, .. } = op else { return };
+        for (uid, token) in messages {
+            assert!(names(saved, token), "uid {} is removed, and that it was read is not saved", uid.0);
+            removed += 1;
+        }
+    });
+    assert!(removed >= 5, "request, offer, join, accept and two updates");
+}
+
+/// A folder is read in pages; only after the last one is it known what does not lie there.
+#[test]
+fn invariant_6_what_is_taken_back_is_found_behind_pages_of_strangers_mail() {
+    let (mut stage, member, newcomer) = two();
+    stage.cut.insert(newcomer);
+    let inbox = Folder::Inbox(stage.id(newcomer).unwrap());
+    for n in 0..450_u32 {
+        let mail = Kept::Foreign(n.to_be_bytes().to_vec().into());
+        stage.lab.store.put(inbox, mail, true, stage.lab.now).unwrap();
+    }
+    stage.offer(member, newcomer).unwrap();
+    stage.settle();
+    let offers = |stage: &Stage| {
+        let envelopes = stage.lab.store.envelopes().filter(|(folder, ..)| *folder == inbox);
+        envelopes.filter(|(_, _, envelope)| envelope.class == Class::Offer).count()
+    };
+    assert_eq!(offers(&stage), 1);
+    let session = stage.lab.machines[member].shown.take().unwrap().session;
+    stage.command(member, Command::CancelOffer { session }).unwrap();
+    stage.settle();
+    assert_eq!(offers(&stage), 0);
+}
+
+/// Pairs two devices, and shows each operation when it is asked for, with what is saved by then.
+fn pairing_by_steps(mut asked: impl FnMut(&Op, &[u8])) {
+    let (mut stage, member, newcomer) = two();
+    stage.offer(member, newcomer).expect("a member that is alone shows a code");
     for turn in 0..200 {
         let at = [member, newcomer][turn % 2];
         if turn == 40 {
-            stage.type_code(member, newcomer).unwrap();
+            stage.type_code(member, newcomer).expect("the code is shown");
         }
         while let Some(step) = stage.lab.step(at) {
             let Step::Asked(id) = step else { continue };
             let machine = &stage.lab.machines[at];
             let durable =
                 machine.durable.as_ref().expect("a machine asks for something before it saved anything");
-            if let sma_core::Op::Append { envelope, .. } = &machine.outstanding[&id] {
-                let saved = durable.encode();
-                let token = envelope.token.as_bytes();
-                let found = saved.expose().windows(token.len()).any(|window| window == token);
-                assert!(found, "{} is sent and not saved", envelope.class.name());
-                appended += 1;
-            }
+            asked(&machine.outstanding[&id], durable.encode().expose());
         }
         answer_all(&mut stage, at);
         stage.lab.now = stage.lab.now + Duration::from_secs(1);
         stage.lab.wake(at);
     }
     assert!(stage.are_paired(&[member, newcomer]));
-    assert!(appended >= 5, "offer, join, accept and two updates");
+}
+
+fn names(saved: &[u8], token: &Token) -> bool {
+    saved.windows(token.as_bytes().len()).any(|window| window == token.as_bytes())
 }
 
 fn answer_all(stage: &mut Stage, at: usize) {

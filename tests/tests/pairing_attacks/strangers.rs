@@ -104,6 +104,25 @@ fn offers_of_strangers_do_not_keep_the_devices_apart_when_the_server_behaves_aga
     still_pairs(&mut stage, member, newcomer);
 }
 
+#[test]
+fn a13_a_newcomer_keeps_the_latest_sixteen_of_many_offers() {
+    let (mut stage, member, newcomer) = two();
+    let mut stranger = Stranger::new();
+    let folder = inbox(&stage, newcomer);
+    for nth in 0..40 {
+        let offer = stranger_offers(&stage, &mut stranger, STRANGER, nth, Timestamp(u64::MAX));
+        deliver(&mut stage, folder, offer);
+    }
+    stage.settle();
+    offered(&mut stage, member, newcomer);
+    let offers = stage.lab.machines[newcomer].muaa.as_ref().unwrap().offers();
+    assert_eq!(offers.len(), 16);
+    assert!(offers.iter().any(|offer| Some(offer.from) == stage.id(member)), "{offers:?}");
+    stage.type_code(member, newcomer).unwrap();
+    stage.settle();
+    assert!(stage.are_paired(&[member, newcomer]), "{:#?}", stage.lab.trace.take());
+}
+
 /// What is for another device is of no use to the own one, wherever the server files it.
 #[test]
 fn an_offer_for_another_device_does_not_stay_in_the_own_inbox() {

@@ -1,7 +1,11 @@
 //! What the server, and whoever has the account's password, does in a story.
 
+use bytes::Bytes;
 use datadriven::TestCase;
-use sma_core::{Class, Envelope, Folder, MuaaId, Op, OpError, Token, Uid};
+use sma_core::{
+    Class, Envelope, Folder, MuaaId, Op, OpError, Token, Uid,
+    wire::{self, SignedOp},
+};
 use sma_sim::{
     lab::Fate,
     stage::Mishap,
@@ -58,29 +62,51 @@ impl Story {
         Ok(format!("uid {}", uid.0))
     }
 
-    /// `replay announcement of=2`: the first such message there ever was lies in its folder again; all that ever were with
-    /// `replay all`. With `into=` it is another folder, with `as=` another sender stands in its header.
+    /// `replay announcement of=2`: the first such message there ever was lies in its folder again; with `replay pairing` the first
+    /// offer, join, accept and update, with `replay all` all that ever were. With `into=` it is another folder, with `as=` another
+    /// sender stands in its header; with `anew` it has another token, with `unsigned` no signature either.
     pub(super) fn replay(&mut self, case: &mut TestCase) -> Result<String, String> {
         let into = taken(case, "into").map(|name| Folder::parse(&name).ok_or("no folder of the archive"));
         let into = into.transpose()?;
         let sender = taken(case, "as").map(|id| id.parse().map_err(|_| "no id")).transpose()?.map(MuaaId);
+        let mut flag = |name| case.take_flag(name).map_err(|error| error.to_string());
+        let (anew, unsigned) = (flag("anew")?, flag("unsigned")?);
         let what = match taken(case, "of") {
             Some(id) => format!("{}({id})", word(case, |_| true)?),
-            None => word(case, |w| w == "all")?,
+            None => word(case, |w| w == "all" || w == "pairing")?,
         };
         let lying: Vec<_> =
             self.stage.lab.store.envelopes().map(|(place, _, envelope)| (place, envelope.clone())).collect();
         let mut known = self.stage.lab.store.remembered.clone();
-        known.extend(lying.into_iter().filter(|_| what != "all"));
         let names = &mut self.stage.lab.trace.names;
-        known.retain(|(_, envelope)| what == "all" || names.envelope(envelope) == what);
-        known.truncate(if what == "all" { usize::MAX } else { 1 });
+        match what.as_str() {
+            "all" => {}
+            "pairing" => {
+                let mut classes = vec![Class::Offer, Class::Join, Class::Accept, Class::Sync];
+                known.retain(|(_, envelope)| {
+                    let place = classes.iter().position(|class| *class == envelope.class);
+                    place.map(|place| classes.swap_remove(place)).is_some()
+                });
+            }
+            what => {
+                known.extend(lying);
+                known.retain(|(_, envelope)| names.envelope(envelope) == what);
+                known.truncate(1);
+            }
+        }
         if known.is_empty() {
             return Err(format!("there never was {what}"));
         }
         let mut count = 0;
         for (place, mut envelope) in known {
             envelope.sender = sender.unwrap_or(envelope.sender);
+            if anew || unsigned {
+                self.said += 1;
+                envelope.token = Token(u128::from(self.said).to_be_bytes());
+            }
+            if unsigned && let Some(op) = wire::decode::<SignedOp>(&envelope.body) {
+                envelope.body = wire::encode(&SignedOp { signature: Bytes::new(), ..op }).into();
+            }
             let folder = into.unwrap_or(place);
             count += usize::from(self.lay(folder, Kept::Envelope(envelope)).is_some());
         }
