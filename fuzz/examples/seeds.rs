@@ -39,6 +39,7 @@ fn main() -> io::Result<()> {
     save("wire", "link", link.as_bytes())?;
     mails()?;
     keys()?;
+    setup_messages()?;
     for seed in 0..8 {
         let setup = Setup { muaas: 3, days: 10, faults: FaultSet::All };
         let mut recorder = Recorder::new(Seeded::new(seed));
@@ -86,6 +87,24 @@ fn keys() -> io::Result<()> {
         body: sealed,
     };
     save("envelope", "sealed", &sma_mime::render(&envelope, &sma_mime::Text::default()))
+}
+
+fn setup_messages() -> io::Result<()> {
+    let gpg = include_bytes!("../../tests/data/setup-curve.eml");
+    save("setup", "gpg", gpg)?;
+    let armored = sma_mime::parse_setup_message(gpg).ok_or(io::ErrorKind::InvalidData)?;
+    save("setup", "armored", &armored)?;
+    let armored = String::from_utf8(armored).map_err(io::Error::other)?;
+    let text = sma_mime::SetupText::default();
+    save(
+        "setup",
+        "rendered",
+        &sma_mime::render_setup_message("anna@example.org", &armored, NOW, Token([1; 16]), &text),
+    )?;
+    // What stands inside, as a literal packet.
+    let key = include_bytes!("../../tests/data/curve.sec.asc");
+    let length = u16::try_from(key.len() + 6).map_err(io::Error::other)?.to_be_bytes();
+    save("setup", "inside", &[&[0xad], &length[..], b"b\0\0\0\0\0", key].concat())
 }
 
 fn save(target: &str, name: &str, octets: &[u8]) -> io::Result<()> {

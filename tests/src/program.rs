@@ -2,8 +2,9 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -67,10 +68,23 @@ impl Device {
     /// If the program cannot be run.
     #[must_use]
     pub fn run(&self, words: &[&str]) -> Ran {
+        self.run_with(words, &[], "")
+    }
+
+    /// As [`Device::run`], with more variables in the environment and something on the standard input.
+    ///
+    /// # Panics
+    /// As [`Device::run`].
+    #[must_use]
+    pub fn run_with(&self, words: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
         let mut command = Command::new(sma());
         command.arg("--json").arg("--state").arg(&self.directory).args(words);
-        command.env("SMA_PASSWORD", &self.password).env("SMA_LOG", "trace");
-        let output = command.output().expect("sma runs");
+        command.env("SMA_PASSWORD", &self.password).env("SMA_LOG", "trace").envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("sma runs");
+        // A command that asks nothing may end before it is written.
+        let _ = process.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        let output = process.wait_with_output().expect("sma ends");
         Ran {
             code: output.status.code().unwrap_or(-1),
             output: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -1,6 +1,12 @@
 //! Two devices of one account on a real server, each command a process of its own.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 use sma_tests::{
@@ -14,7 +20,12 @@ const ROUNDS_MAX: usize = 8;
 
 /// Runs a command that must succeed; nothing of it may tell a secret.
 fn done(device: &Device, words: &[&str]) -> Value {
-    let ran = device.run(words);
+    done_with(device, words, &[], "")
+}
+
+/// As [`done`], with more variables in the environment and something on the standard input.
+fn done_with(device: &Device, words: &[&str], variables: &[(&str, &str)], input: &str) -> Value {
+    let ran = device.run_with(words, variables, input);
     assert_eq!(ran.code, 0, "{words:?}: {}\n{}", ran.output, ran.errors);
     tells_no_secret(&ran);
     serde_json::from_str(&ran.output).expect("one JSON object")
@@ -28,9 +39,13 @@ fn tells_no_secret(ran: &Ran) {
 }
 
 fn set_up(server: &Dovecot, name: &str) -> Device {
+    set_up_for(server, LOGIN, name)
+}
+
+fn set_up_for(server: &Dovecot, login: &str, name: &str) -> Device {
     let device = Device::new(name, PASSWORD);
-    let url = server.url(LOGIN);
-    done(&device, &["setup", "--address", LOGIN, "--imap", &url, "--name", name]);
+    let url = server.url(login);
+    done(&device, &["setup", "--address", login, "--imap", &url, "--name", name]);
     device
 }
 
@@ -158,4 +173,224 @@ fn a_wrong_password_is_told_as_such_and_sets_nothing_up() {
     assert!(ran.errors.contains("refused the login"), "{}", ran.errors);
     assert!(!ran.errors.contains("not-the-password"));
     assert!(!device.directory.join("account.json").exists());
+}
+
+/// A file of `tests/data`.
+fn data(name: &str) -> String {
+    format!("{}/data/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
+    answer[name].as_str().unwrap_or_else(|| panic!("{name} in {answer}"))
+}
+
+/// A command that a person got wrong: it ends with this code and a sentence that says what to do.
+fn fails(device: &Device, words: &[&str], variables: &[(&str, &str)], code: i32, says: &str) {
+    let ran = device.run_with(words, variables, "");
+    tells_no_secret(&ran);
+    let answer: Value = serde_json::from_str(&ran.output).expect("one JSON object");
+    let sentence = text(&answer["error"], "sentence");
+    assert_eq!(ran.code, code, "{words:?}: {sentence}");
+    assert!(sentence.contains(says), "{words:?}: {sentence}");
+    assert!(ran.errors.contains(sentence), "people are told as well: {}", ran.errors);
+}
+
+/// The newcomer, which asked already, gets in by a link that stands in no list of processes.
+fn pair_by_link(member: &Device, newcomer: &Device) {
+    done(member, &["sync"]);
+    let shown = done(member, &["pair", "--link"]);
+    let link = text(event(&shown, "link").expect("a link is shown"), "link").to_owned();
+    done_with(newcomer, &["pair", "--code", "-"], &[], &format!("{link}\n"));
+    sync_until_paired(member, newcomer);
+}
+
+/// GnuPG in a directory of its own, which goes with it.
+struct Gpg(PathBuf);
+
+impl Gpg {
+    fn new(directory: PathBuf) -> Self {
+        fs::create_dir_all(&directory).expect("a directory");
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).expect("it is ours");
+        Self(directory)
+    }
+
+    fn run(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        let mut command = Command::new("gpg");
+        command.env("GNUPGHOME", &self.0).args(["--batch", "--quiet", "--pinentry-mode", "loopback"]);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("gpg runs");
+        process.stdin.take().expect("a pipe").write_all(input).expect("gpg reads");
+        let output = process.wait_with_output().expect("gpg ends");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+}
+
+impl Drop for Gpg {
+    fn drop(&mut self) {
+        let _ = Command::new("gpgconf").env("GNUPGHOME", &self.0).args(["--kill", "all"]).status();
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The armored message in a mail, as another program finds it.
+fn armored(mail: &str) -> Vec<u8> {
+    let script = "import email, re, sys; parts = email.message_from_file(open(sys.argv[1])).walk(); \
+        text = b''.join(part.get_payload(decode=True) or b'' for part in parts); \
+        sys.stdout.buffer.write(re.search(b'-----BEGIN PGP MESSAGE.*END PGP MESSAGE-----', text, re.S)[0])";
+    let output = Command::new("python3").args(["-c", script, mail]).output().expect("python3 runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn a_key_of_gpg_goes_by_a_link_to_a_second_device_and_opens_old_mail_where_that_one_hands_it_on() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    let server = Dovecot::start();
+    let (laptop, phone) = (set_up(&server, "laptop"), set_up(&server, "phone"));
+    done(&laptop, &["keys", "import", &data("curve.sec.asc")]);
+    done(&phone, &["sync"]);
+    pair_by_link(&laptop, &phone);
+    let gpg = Gpg::new(phone.directory.join("gpg"));
+    gpg.run(&["--import"], &fs::read(data("rsa.pub.asc")).expect("the signer's key"));
+    let public = done(&phone, &["keys", "export", "--public"]);
+    gpg.run(&["--import"], text(&public, "public_key").as_bytes());
+    let listing = gpg.run(&["--list-keys", "--with-colons", "curve@example.org"], b"");
+    let fingerprint = text(&public, "fingerprint").to_uppercase();
+    assert!(String::from_utf8_lossy(&listing).contains(&fingerprint), "it is gpg's key");
+
+    let out = phone.directory.join("setup.eml");
+    let out = out.to_str().expect("a path");
+    let written = done(&phone, &["keys", "setup-message", "--out", out]);
+    let code = text(&written, "setup_code");
+    let key = gpg.run(&["--passphrase", code, "--decrypt"], &armored(out));
+    gpg.run(&["--import"], &key);
+    let old = armored(&data("gpg-rsa-to-curve.eml"));
+    assert_eq!(gpg.run(&["--decrypt"], &old), fs::read(data("content.txt")).expect("what it says"));
+
+    let other = set_up_for(&server, "berta@example.org", "other");
+    fails(
+        &other,
+        &["keys", "import-setup-message", out],
+        &[("SMA_SETUP_CODE", "1234")],
+        3,
+        "look at the code again",
+    );
+    done_with(&other, &["keys", "import-setup-message", out], &[("SMA_SETUP_CODE", code)], "");
+    assert_eq!(done(&other, &["keys", "export", "--public"])["fingerprint"], public["fingerprint"]);
+}
+
+#[test]
+fn what_one_device_observes_both_recommend_after_they_synced() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    let server = Dovecot::start();
+    let (laptop, phone) = (set_up(&server, "laptop"), set_up(&server, "phone"));
+    done(&laptop, &["sync"]);
+    done(&phone, &["sync"]);
+    pair_by_link(&laptop, &phone);
+    let rsa = "rsa@example.org";
+    let recommend = |device: &Device, more: &[&str]| {
+        done(device, &[&["mail", "recommend", rsa][..], more].concat())["recommendation"].clone()
+    };
+    assert_eq!([&laptop, &phone].map(|device| recommend(device, &[])), ["disable", "disable"]);
+
+    let observed =
+        done(&phone, &["mail", "observe", &data("autocrypt-rsa.eml"), "--received", "2026-02-01T00:00:00Z"]);
+    assert_eq!((text(&observed, "from"), &observed["has_key"]), (rsa, &true.into()));
+    done(&laptop, &["sync"]);
+    let both = [&laptop, &phone];
+    assert_eq!(both.map(|device| recommend(device, &[])), ["available", "available"]);
+    assert_eq!(both.map(|device| recommend(device, &["--reply-to-encrypted"])), ["encrypt", "encrypt"]);
+    done(&laptop, &["mail", "observe", &data("autocrypt-curve.eml"), "--received", "2026-02-01T00:00:00Z"]);
+    done(&phone, &["sync"]);
+    for words in [&["mail", "gossip", rsa, "curve@example.org"][..], &["mail", "header"]] {
+        assert_eq!(done(&laptop, words), done(&phone, words), "{words:?}");
+    }
+    let gossip = done(&phone, &["mail", "gossip", rsa, "curve@example.org"]);
+    let gossip = text(&gossip, "headers");
+    assert!(gossip.matches("Autocrypt-Gossip: addr=").count() == 2 && gossip.contains(rsa), "{gossip}");
+
+    // Another account learns this one's key from its header.
+    let mail = phone.directory.join("mail.eml");
+    let header = done(&laptop, &["mail", "header"]);
+    let date = "Date: Sun, 01 Feb 2026 00:00:00 +0000\r\n";
+    fs::write(&mail, format!("From: {LOGIN}\r\n{date}{}\r\nHello.\r\n", text(&header, "header")))
+        .expect("a file");
+    let other = set_up_for(&server, "berta@example.org", "other");
+    done(&other, &["sync"]);
+    let mail = mail.to_str().expect("a path");
+    done(&other, &["mail", "observe", mail, "--received", "1769904000"]);
+    let answer = done(&other, &["mail", "recommend", LOGIN]);
+    assert_eq!(
+        (text(&answer, "recommendation"), &answer["with_key"]),
+        ("available", &serde_json::json!([LOGIN]))
+    );
+}
+
+#[test]
+fn a_device_that_is_in_use_keeps_its_place_when_a_newcomer_wants_it() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    let server = Dovecot::start();
+    let (laptop, phone, tablet) =
+        (set_up(&server, "laptop"), set_up(&server, "phone"), set_up(&server, "tablet"));
+    done(&laptop, &["sync"]);
+    done(&phone, &["sync"]);
+    pair_by_link(&laptop, &phone);
+    let phone_id = text(&done(&phone, &["status"]), "id").to_owned();
+    fails(&tablet, &["pair", "--replaces", "4000000000"], &[], 3, "4000000000");
+    done(&tablet, &["pair", "--replaces", &phone_id]);
+    pair_by_link(&laptop, &tablet);
+    for device in [&phone, &laptop, &tablet] {
+        assert_eq!(done(device, &["sync"])["phase"], "paired");
+    }
+}
+
+#[test]
+fn who_gets_a_command_wrong_is_told_what_to_do_and_nothing_changes() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    let server = Dovecot::start();
+    let laptop = set_up(&server, "laptop");
+    let wrong = ("SMA_KEY_PASSWORD", "wrong donkey");
+    for words in
+        [&["mail", "header"][..], &["mail", "recommend", "a@example.org"], &["keys", "export", "--public"]]
+    {
+        fails(&laptop, words, &[], 3, "run sma sync");
+    }
+    done(&laptop, &["sync"]);
+    let before = done(&laptop, &["status"]);
+    for (file, says) in [
+        ("missing.asc", "name another file"),
+        ("content.txt", "gpg --export-secret-keys"),
+        ("curve.pub.asc", "gpg --export-secret-keys"),
+        ("locked.sec.asc", "the password is wrong; run it again"),
+        ("revoked.sec.asc", "revoked; take another one"),
+        ("expired.sec.asc", "ended on 2026-01-02: give it a later end"),
+    ] {
+        fails(&laptop, &["keys", "import", &data(file)], &[wrong], 1, says);
+    }
+    let code = ("SMA_SETUP_CODE", "1234-1234-1234-1234-1234-1234-1234-1234-1234");
+    for (file, exit, says) in [
+        ("missing.eml", 1, "name another file"),
+        ("autocrypt-rsa.eml", 1, "save the whole mail"),
+        ("setup-curve.eml", 3, "look at the code again"),
+    ] {
+        fails(&laptop, &["keys", "import-setup-message", &data(file)], &[code], exit, says);
+    }
+    let nowhere = laptop.directory.join("nowhere/out.eml");
+    let nowhere = nowhere.to_str().expect("a path");
+    fails(&laptop, &["keys", "setup-message", "--out", nowhere], &[], 1, "cannot write");
+    assert!(!Path::new(nowhere).exists());
+    fails(&laptop, &["mail", "observe", &data("content.txt"), "--received", "1"], &[], 1, "give one mail");
+    fails(&laptop, &["mail", "recommend", "anna"], &[], 1, "write anna@example.org");
+    fails(&laptop, &["pair", "--code", "-"], &[], 3, "type it again");
+    assert_eq!(laptop.run(&["mail", "observe", &data("content.txt"), "--received", "soon"]).code, 2);
+    assert_eq!(done(&laptop, &["status"]), before);
 }

@@ -1,6 +1,10 @@
 //! What the commands do that connect.
 
-use std::{path::Path, time::Duration};
+use std::{
+    io::{self, BufRead, IsTerminal, Read},
+    path::Path,
+    time::Duration,
+};
 
 use sma_core::{Command, Event, Form, Phase};
 use sma_imap::{Driver, Settled, StateFile, check_login};
@@ -14,6 +18,9 @@ use crate::{
     report::Report,
     words,
 };
+
+/// The longest line that is read, in octets; a link has some 200.
+const LINE_MAX: u64 = 4096;
 
 /// How long a command other than `sync` may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -115,14 +122,29 @@ pub(crate) async fn watch(
 pub(crate) async fn pair(
     directory: &Path,
     password_command: Option<&str>,
-    pair: Pair,
+    mut pair: Pair,
     report: &mut Report,
 ) -> Result<(), Failure> {
+    pair.code = pair.code.map(code).transpose()?;
     let mut driver = open(directory, password_command)?;
     let result = step(&mut driver, pair, report).await;
     report.standing(driver.muaa());
     driver.close().await;
     result
+}
+
+/// The code or link that was given; for `-` a line of the standard input, which no list of processes shows.
+fn code(given: String) -> Result<String, Failure> {
+    if given != "-" {
+        return Ok(given);
+    }
+    let failed = |error| Failure::Failed(format!("no code or link on the standard input: {error}"));
+    if io::stdin().is_terminal() {
+        return rpassword::prompt_password("Code or link: ").map_err(failed);
+    }
+    let mut line = String::new();
+    io::stdin().lock().take(LINE_MAX).read_line(&mut line).map_err(failed)?;
+    Ok(line.trim().to_owned())
 }
 
 /// A change to a device; the store is looked at before and after.

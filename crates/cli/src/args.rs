@@ -112,7 +112,8 @@ pub(crate) struct Pair {
     #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any",
         conflicts_with_all = ["code", "reject", "replaces"])]
     pub(crate) link: Option<Offered>,
-    /// On the new device: the code or the link that the other device shows
+    /// On the new device: the code or the link that the other device shows; - reads it from the standard input, where other
+    /// users of this computer cannot see it in the list of processes
     #[arg(long, conflicts_with = "reject")]
     pub(crate) code: Option<String>,
     /// With --code: the device that shows it, if several do

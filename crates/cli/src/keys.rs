@@ -2,9 +2,11 @@
 
 use std::{fs, path::Path};
 
-use sma_core::{Command, Phase, Secret, Token};
+use chrono::DateTime;
+use sma_core::{Command, Crypto, Phase, Secret, Token};
 use sma_openpgp::{
-    keys::{ImportError, unprotect},
+    OpenPgp,
+    keys::{ImportError, expires, unprotect},
     setup_message::{self, Hint, Setup},
 };
 use zeroize::Zeroizing;
@@ -26,8 +28,9 @@ const FILE_MAX: u64 = 4 << 20;
 
 /// Reads a file that a person names.
 pub(crate) fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let failed =
-        |why: &dyn std::fmt::Display| Failure::Failed(format!("cannot read {}: {why}", file.display()));
+    let failed = |why: &dyn std::fmt::Display| {
+        Failure::Failed(format!("cannot read {}: {why}; name another file", file.display()))
+    };
     let size = fs::metadata(file).map_err(|error| failed(&error))?.len();
     if size > FILE_MAX {
         return Err(failed(&"it is too large"));
@@ -61,8 +64,38 @@ pub(crate) async fn import(
         }
         result => result,
     };
-    let secret = secret.map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))?;
+    let secret = secret
+        .map_err(|error| Failure::Failed(format!("{}: {error}; {}", file.display(), what_to_do(error))))?;
     adopt(directory, password_command, Setup { secret, mutual: false }, report).await
+}
+
+fn what_to_do(error: ImportError) -> &'static str {
+    match error {
+        ImportError::PasswordNeeded | ImportError::WrongPassword => {
+            "run it again and give the password under which it was written"
+        }
+        ImportError::NotAKey => {
+            "write the whole key, with a subkey that encrypts, with gpg --export-secret-keys ID; from a card it cannot be had"
+        }
+        ImportError::TooLarge => {
+            "write less of it, with gpg --export-options export-minimal --export-secret-keys ID"
+        }
+        ImportError::SeveralKeys => "write one alone, with gpg --export-secret-keys ID",
+        ImportError::Revoked => "take another one",
+    }
+}
+
+/// A key that has ended would make no mail to this account possible.
+fn has_not_ended(secret: &Secret) -> Result<(), Failure> {
+    let key = OpenPgp::new().read_account_key(secret);
+    let end = key.ok().and_then(|key| expires(&key.public)).filter(|end| *end <= sma_imap::now());
+    let Some(end) = end else { return Ok(()) };
+    let day = i64::try_from(end.as_secs()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let day = day.map(|day| day.format(" on %Y-%m-%d").to_string()).unwrap_or_default();
+    let why = format!(
+        "the key ended{day}: give it a later end with gpg --quick-set-expire, write it again and then take it"
+    );
+    Err(Failure::Failed(why))
 }
 
 /// Makes the key the account's on all devices. What mails ask for is changed only if the key came with it.
@@ -73,6 +106,7 @@ async fn adopt(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let Setup { secret, mutual } = setup;
+    has_not_ended(&secret)?;
     let mut driver = open(directory, password_command)?;
     let result = async {
         // Before there is a group, the key is used in the place of a fresh one; so nothing is done before.
@@ -141,7 +175,9 @@ pub(crate) async fn import_setup_message(
     let armored = sma_mime::parse_setup_message(&mail);
     let hint = armored.as_ref().and_then(|armored| setup_message::hint(armored).ok());
     let Some((armored, Hint { begins, .. })) = armored.zip(hint) else {
-        return Err(Failure::Failed(format!("{} is no Autocrypt Setup Message", file.display())));
+        let why =
+            "is no Autocrypt Setup Message: save the whole mail, with its headers and attachment, as a file";
+        return Err(Failure::Failed(format!("{} {why}", file.display())));
     };
     let begins = if begins.is_empty() { begins } else { format!(" (it begins with {begins})") };
     let code = ask(&format!("Setup code{begins}: "), CODE_VARIABLE)?;

@@ -67,7 +67,8 @@ fn advice(directory: &Path, addresses: &[String], reply_to_encrypted: bool) -> R
 }
 
 fn address(text: &str) -> Result<Address, Failure> {
-    Address::parse(text).ok_or_else(|| Failure::Failed(format!("{text} is no mail address")))
+    Address::parse(text)
+        .ok_or_else(|| Failure::Failed(format!("{text} is no mail address: write anna@example.org")))
 }
 
 /// Learns from a mail, and tells the other devices.
@@ -79,7 +80,10 @@ pub(crate) async fn observe(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mail = keys::read(file)?;
-    let untold = |why| Failure::Failed(format!("{} tells nothing: {why}", file.display()));
+    let untold = |why| {
+        let advice = "give one mail with all its headers, as the server has it";
+        Failure::Failed(format!("{} tells nothing: {why}; {advice}", file.display()))
+    };
     // The core puts this device's number in.
     let mail = sma_autocrypt::read(&mail, Date(received), 0).map_err(untold)?;
     let (from, has_key) = (mail.from.clone(), mail.fact.is_some());

@@ -73,3 +73,10 @@ fn what_is_no_setup_message_is_none() {
         assert_eq!(found(mail.as_bytes()), None, "{mail}");
     }
 }
+
+#[test]
+fn a_setup_message_around_what_gpg_wrote_is_read() {
+    let found = found(include_bytes!("../../../tests/data/setup-curve.eml")).expect("a setup message");
+    assert!(found.starts_with("-----BEGIN PGP MESSAGE-----\nPassphrase-Format: numeric9x4\n"), "{found}");
+    assert!(found.ends_with("\n-----END PGP MESSAGE-----\n"), "{found}");
+}

@@ -7,7 +7,10 @@ use pgp::{
     crypto::public_key::PublicKeyAlgorithm,
     packet::{PacketHeader, PublicKey, Signature, SignatureType, SubpacketType},
     ser::Serialize,
-    types::{EddsaLegacyPublicParams, KeyDetails, PublicParams, SignedUser, Tag},
+    types::{
+        Duration, EcdhPublicParams, EddsaLegacyPublicParams, KeyDetails, PublicParams, SignedUser, Tag,
+        Timestamp,
+    },
 };
 use sma_core::CryptoError;
 
@@ -33,9 +36,49 @@ fn can_verify(params: &PublicParams) -> bool {
     }
 }
 
-/// The newest of `signatures` that holds; the first of equally new ones.
-fn newest(signatures: &[Signature], holds: impl Fn(&Signature) -> bool) -> Option<Signature> {
-    let good = signatures.iter().filter(|signature| holds(signature));
+/// Whether rPGP can encrypt to a key with these parameters.
+fn can_encrypt(params: &PublicParams) -> bool {
+    match params {
+        PublicParams::RSA(_) | PublicParams::X25519(_) | PublicParams::X448(_) => true,
+        PublicParams::ECDH(params) => matches!(
+            params,
+            EcdhPublicParams::Curve25519Legacy { .. }
+                | EcdhPublicParams::P256 { .. }
+                | EcdhPublicParams::P384 { .. }
+                | EcdhPublicParams::P521 { .. }
+        ),
+        PublicParams::DSA(_)
+        | PublicParams::ECDSA(_)
+        | PublicParams::EdDSALegacy(_)
+        | PublicParams::Ed25519(_)
+        | PublicParams::Ed448(_)
+        | PublicParams::Elgamal(_)
+        | PublicParams::Unknown { .. } => false,
+    }
+}
+
+/// Whether what was made at `created` to live so long (0: for ever) lives at `at`, in seconds since 1970.
+fn lives(created: Timestamp, lifetime: Option<Duration>, at: u64) -> bool {
+    let created = u64::from(created.as_secs());
+    let lifetime = lifetime.map_or(0, |lifetime| u64::from(lifetime.as_secs()));
+    created <= at && (lifetime == 0 || at < created + lifetime)
+}
+
+/// Whether a signature counts at this time; without a time each does.
+fn counts(signature: &Signature, at: Option<u64>) -> bool {
+    let lives = |at| {
+        signature.created().is_some_and(|created| lives(created, signature.signature_expiration_time(), at))
+    };
+    at.is_none_or(lives)
+}
+
+/// The newest of `signatures` that counts at this time and holds; the first of equally new ones.
+fn newest(
+    signatures: &[Signature],
+    at: Option<u64>,
+    holds: impl Fn(&Signature) -> bool,
+) -> Option<Signature> {
+    let good = signatures.iter().filter(|signature| counts(signature, at) && holds(signature));
     good.rev().max_by_key(|signature| signature.created()).cloned()
 }
 
@@ -44,7 +87,7 @@ fn is_type(signature: &Signature, typ: SignatureType) -> bool {
 }
 
 /// The user id that is marked as primary, else the first; revoked ones do not count.
-fn user(primary: &PublicKey, users: &[SignedUser]) -> Option<SignedUser> {
+fn user(primary: &PublicKey, users: &[SignedUser], at: Option<u64>) -> Option<SignedUser> {
     let mut first = None;
     for user in users {
         let own = |s: &Signature| s.verify_certification(primary, Tag::UserId, &user.id).is_ok();
@@ -52,7 +95,7 @@ fn user(primary: &PublicKey, users: &[SignedUser]) -> Option<SignedUser> {
         if user.signatures.iter().any(revoked) {
             continue;
         }
-        let Some(signature) = newest(&user.signatures, own) else {
+        let Some(signature) = newest(&user.signatures, at, own) else {
             continue;
         };
         let found = SignedUser::new(user.id.clone(), vec![signature]);
@@ -65,9 +108,9 @@ fn user(primary: &PublicKey, users: &[SignedUser]) -> Option<SignedUser> {
 }
 
 /// The subkey with its newest binding; none if it was revoked.
-fn subkey(primary: &PublicKey, subkey: &SignedPublicSubKey) -> Option<SignedPublicSubKey> {
+fn subkey(primary: &PublicKey, subkey: &SignedPublicSubKey, at: Option<u64>) -> Option<SignedPublicSubKey> {
     let own = |s: &Signature| s.verify_subkey_binding(primary, &subkey.key).is_ok();
-    let binding = newest(&subkey.signatures, |s| is_type(s, SignatureType::SubkeyBinding) && own(s))?;
+    let binding = newest(&subkey.signatures, at, |s| is_type(s, SignatureType::SubkeyBinding) && own(s))?;
     let kept = SignedPublicSubKey::new(subkey.key.clone(), vec![binding]);
     // Checks a signing subkey's signature over the primary as well.
     kept.verify_bindings(primary).ok()?;
@@ -88,35 +131,43 @@ fn encrypts(subkey: &SignedPublicSubKey) -> bool {
     subkey.signatures.iter().any(|signature| lets_encrypt(signature, subkey.algorithm()))
 }
 
-/// Keeps what Autocrypt needs of a key whose signatures can be checked.
-fn checked(key: &SignedPublicKey) -> Result<SignedPublicKey, CryptoError> {
+/// Whether the primary key's own signatures let it encrypt.
+fn primary_encrypts(key: &SignedPublicKey) -> bool {
+    own_signatures(&key.details).any(|signature| lets_encrypt(signature, key.algorithm()))
+}
+
+/// The signatures of a key over itself, those over user ids first: what they say goes before what a direct one says.
+fn own_signatures(details: &SignedKeyDetails) -> impl Iterator<Item = &Signature> {
+    details.users.iter().flat_map(|user| &user.signatures).chain(&details.direct_signatures)
+}
+
+/// Keeps what Autocrypt needs of a key whose signatures can be checked. With a time, in seconds since 1970, only signatures
+/// count that were made by then and are not at their end.
+fn checked(key: &SignedPublicKey, at: Option<u64>) -> Result<SignedPublicKey, CryptoError> {
     let primary = &key.primary_key;
     let own = |s: &Signature| s.verify_key(primary).is_ok();
-    let direct = newest(&key.details.direct_signatures, own);
-    let revocations = newest(&key.details.revocation_signatures, own);
-    let user = user(primary, &key.details.users);
-    let subkeys: Vec<_> = key.public_subkeys.iter().filter_map(|s| subkey(primary, s)).collect();
-    let itself = direct.iter().chain(user.iter().flat_map(|user| &user.signatures));
-    let primary_encrypts = itself.clone().any(|s| lets_encrypt(s, primary.algorithm()));
-    // No signature of its own at all: whoever made this certificate does not hold the key.
-    let is_bound = itself.count() > 0;
-    if !is_bound || !(primary_encrypts || subkeys.iter().any(encrypts)) {
-        return Err(CryptoError);
-    }
+    let direct = newest(&key.details.direct_signatures, at, own);
+    let revocations = newest(&key.details.revocation_signatures, None, own);
+    let user = user(primary, &key.details.users, at);
     let details = SignedKeyDetails::new(
         revocations.into_iter().collect(),
         direct.into_iter().collect(),
         user.into_iter().collect(),
         vec![],
     );
-    Ok(SignedPublicKey::new(primary.clone(), details, subkeys))
+    let subkeys = key.public_subkeys.iter().filter_map(|s| subkey(primary, s, at)).collect();
+    let kept = SignedPublicKey::new(primary.clone(), details, subkeys);
+    // No signature of its own at all: whoever made this certificate does not hold the key.
+    let is_bound = own_signatures(&kept.details).count() > 0;
+    let can_encrypt = primary_encrypts(&kept) || kept.public_subkeys.iter().any(encrypts);
+    if is_bound && can_encrypt { Ok(kept) } else { Err(CryptoError) }
 }
 
 /// The public part; at most [`PUBLIC_MAX`] octets, without the subkeys that only sign if they do not fit. Of a key that
 /// rPGP cannot check it is everything.
 pub(crate) fn public(key: &SignedSecretKey) -> Result<Bytes, CryptoError> {
     let whole = key.to_public_key();
-    let mut public = if can_verify(whole.public_params()) { checked(&whole)? } else { whole };
+    let mut public = if can_verify(whole.public_params()) { checked(&whole, None)? } else { whole };
     if public.write_len() > PUBLIC_MAX {
         public.public_subkeys.retain(encrypts);
     }
@@ -135,11 +186,23 @@ fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
     Ok(written)
 }
 
-/// Whether the key can be encrypted to at this time, in seconds since 1970.
+/// Whether rPGP can encrypt to the key, and the key lets it, at this time, in seconds since 1970. A revocation counts whenever it
+/// was made.
 pub(crate) fn is_usable(key: &SignedPublicKey, now: u64) -> bool {
     let revoked = key.details.revocation_signatures.iter().any(|s| s.verify_key(&key.primary_key).is_ok());
-    let ended = expires(key).is_some_and(|end| end <= now);
-    !revoked && !ended && can_verify(key.public_params()) && checked(key).is_ok()
+    if revoked || !can_verify(key.public_params()) {
+        return false;
+    }
+    let Ok(key) = checked(key, Some(now)) else {
+        return false;
+    };
+    let subkey_lives = |subkey: &&SignedPublicSubKey| {
+        subkey.signatures.iter().all(|s| lives(subkey.created_at(), s.key_expiration_time(), now))
+    };
+    let subkeys = key.public_subkeys.iter().filter(|subkey| encrypts(subkey)).filter(subkey_lives);
+    let primary = primary_encrypts(&key).then(|| key.public_params());
+    lives(key.created_at(), lifetime(&key), now)
+        && subkeys.map(|subkey| subkey.public_params()).chain(primary).any(can_encrypt)
 }
 
 /// Whether the key's owner revoked it.
@@ -147,12 +210,15 @@ pub(crate) fn is_revoked(key: &SignedSecretKey) -> bool {
     key.details.revocation_signatures.iter().any(|s| s.verify_key(key.primary_key.public_key()).is_ok())
 }
 
+/// How long the key says it lives, after [`checked`] chose its signatures.
+fn lifetime(key: &SignedPublicKey) -> Option<Duration> {
+    own_signatures(&key.details).find_map(Signature::key_expiration_time)
+}
+
 /// When the key says it ends, in seconds since 1970; `None` if it does not.
 pub(crate) fn expires(key: &SignedPublicKey) -> Option<u64> {
-    let users = key.details.users.iter().flat_map(|user| &user.signatures);
-    let lifetime =
-        key.details.direct_signatures.iter().chain(users).find_map(Signature::key_expiration_time)?;
-    let lifetime = u64::from(lifetime.as_secs());
+    let checked = checked(key, None);
+    let lifetime = u64::from(lifetime(checked.as_ref().unwrap_or(key))?.as_secs());
     (lifetime > 0).then(|| u64::from(key.created_at().as_secs()) + lifetime)
 }
 

@@ -127,7 +127,7 @@ pub fn expires(public: &[u8]) -> Option<Timestamp> {
 }
 
 /// Whether mail can be encrypted to a public key at this time: it can be read and used here, its own signatures say that it
-/// encrypts, and it is neither revoked nor at its end. What [`sma_core::Muaa::recommendation`] asks.
+/// or a subkey encrypts, and what encrypts was made by then, has not ended and is not revoked. What [`sma_core::Muaa::recommendation`] asks.
 #[must_use]
 pub fn is_usable(public: &[u8], now: Timestamp) -> bool {
     SignedPublicKey::from_bytes(public).is_ok_and(|key| certificate::is_usable(&key, now.as_secs()))

@@ -15,9 +15,11 @@ use sma_core::{AccountKey, Crypto, Secret, Timestamp};
 use sma_openpgp::{
     OpenPgp,
     keys::{self, ImportError},
+    setup_message::{self, Hint, Setup},
 };
 
 const PASSWORD: &str = "correct horse";
+const SETUP_CODE: &str = "1742-0185-6197-1303-7016-8412-3581-4441-0597";
 /// When the keys were made, 2026-01-01, and when the mails were written, 2026-02-01.
 const MADE: Timestamp = Timestamp::from_secs(1_767_225_600);
 const WRITTEN: Timestamp = Timestamp::from_secs(1_769_904_000);
@@ -76,11 +78,17 @@ fn an_expired_key_is_imported_and_tells_when_it_ended() {
     assert_eq!(keys::expires(&import("curve", None).unwrap().public), None);
 }
 
+/// The armored message in a mail, and what follows it.
+fn armored(mail: &str) -> Vec<u8> {
+    let mail = file(mail);
+    let begin = mail.windows(8).position(|at| at == b"-----BEG").unwrap();
+    mail[begin..].to_vec()
+}
+
 /// The content of a mail, opened with one key and checked against another one.
 fn read(mail: &str, by: &str, from: &str) -> Vec<u8> {
-    let mail = String::from_utf8(file(mail)).unwrap();
-    let begin = mail.find("-----BEGIN PGP MESSAGE-----").unwrap();
-    let (message, _) = Message::from_armor(&mail.as_bytes()[begin..]).unwrap();
+    let armored = armored(mail);
+    let (message, _) = Message::from_armor(&armored[..]).unwrap();
     let by: Secret = keys::unprotect(&file(&format!("{by}.sec.asc")), None).unwrap();
     let by = SignedSecretKey::from_bytes(by.expose()).unwrap();
     let message = message.decrypt(&Password::empty(), &by).unwrap();
@@ -103,4 +111,14 @@ fn mails_of_gpg_and_sequoia_are_opened_and_their_signatures_hold() {
     ] {
         assert_eq!(read(mail, by, from), file("content.txt"), "{mail}");
     }
+}
+
+#[test]
+fn a_setup_message_of_gpg_is_opened() {
+    let armored = armored("setup-curve.eml");
+    assert_eq!(setup_message::hint(&armored), Ok(Hint { numeric: true, begins: "17".to_owned() }));
+    let secret_key = import("curve", None).unwrap().secret;
+    let opened = setup_message::unlock(&armored, &secret(SETUP_CODE));
+    assert_eq!(opened, Ok(Setup { secret: secret_key, mutual: true }));
+    assert!(setup_message::unlock(&armored, &secret(SETUP_CODE.replace('1', "2"))).is_err());
 }
