@@ -189,6 +189,22 @@ fn nobody_is_added_and_no_secret_leaves_before_the_newcomers_mac_was_checked() {
     assert!(!trace.iter().any(|line| line.contains("accept")), "{trace:#?}");
 }
 
+/// Also if the member slept when the time was over, and hears of the join first.
+#[test]
+fn a_join_that_is_read_when_the_offer_has_expired_lets_nobody_in() {
+    let (mut stage, member, newcomer) = two();
+    stage.offer(member, newcomer).unwrap();
+    stage.settle();
+    stage.type_code(member, newcomer).unwrap();
+    take_turns(&mut stage, newcomer);
+    while stage.lab.step(member).is_some() {}
+    stage.lab.now = stage.lab.now + Duration::from_secs(660);
+    answer_all(&mut stage, member);
+    stage.settle();
+    assert_eq!(stage.lab.machines[member].muaa.as_ref().unwrap().members().len(), 1);
+    assert!(stage.told.iter().any(|(_, event)| matches!(event, Event::OfferExpired { .. })));
+}
+
 /// Pairs two devices while one program dies right after its n-th output, for every n until nobody dies any more.
 #[test]
 fn r4_invariant_8_a_crash_after_any_output_of_the_happy_path_ends_in_one_group() {
