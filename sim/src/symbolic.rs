@@ -12,7 +12,6 @@
 //! The hostile store moves, repeats, cuts and flips octets, and calls none of these with a key that it does not hold
 //! (Dolev–Yao). Sealed terms are masked, so that a secret which leaks unsealed is found by looking for its octets.
 
-use blake3::Hasher;
 use bytes::Bytes;
 use sma_core::{
     AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Side,
@@ -58,13 +57,16 @@ struct Public {
     subkey: [u8; 32],
 }
 
-impl Public {
-    /// A device's secret key is the secret terms of both.
-    fn of(secret: &Secret) -> Result<Self, CryptoError> {
-        let (primary, subkey) = secret.expose().split_at_checked(32).ok_or(CryptoError)?;
-        Ok(Self { primary: term("public", &[primary]), subkey: term("public", &[subkey]) })
-    }
+/// A device's secret key is the secret terms of its primary key and of its subkey.
+fn secret_terms(key: &Secret) -> Result<(&[u8], &[u8]), CryptoError> {
+    key.expose().split_at_checked(32).ok_or(CryptoError)
+}
 
+fn public(secret: &[u8]) -> [u8; 32] {
+    term("public", &[secret])
+}
+
+impl Public {
     /// A certificate is both and a digest of them, so that a flipped bit shows. Who holds the secret key alone makes one.
     fn read(certificate: &[u8]) -> Result<Self, CryptoError> {
         let (primary, rest) = certificate.split_first_chunk().ok_or(CryptoError)?;
@@ -81,7 +83,7 @@ impl Public {
 
 fn device_key(primary: &[u8], subkey: &[u8]) -> Result<DeviceKey, CryptoError> {
     let secret = Secret::new([primary, subkey].concat());
-    let public = Public::of(&secret)?;
+    let public = Public { primary: public(primary), subkey: public(subkey) };
     let fingerprint = fingerprint_of(&public)?;
     Ok(DeviceKey { secret, certificate: public.certificate(), fingerprint })
 }
@@ -90,12 +92,13 @@ fn fingerprint_of(public: &Public) -> Result<Fingerprint, CryptoError> {
     Fingerprint::new(&term("fingerprint", &[&public.primary])).ok_or(CryptoError)
 }
 
+/// The pad repeats, which hides words from those who look for them, and nothing from those who reckon.
 fn mask(key: &[u8; 32], nonce: &[u8], octets: &mut [u8]) {
-    let mut stream = Hasher::new_keyed(key).update(nonce).finalize_xof();
-    let mut pad = vec![0; octets.len()];
-    stream.fill(&mut pad);
-    for (octet, pad) in octets.iter_mut().zip(pad) {
-        *octet ^= pad;
+    let pad = term("mask", &[key, nonce]);
+    for chunk in octets.chunks_mut(pad.len()) {
+        for (octet, pad) in chunk.iter_mut().zip(pad) {
+            *octet ^= pad;
+        }
     }
 }
 
@@ -135,7 +138,7 @@ impl Crypto for Symbolic {
         seed: &[u8; 32],
         _now: Timestamp,
     ) -> Result<DeviceKey, CryptoError> {
-        let (primary, _) = key.expose().split_at_checked(32).ok_or(CryptoError)?;
+        let (primary, _) = secret_terms(key)?;
         device_key(primary, &term("subkey", &[seed]))
     }
 
@@ -151,7 +154,7 @@ impl Crypto for Symbolic {
         _seed: &[u8; 32],
         _now: Timestamp,
     ) -> Result<Bytes, CryptoError> {
-        let public = Public::of(key)?.primary;
+        let public = public(secret_terms(key)?.0);
         Ok(Bytes::copy_from_slice(&term("signature", &[&public, label.as_bytes(), message])))
     }
 
@@ -173,7 +176,7 @@ impl Crypto for Symbolic {
     }
 
     fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
-        open_under(&term("sealing", &[&Public::of(key)?.subkey]), sealed)
+        open_under(&term("sealing", &[&public(secret_terms(key)?.1)]), sealed)
     }
 
     fn pake_share(&self, run: PakeRun<'_>) -> Bytes {

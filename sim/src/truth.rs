@@ -43,7 +43,7 @@ pub struct Truth {
 }
 
 /// All that a verdict over a device depends on.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 struct Judged {
     own: Fingerprint,
     grouped: bool,
@@ -82,24 +82,25 @@ impl Truth {
 
     /// Whether the device, or what is known of it, is another one than when this was asked last.
     pub fn is_news(&mut self, at: usize, muaa: &Muaa<Symbolic>) -> bool {
+        let known = (self.paired.len(), self.removed.len());
+        let is_same = |judged: &Judged| {
+            (judged.own, judged.known) == (muaa.fingerprint(), known)
+                && judged.grouped == muaa.group().is_some()
+                && muaa.member_keys().eq(judged.members.iter().copied())
+                && muaa.account_keys().eq(judged.keys.iter().copied())
+        };
+        if self.judged.get(&at).is_some_and(is_same) {
+            return false;
+        }
         let now = Judged {
             own: muaa.fingerprint(),
             grouped: muaa.group().is_some(),
             members: muaa.member_keys().collect(),
-            keys: muaa.account().keys,
-            known: (self.paired.len(), self.removed.len()),
+            keys: muaa.account_keys().collect(),
+            known,
         };
-        match self.judged.get_mut(&at) {
-            Some(judged) if *judged == now => false,
-            Some(judged) => {
-                *judged = now;
-                true
-            }
-            None => {
-                self.judged.insert(at, now);
-                true
-            }
-        }
+        self.judged.insert(at, now);
+        true
     }
 
     /// A folder, with all that is in it, is gone or was renumbered by somebody outside the archive.

@@ -98,7 +98,7 @@ pub struct World<C> {
     pub(crate) choices: C,
     pub(crate) faults: Faults,
     person: Person,
-    queue: BTreeMap<(Timestamp, u64), Happening>,
+    queue: BTreeMap<(Timestamp, u64), Box<Happening>>,
     tickets: u64,
     woken_at: Vec<Option<Timestamp>>,
     happenings: u64,
@@ -207,7 +207,7 @@ impl<C: Choices> World<C> {
                 let sentence = format!("more than {HAPPENINGS_MAX} happenings a machine within a day");
                 return self.lab.break_invariant("7 quiescence", sentence);
             }
-            self.happen(happening);
+            self.happen(*happening);
         }
     }
 
@@ -253,7 +253,7 @@ impl<C: Choices> World<C> {
 
     pub(crate) fn later(&mut self, wait: u64, happening: Happening) {
         self.tickets += 1;
-        self.queue.insert((self.lab.now + Duration::from_millis(wait), self.tickets), happening);
+        self.queue.insert((self.lab.now + Duration::from_millis(wait), self.tickets), Box::new(happening));
     }
 
     fn happen(&mut self, happening: Happening) {

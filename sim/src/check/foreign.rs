@@ -18,7 +18,7 @@ fn check_where(lab: &Lab, wanted: impl Fn(Folder) -> bool) -> Verdict {
     for (folder, uid, octets) in lab.truth.foreign.iter().filter(|(folder, ..)| wanted(*folder)) {
         let Some(mailbox) = lab.store.folders.get(folder) else { continue };
         let stored = mailbox.messages.get(uid).map(|stored| &stored.kept);
-        if stored != Some(&Kept::Foreign(octets.clone())) {
+        if !matches!(stored, Some(Kept::Foreign(there)) if there == octets) {
             let Uid(uid) = uid;
             return Err(format!("the foreign message uid {uid} of {} was changed", folder.name()));
         }

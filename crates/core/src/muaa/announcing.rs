@@ -1,10 +1,10 @@
 //! Announcements: one's own, and what others say of themselves.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Muaa,
-    persistent::{Announced, InboxState, Known, Life},
+    persistent::{Announced, InboxState, Known, Life, SeenOffer},
     reading::{Heard, Verdict},
 };
 use crate::{
@@ -120,13 +120,13 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// What stands among the announcements is read again and again; it is checked once in a life of the process.
-    fn hear_announced(&mut self, envelope: &crate::Envelope) -> Result<Heard, Ignored> {
+    fn hear_announced(&mut self, envelope: &crate::Envelope) -> Result<Arc<Heard>, Ignored> {
         if let Some((known, heard)) = self.io.heard.get(&envelope.token)
             && known == envelope
         {
             return Ok(heard.clone());
         }
-        let heard = self.hear(Folder::Announcements, envelope)?;
+        let heard = Arc::new(self.hear(Folder::Announcements, envelope)?);
         if self.io.heard.len() < self.config.siblings_max {
             self.io.heard.insert(envelope.token, (envelope.clone(), heard.clone()));
         }
@@ -237,8 +237,10 @@ impl<C: Crypto> Muaa<C> {
 
     /// An offer that does not lie in its folder any more was taken back.
     pub(super) fn forget_offers(&mut self, folder: Folder, present: &BTreeSet<Token>) {
-        let before = self.state.offers.len();
-        self.state.offers.retain(|_, offer| offer.folder != folder || present.contains(&offer.token));
-        self.unsaved |= self.state.offers.len() != before;
+        let stands = |offer: &SeenOffer| offer.folder != folder || present.contains(&offer.token);
+        if !self.state.offers.values().all(stands) {
+            self.state.offers.retain(|_, offer| stands(offer));
+            self.changed();
+        }
     }
 }

@@ -112,7 +112,8 @@ impl<C: Crypto> Muaa<C> {
         };
         // The keys first, so that a new current key can be told of.
         if !keys.is_empty() {
-            let named = self.state.membership().keys;
+            let named =
+                if taken.is_empty() { self.view.keys.clone() } else { self.state.membership().keys.clone() };
             keys.iter().for_each(|material| self.take_key(material, &named));
         }
         if !taken.is_empty() {
@@ -126,7 +127,9 @@ impl<C: Crypto> Muaa<C> {
         self.take_ops(&update.ops, &update.keys);
         let mut news = false;
         for (name, register) in &update.settings {
-            news |= self.state.settings.join(name, register);
+            // What is known already changes nothing, and what is shared stays so.
+            let known = self.state.settings.get(name) == Some(register);
+            news |= !known && self.state.settings.join(name, register);
         }
         if news {
             self.tell(Event::SettingsChanged);
@@ -138,20 +141,18 @@ impl<C: Crypto> Muaa<C> {
 
     /// Everything that a new member needs but the peers, of which an update may hold only a part, for the device with this key.
     pub(super) fn whole_state(&self, to: Fingerprint) -> Update {
-        let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
-        let material = |key: &AccountKey| KeyMaterial { secret: key.secret.clone() };
+        let settings = self.state.settings.iter();
         Update {
-            digest: self.digest().unwrap_or_default(),
-            ops,
-            keys: self.held_keys().map(material).collect(),
-            settings: self
-                .state
-                .settings
-                .iter()
-                .map(|(name, register)| (name.clone(), register.clone()))
-                .collect(),
-            ..Update::new(to)
+            ops: self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default(),
+            keys: self.held_keys().map(|key| KeyMaterial { secret: key.secret.clone() }).collect(),
+            settings: settings.map(|(name, register)| (name.clone(), register.clone())).collect(),
+            ..self.empty_update(to)
         }
+    }
+
+    /// An update for the device with this key that tells nothing but the digest.
+    pub(super) fn empty_update(&self, to: Fingerprint) -> Update {
+        Update { digest: self.digest().unwrap_or_default(), ..Update::new(to) }
     }
 
     /// A digest of all replicated state: equal on all members when they agree. The secret keys are part of it, so that it

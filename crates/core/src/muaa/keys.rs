@@ -112,13 +112,16 @@ impl<C: Crypto> Muaa<C> {
     fn name_orphaned_keys(&mut self) {
         let own = self.state.device.fingerprint;
         let heard = self.view.members.contains_key(&own) && !self.view.equivocators.contains(&own);
-        if !heard || self.require_room().is_err() {
+        if !heard {
             return;
         }
         let keys = &self.view.keys;
         let orphaned =
             |key: &&AccountKey| keys.get(&key.fingerprint).is_none() && !keys.is_destroyed(&key.fingerprint);
         let orphaned: Vec<_> = self.state.keys.values().filter(orphaned).cloned().collect();
+        if orphaned.is_empty() || self.require_room().is_err() {
+            return;
+        }
         for key in orphaned {
             // If the log is full it stays a key of this device alone.
             let _ = self.publish_key(key, 0, 0);

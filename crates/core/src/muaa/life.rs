@@ -249,14 +249,13 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn watch_over_silence(&mut self) {
-        let mut quiet = Vec::new();
-        for (id, known) in self.state.siblings.iter() {
-            let member = self.view.members.contains_key(&known.fingerprint);
-            quiet.push((*id, member, known.clone()));
-        }
-        for (id, member, known) in quiet {
-            if member && !known.warned && self.has_been_silent(&known, self.config.suspend_after.mul_f32(0.7))
-            {
+        let warn_after = self.config.suspend_after.mul_f32(0.7);
+        let first = warn_after.min(self.config.expire_after).min(self.config.forget_after);
+        let silent = self.state.siblings.iter().filter(|(_, known)| self.has_been_silent(known, first));
+        let member = |known: &Known| self.view.members.contains_key(&known.fingerprint);
+        let silent: Vec<_> = silent.map(|(id, known)| (*id, member(known), known.clone())).collect();
+        for (id, member, known) in silent {
+            if member && !known.warned && self.has_been_silent(&known, warn_after) {
                 self.state.siblings.entry(id).and_modify(|known| known.warned = true);
                 self.tell(Event::MemberSilent { id });
                 self.changed();

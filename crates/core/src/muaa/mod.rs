@@ -35,7 +35,7 @@ pub use views::OfferView;
 
 use crate::{
     Config, Crypto, Event, Folder, Input, InputError, MuaaId, Output, Phase, Timestamp, random::Random,
-    state::Membership,
+    shared::Shared, state::Membership,
 };
 
 /// One mail program on one account.
@@ -77,7 +77,7 @@ pub struct Muaa<C> {
     state: Hidden<Durable>,
     /// The state differs from what was last handed out to be made durable.
     unsaved: bool,
-    view: Membership,
+    view: Shared<Membership>,
     digested: Cached<group::Digested>,
     io: storage::Io,
     events: VecDeque<Event>,
@@ -142,7 +142,7 @@ impl<C: Crypto> Muaa<C> {
         let id = MuaaId(random.number());
         let incarnation = random.number();
         let state = Durable::new(&config, id, device, incarnation, now);
-        Self::start(config, crypto, random, state, now, true)
+        Self::start(config, crypto, random, (state, Shared::default()), now, true)
     }
 
     /// As [`Muaa::new`], with the first id to try given, for programs and tests that choose it.
@@ -164,13 +164,14 @@ impl<C: Crypto> Muaa<C> {
         from: &Snapshot,
         now: Timestamp,
     ) -> Result<Self, RestoreError> {
-        let mut state = Durable::clone(&from.0);
+        let mut state = Durable::clone(&from.durable);
         if state.address != config.address {
             return Err(RestoreError::OtherAccount);
         }
         peers::bound(&mut state.peers, config.peers_max);
         state.forget_the_future(now);
-        let mut muaa = Self::start(config, crypto, Random::new(seed), state, now, false);
+        let view = from.view.0.clone().unwrap_or_else(|| state.membership());
+        let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, false);
         muaa.phase_told = Some(muaa.phase());
         Ok(muaa)
     }
@@ -179,11 +180,10 @@ impl<C: Crypto> Muaa<C> {
         config: Config,
         crypto: C,
         random: Random,
-        state: Durable,
+        (state, view): (Durable, Shared<Membership>),
         now: Timestamp,
         unsaved: bool,
     ) -> Self {
-        let view = state.membership();
         let mut muaa = Self {
             config,
             crypto,
@@ -233,7 +233,8 @@ impl<C: Crypto> Muaa<C> {
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = if self.unsaved {
             self.unsaved = false;
-            Some(Output::Persist(Snapshot(Arc::new(self.state.0.clone()))))
+            let (durable, view) = (Arc::new(self.state.0.clone()), Cached(Some(self.view.clone())));
+            Some(Output::Persist(Snapshot { durable, view }))
         } else if let Some(event) = self.events.pop_front() {
             Some(Output::Event(event))
         } else {

@@ -5,7 +5,7 @@
 //! So the device takes a new key and id, says so in the group under the old key, behind whatever that key can have signed, and
 //! asks its siblings for everything. It needs no pairing: who holds the old key was let in by a person.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Muaa,
@@ -141,7 +141,7 @@ impl<C: Crypto> Muaa<C> {
         if self.state.life != Life::Grouped {
             return;
         }
-        let behind = |heard: &&Heard| {
+        let behind = |heard: &&Arc<Heard>| {
             let known = self.state.siblings.get(&heard.content.author);
             let newer = known.is_some_and(|known| {
                 known.fingerprint == heard.content.key

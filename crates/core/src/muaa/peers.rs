@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Crypto, Event, Fingerprint, InputError, Timestamp, Token,
+    shared::Shared,
     wire::{self, KeyMaterial, Update},
 };
 
@@ -147,10 +148,9 @@ impl<C: Crypto> Muaa<C> {
     /// What a sibling has not acknowledged: everything but peers, and as many of these as fit.
     pub(super) fn part_for(&self, link: &Link, to: Fingerprint) -> Part {
         let items: BTreeMap<_, _> = self.state.journal.range(link.acked + 1..).collect();
-        let mut update = Update { received: link.received, ask: link.ask, ..self.whole_state(to) };
-        if !link.full {
-            self.keep_only(&mut update, &items.values().copied().collect::<Vec<_>>());
-        }
+        let state =
+            if link.full { self.whole_state(to) } else { self.named_state(to, items.values().copied()) };
+        let update = Update { received: link.received, ask: link.ask, ..state };
         let mut room = Room::new(self.update_bytes_max(), wire::encode(&update).len());
         let end = self.state.journal_end;
         let mut part = Part { update, end, cut: None, backlog: None };
@@ -181,21 +181,27 @@ impl<C: Crypto> Muaa<C> {
         part
     }
 
-    /// Of the whole state what these items name.
-    fn keep_only(&self, update: &mut Update, items: &[&Item]) {
+    /// Of the whole state what these items name, but for the peers.
+    fn named_state<'a>(&self, to: Fingerprint, items: impl Iterator<Item = &'a Item>) -> Update {
         let log = self.state.group.as_ref().map(|group| &group.log);
-        let op = |item: &&Item| match item {
-            Item::Op(hash) => log.and_then(|log| log.get(hash)).map(|entry| entry.signed.clone()),
-            Item::Key(_) | Item::Setting(_) | Item::Peer(_) => None,
-        };
-        let key = |item: &&Item| match item {
-            Item::Key(fingerprint) => self.state.keys.get(fingerprint),
-            Item::Op(_) | Item::Setting(_) | Item::Peer(_) => None,
-        };
-        update.ops = items.iter().filter_map(op).collect();
-        let keys = items.iter().filter_map(key);
-        update.keys = keys.map(|key| KeyMaterial { secret: key.secret.clone() }).collect();
-        update.settings.retain(|name, _| items.contains(&&Item::Setting(name.clone())));
+        let mut update = self.empty_update(to);
+        for item in items {
+            match item {
+                Item::Op(hash) => {
+                    update.ops.extend(log.and_then(|log| log.get(hash)).map(|entry| entry.signed.clone()));
+                }
+                Item::Key(fingerprint) => {
+                    let key = self.state.keys.get(fingerprint);
+                    update.keys.extend(key.map(|key| KeyMaterial { secret: key.secret.clone() }));
+                }
+                Item::Setting(name) => {
+                    let register = self.state.settings.get(name);
+                    update.settings.extend(register.map(|register| (name.clone(), register.clone())));
+                }
+                Item::Peer(_) => {}
+            }
+        }
+        update
     }
 
     fn peer_bytes(&self, address: &Address) -> usize {
@@ -289,14 +295,14 @@ fn date(at: Timestamp) -> Date {
 }
 
 /// A table keeps to a bound that is another one than before.
-pub(super) fn bound(table: &mut Table, peers_max: usize) {
+pub(super) fn bound(table: &mut Shared<Table>, peers_max: usize) {
     if table.shared().peers_max() != peers_max {
         let bounded = |peers: &Peers| {
             let mut bounded = Peers::new(peers_max);
             bounded.join(peers);
             bounded
         };
-        *table = Table::from_parts(bounded(table.shared()), bounded(table.local()));
+        *table = Table::from_parts(bounded(table.shared()), bounded(table.local())).into();
     }
 }
 

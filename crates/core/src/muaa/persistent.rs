@@ -16,7 +16,7 @@ use sma_autocrypt::Table;
 
 pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Waiting};
 
-use super::subkey::Subkey;
+use super::{Cached, subkey::Subkey};
 use crate::{
     AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId, Timestamp,
     Token,
@@ -36,7 +36,11 @@ pub(crate) const SESSION_MAX: Duration = HOUR;
 
 /// Everything durable of a MUAA. Cheap to clone; encode it to write it down.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Snapshot(pub(crate) Arc<Durable>);
+pub struct Snapshot {
+    pub(super) durable: Arc<Durable>,
+    /// What its log says, where that is known: what was read from octets does not know it.
+    pub(super) view: Cached<Shared<Membership>>,
+}
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,7 +52,7 @@ impl Snapshot {
     /// The versioned encoding. Holds all secrets of the device.
     #[must_use]
     pub fn encode(&self) -> Secret {
-        Secret::new(wire::encode(&(FORMAT, &*self.0)))
+        Secret::new(wire::encode(&(FORMAT, &*self.durable)))
     }
 
     /// Reads what [`Snapshot::encode`] wrote.
@@ -66,7 +70,7 @@ impl Snapshot {
         }
         let durable: Durable = decoder.decode().map_err(|_| RestoreError::Malformed)?;
         let whole = decoder.position() == octets.len();
-        whole.then(|| Self(Arc::new(durable))).ok_or(RestoreError::Malformed)
+        whole.then(|| Self { durable: Arc::new(durable), view: Cached(None) }).ok_or(RestoreError::Malformed)
     }
 }
 
@@ -345,7 +349,7 @@ pub(crate) struct Durable {
     #[n(25)]
     pub(crate) formers: Shared<BTreeMap<Hash, Former>>,
     #[n(26)]
-    pub(crate) digests: Vec<(Hash, Timestamp)>,
+    pub(crate) digests: Shared<Vec<(Hash, Timestamp)>>,
     #[n(27)]
     pub(crate) adopted: Option<Secret>,
     #[n(28)]
@@ -361,7 +365,7 @@ pub(crate) struct Durable {
     pub(crate) farewells: BTreeMap<MuaaId, Token>,
     /// The latest of the own announcements by their sequences.
     #[n(33)]
-    pub(crate) own_announcements: BTreeMap<u64, Token>,
+    pub(crate) own_announcements: Shared<BTreeMap<u64, Token>>,
     /// Keys that this device had before it moved or began anew.
     #[n(34)]
     pub(crate) former_keys: BTreeSet<Fingerprint>,
@@ -422,14 +426,14 @@ impl Durable {
             processed: Shared::default(),
             requested: Shared::default(),
             formers: Shared::default(),
-            digests: Vec::new(),
+            digests: Shared::default(),
             adopted: None,
             order: 0,
             looked: None,
             folders_deleted: BTreeSet::new(),
             server_now: Timestamp(0),
             farewells: BTreeMap::new(),
-            own_announcements: BTreeMap::new(),
+            own_announcements: Shared::default(),
             former_keys: BTreeSet::new(),
             moves: Vec::new(),
             subkey: Subkey::new(now),
@@ -438,7 +442,8 @@ impl Durable {
         }
     }
 
-    /// The own clock may have been set back: nothing waits for a time that it only showed by mistake.
+    /// The own clock may have been set back: nothing waits for a time that it only showed by mistake. What is shared with the
+    /// snapshot stays so where there is nothing to forget.
     pub(crate) fn forget_the_future(&mut self, now: Timestamp) {
         let present = |at: &mut Timestamp| *at = (*at).min(now);
         self.announced.iter_mut().for_each(|announced| present(&mut announced.at));
@@ -447,17 +452,25 @@ impl Durable {
             link.doubt.iter_mut().for_each(|(at, _)| *at = (*at).min(now + DOUBT_MAX));
         }
         self.burnt.iter_mut().for_each(present);
-        self.digests.iter_mut().for_each(|(_, at)| present(at));
-        self.siblings.values_mut().for_each(|known| present(&mut known.heard));
+        if self.digests.iter().any(|(_, at)| *at > now) {
+            self.digests.iter_mut().for_each(|(_, at)| present(at));
+        }
+        if self.siblings.values().any(|known| known.heard > now) {
+            self.siblings.values_mut().for_each(|known| present(&mut known.heard));
+        }
         self.looked.iter_mut().for_each(present);
         self.subkey.forget_the_future(now);
-        for session in self.sessions.values_mut() {
-            present(&mut session.started);
-            session.expires = session.expires.min(session.started + SESSION_MAX);
+        let ahead =
+            |session: &Session| session.started > now || session.expires > session.started + SESSION_MAX;
+        if self.sessions.values().any(ahead) {
+            for session in self.sessions.values_mut() {
+                present(&mut session.started);
+                session.expires = session.expires.min(session.started + SESSION_MAX);
+            }
         }
     }
 
-    pub(crate) fn membership(&self) -> Membership {
-        self.group.as_ref().map(|group| Membership::of(&group.log)).unwrap_or_default()
+    pub(crate) fn membership(&self) -> Shared<Membership> {
+        self.group.as_ref().map(|group| Membership::of(&group.log)).unwrap_or_default().into()
     }
 }

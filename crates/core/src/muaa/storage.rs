@@ -2,7 +2,10 @@
 
 mod answers;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     Muaa,
@@ -110,7 +113,7 @@ pub(super) struct Io {
     /// Messages that were reported as ignored: folder, validity, uid.
     pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
     /// Announcements and offers that were found to be protected as they must be.
-    pub(super) heard: BTreeMap<Token, (Envelope, Heard)>,
+    pub(super) heard: BTreeMap<Token, (Envelope, Arc<Heard>)>,
     /// Requests whose authors are not announced, and how often all announcements were read since.
     pub(super) unannounced: BTreeMap<Token, u8>,
     /// Announcements whose authors were told that they have said more than that.
@@ -255,7 +258,7 @@ impl<C: Crypto> Muaa<C> {
                 validity: self.io.seen.get(folder)?.cursor?.validity,
                 messages: self.removable(*folder),
             },
-            Task::Watch => Op::Watch(self.watched()),
+            Task::Watch => Op::Watch(self.watched().to_vec()),
         })
     }
 
@@ -280,23 +283,23 @@ impl<C: Crypto> Muaa<C> {
         };
         let announced = self.state.announced.as_ref().map(|announced| announced.token);
         let offers = self.state.sessions.values().filter(|session| session.to.is_none());
-        let own: Vec<_> = offers.map(|session| session.offer).chain(announced).collect();
-        let mut kept = BTreeSet::new();
-        let ours = seen
-            .index
-            .iter()
-            .filter(|(_, token)| own.contains(token) && !self.state.removals.contains(&(folder, **token)));
-        ours.filter(|(_, token)| !kept.insert(**token)).map(|(uid, token)| (*uid, *token)).collect()
+        let own = offers.map(|session| session.offer).chain(announced);
+        let mut found = Vec::new();
+        for token in own.filter(|token| !self.state.removals.contains(&(folder, *token))) {
+            let copies = seen.index.iter().filter(|(_, there)| **there == token).skip(1);
+            found.extend(copies.map(|(uid, _)| (*uid, token)));
+        }
+        found.sort_unstable();
+        found
     }
 
     /// Something is to be removed whose uid is not known: only reading everything finds it.
     fn seeks(&self, folder: Folder) -> bool {
-        let wanted = self.state.removals.iter().filter(|(place, _)| *place == folder).count();
-        wanted > 0 && self.removable(folder).is_empty()
+        self.is_replacing(folder) && self.removable(folder).is_empty()
     }
 
-    fn watched(&self) -> Vec<Folder> {
-        vec![Folder::Announcements, self.own_inbox()]
+    fn watched(&self) -> [Folder; 2] {
+        [Folder::Announcements, self.own_inbox()]
     }
 
     /// The first thing to do, in a fixed order of importance. `patient` also counts what waits for a retry.
@@ -337,7 +340,7 @@ impl<C: Crypto> Muaa<C> {
             tasks.push(Task::Read(own));
         }
         tasks.extend(self.post_tasks());
-        if self.io.watching.as_ref() != Some(&self.watched()) && self.io.read.contains(&own) {
+        if self.io.watching.as_deref() != Some(&self.watched()) && self.io.read.contains(&own) {
             tasks.push(Task::Watch);
         }
         tasks
@@ -346,21 +349,17 @@ impl<C: Crypto> Muaa<C> {
     /// Of each folder the post that comes first. A sealed one waits while more than one message is still to be taken away there: what
     /// was told twice, as before and after a crash, is not told a third time beside both.
     fn post_tasks(&self) -> impl Iterator<Item = Task> {
-        let mut first: BTreeMap<Folder, (u64, Token)> = BTreeMap::new();
-        for (token, post) in self.state.posts.iter().filter(|(_, post)| self.io.exists(post.folder)) {
-            let slot = first.entry(post.folder).or_insert((post.order, *token));
-            *slot = (*slot).min((post.order, *token));
-        }
-        let mut posts: Vec<_> = first.into_iter().collect();
-        posts.sort_by_key(|(_, place)| *place);
-        let waits = |folder: Folder, token: &Token| {
-            let sealed = self.state.posts.get(token).is_some_and(|post| post.class == Class::Sync);
-            sealed && self.replaced(folder).count() > 1
-        };
-        let posts = posts.into_iter().map(|(folder, (_, token))| (folder, token));
-        posts
-            .filter(move |(folder, token)| !waits(*folder, token))
-            .map(|(folder, token)| Task::Post(folder, token))
+        let posts = self.state.posts.iter().filter(|(_, post)| self.io.exists(post.folder));
+        let mut posts: Vec<_> =
+            posts.map(|(token, post)| (post.order, *token, post.folder, post.class)).collect();
+        posts.sort_unstable();
+        let mut begun = Vec::new();
+        posts.retain(|(_, _, folder, class)| {
+            let first = !begun.contains(folder);
+            begun.extend(first.then_some(*folder));
+            first && (*class != Class::Sync || self.replaced(*folder).count() <= 1)
+        });
+        posts.into_iter().map(|(_, token, folder, _)| Task::Post(folder, token))
     }
 
     /// What is to be taken away from a folder.

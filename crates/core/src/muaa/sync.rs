@@ -332,7 +332,9 @@ impl<C: Crypto> Muaa<C> {
             Some(_) | None => link.acked,
         };
         let told = self.state.links.values().map(told).min().unwrap_or(end);
-        self.state.journal.retain(|at, _| *at > told);
+        if self.state.journal.keys().next().is_some_and(|first| *first <= told) {
+            self.state.journal.retain(|at, _| *at > told);
+        }
     }
 
     /// Without waiting for more to say.

@@ -136,9 +136,14 @@ impl<C: Crypto> Muaa<C> {
         Account {
             current,
             public: current.and_then(|key| self.state.keys.get(&key)).map(|key| key.public.clone()),
-            keys: self.held_keys().map(|key| key.fingerprint).collect(),
+            keys: self.account_keys().collect(),
             destroyed: self.view.keys.destroyed().iter().copied().collect(),
         }
+    }
+
+    /// The fingerprints of the account's keys that this device holds, in ascending order.
+    pub fn account_keys(&self) -> impl Iterator<Item = Fingerprint> {
+        self.held_keys().map(|key| key.fingerprint)
     }
 
     /// An account secret key, to sign and decrypt mail with.

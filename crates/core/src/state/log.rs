@@ -253,7 +253,6 @@ impl Log {
     /// [`LOG_BYTES_MAX`].
     pub fn join<C: Crypto>(&mut self, crypto: &C, ops: &[SignedOp], max: usize) -> Vec<Hash> {
         let mut taken = Vec::new();
-        let mut bytes = self.bytes();
         let mut waiting: Vec<_> = ops
             .iter()
             .map(|op| (op.hash(crypto), op))
@@ -261,7 +260,8 @@ impl Log {
             .filter_map(|(hash, op)| Some((hash, op, op.content()?)))
             .filter(|(_, _, content)| content.group == Some(self.group) && content.kind() != Kind::Genesis)
             .collect();
-        loop {
+        let mut bytes = if waiting.is_empty() { 0 } else { self.bytes() };
+        while !waiting.is_empty() {
             let before = taken.len();
             waiting.retain(|(hash, op, content)| {
                 let Some(certificate) = self.certificate(&content.key, content.author) else { return true };
@@ -278,9 +278,10 @@ impl Log {
                 false
             });
             if taken.len() == before {
-                return taken;
+                break;
             }
         }
+        taken
     }
 
     fn entry<C: Crypto>(&self, crypto: &C, op: &SignedOp, content: Content) -> Option<Entry> {

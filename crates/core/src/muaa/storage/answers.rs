@@ -124,7 +124,7 @@ impl<C: Crypto> Muaa<C> {
         }
         if task == Task::Watch {
             // Watching only spares time: the next poll finds everything, and tries again.
-            self.io.watching = Some(self.watched());
+            self.io.watching = Some(self.watched().to_vec());
             self.io.unwatched = true;
             return;
         }
@@ -229,6 +229,9 @@ impl<C: Crypto> Muaa<C> {
 
     /// What is to be removed and is not there is gone.
     fn drop_vain_removals(&mut self, folder: Folder) {
+        if !self.is_replacing(folder) {
+            return;
+        }
         let present = self.present(folder);
         let before = self.state.removals.len();
         let kept = |place: &(Folder, Token)| place.0 != folder || present.contains(&place.1);
