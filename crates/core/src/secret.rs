@@ -4,17 +4,25 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 /// Secret octets: wiped when dropped, compared in constant time, never shown by `Debug`.
 #[derive(Clone, Default)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Vec<u8>);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        // What a vector has room for is wiped at once, what is in it octet by octet.
+        self.0.clear();
+        self.0.zeroize();
+    }
+}
 
 impl Secret {
     /// Takes the octets over.
     #[must_use]
     pub fn new(octets: Vec<u8>) -> Self {
-        Self(Zeroizing::new(octets))
+        Self(octets)
     }
 
     /// Shows the octets to code that must have them.

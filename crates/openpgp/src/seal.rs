@@ -1,11 +1,13 @@
 //! Sealing for one device: an anonymous version 6 session key packet and AES-256 in OCB (SEIPD version 2, RFC 9580 section
 //! 5.13.2) over one literal packet whose content is padded. Nothing is ever compressed.
 
+use std::io::{BufRead, Read};
+
 use bytes::Bytes;
 use pgp::{
     composed::{PlainSessionKey, SignedPublicKey, SignedPublicSubKey, SignedSecretKey},
     crypto::{
-        aead::{AeadAlgorithm, ChunkSize},
+        aead::{AeadAlgorithm, ChunkSize, StreamDecryptor},
         public_key::PublicKeyAlgorithm,
         sym::SymmetricKeyAlgorithm,
     },
@@ -14,8 +16,9 @@ use pgp::{
         SymEncryptedProtectedData, SymEncryptedProtectedDataConfig as Config,
     },
     ser::Serialize,
-    types::{DecryptionKey, EncryptionKey, EskType, KeyDetails, Password, Seipdv1ReadMode, Tag},
+    types::{DecryptionKey, EncryptionKey, EskType, KeyDetails, Password, Tag},
 };
+use rand_chacha_03::rand_core::RngCore;
 use sma_core::{CryptoError, Secret};
 use zeroize::Zeroizing;
 
@@ -34,6 +37,10 @@ pub(crate) const SEALED_MAX: usize = PLAIN_MAX + (1 << 16);
 const CIPHER: SymmetricKeyAlgorithm = SymmetricKeyAlgorithm::AES256;
 const MODE: AeadAlgorithm = AeadAlgorithm::Ocb;
 const CHUNK: ChunkSize = ChunkSize::C4KiB;
+/// The length of a chunk's tag, in octets.
+const TAG: usize = 16;
+/// Room for what stands in front of the encrypted text, in octets.
+const HEAD_ROOM: usize = 256;
 
 /// What stands in front of a content of `length` octets in a literal packet: binary, no file name, no date.
 fn literal_head(length: usize) -> Result<Vec<u8>, CryptoError> {
@@ -55,13 +62,13 @@ pub(crate) fn literal_of(content: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoErr
 }
 
 /// The literal packet around the padded `plain`.
-fn literal(plain: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+fn literal(plain: &[u8]) -> Result<Secret, CryptoError> {
     let length = padded_len(plain);
     let head = literal_head(length)?;
-    let mut packet = Zeroizing::new(Vec::with_capacity(head.len() + length));
+    let mut packet = Vec::with_capacity(head.len() + length);
     packet.extend_from_slice(&head);
     pad_onto(&mut packet, plain)?;
-    Ok(packet)
+    Ok(Secret::new(packet))
 }
 
 /// Where the content of a literal packet begins that fills `octets`, with the head that [`literal`] writes.
@@ -97,23 +104,46 @@ pub(crate) fn seal(
     };
     let header = |length| PacketHeader::new_fixed(Tag::PublicKeyEncryptedSessionKey, length);
     let length = u32::try_from(anonymous(header(0)).write_len()).map_err(refused)?;
-    let data = SymEncryptedProtectedData::encrypt_seipdv2(
-        &mut rng,
+    let mut salt = [0; 32];
+    rng.fill_bytes(&mut salt);
+    let inner = literal(plain)?;
+    let mut sealed = Vec::with_capacity(inner.expose().len() + inner.expose().len() / 128 + HEAD_ROOM);
+    anonymous(header(length)).to_writer_with_header(&mut sealed).map_err(refused)?;
+    let config = Config::V2 { sym_alg: CIPHER, aead: MODE, chunk_size: CHUNK, salt };
+    data_head(config.write_len() + encrypted_len(inner.expose()), &config, &mut sealed)?;
+    let encrypted = SymEncryptedProtectedData::encrypt_seipdv2_stream(
         CIPHER,
         MODE,
         CHUNK,
         session.as_ref(),
-        &literal(plain)?,
-    )
-    .map_err(refused)?;
-    let mut sealed = Vec::new();
-    anonymous(header(length)).to_writer_with_header(&mut sealed).map_err(refused)?;
-    data.to_writer_with_header(&mut sealed).map_err(refused)?;
+        salt,
+        inner.expose(),
+    );
+    encrypted.map_err(refused)?.read_to_end(&mut sealed).map_err(refused)?;
     Ok(sealed.into())
 }
 
-/// The two packets of a sealed message, exactly as [`seal`] writes them.
-fn parse(sealed: &[u8]) -> Result<(PublicKeyEncryptedSessionKey, SymEncryptedProtectedData), CryptoError> {
+/// How long `text` is when it is encrypted: each chunk has a tag, and the end has one.
+fn encrypted_len(text: &[u8]) -> usize {
+    text.len() + TAG * (text.len().div_ceil(CHUNK.as_byte_size() as usize) + 1)
+}
+
+/// What stands in front of encrypted data: the packet's header, for a body of `length` octets, and how it is encrypted.
+fn data_head(length: usize, config: &Config, written: &mut Vec<u8>) -> Result<(), CryptoError> {
+    let length = u32::try_from(length).map_err(refused)?;
+    PacketHeader::new_fixed(Tag::SymEncryptedProtectedData, length).to_writer(written).map_err(refused)?;
+    config.to_writer(written).map_err(refused)
+}
+
+/// A sealed message, taken apart.
+struct Sealed<'a> {
+    session: PublicKeyEncryptedSessionKey,
+    salt: [u8; 32],
+    text: &'a [u8],
+}
+
+/// Takes a sealed message apart, which must be exactly as [`seal`] writes it. Nothing of its size is copied.
+fn parse(sealed: &[u8]) -> Result<Sealed<'_>, CryptoError> {
     if sealed.len() > SEALED_MAX {
         return Err(CryptoError);
     }
@@ -125,16 +155,40 @@ fn parse(sealed: &[u8]) -> Result<(PublicKeyEncryptedSessionKey, SymEncryptedPro
         return Err(CryptoError);
     }
     let session = PublicKeyEncryptedSessionKey::try_from_reader(first, first_body).map_err(refused)?;
-    let data = SymEncryptedProtectedData::try_from_reader(second, second_body).map_err(refused)?;
-    let mut written = Vec::with_capacity(sealed.len());
-    session.to_writer_with_header(&mut written).map_err(refused)?;
-    data.to_writer_with_header(&mut written).map_err(refused)?;
-    if written == sealed { Ok((session, data)) } else { Err(CryptoError) }
+    let mut text = second_body;
+    let config = Config::try_from_reader(&mut text).map_err(refused)?;
+    let Config::V2 { sym_alg: CIPHER, aead: MODE, chunk_size: CHUNK, salt } = config else {
+        return Err(CryptoError);
+    };
+    let mut head = Vec::new();
+    session.to_writer_with_header(&mut head).map_err(refused)?;
+    data_head(second_body.len(), &config, &mut head)?;
+    let is_canonical = sealed.starts_with(&head) && sealed.len() == head.len() + text.len();
+    if is_canonical { Ok(Sealed { session, salt, text }) } else { Err(CryptoError) }
+}
+
+/// What is encrypted in `text`, in one buffer that is wiped.
+fn decrypt(session: &[u8], salt: &[u8; 32], text: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    if session.len() != CIPHER.key_size() {
+        return Err(CryptoError);
+    }
+    let mut decryptor =
+        StreamDecryptor::new_rfc9580(CIPHER, MODE, CHUNK, salt, session, text).map_err(refused)?;
+    let mut inner = Zeroizing::new(Vec::with_capacity(text.len()));
+    loop {
+        let chunk = decryptor.fill_buf().map_err(refused)?;
+        if chunk.is_empty() {
+            return Ok(inner);
+        }
+        inner.extend_from_slice(chunk);
+        let length = chunk.len();
+        decryptor.consume(length);
+    }
 }
 
 /// Opens what [`seal`] made for `key`.
 pub(crate) fn open(key: &SignedSecretKey, sealed: &[u8]) -> Result<Secret, CryptoError> {
-    let (session, data) = parse(sealed)?;
+    let Sealed { session, salt, text } = parse(sealed)?;
     let PublicKeyEncryptedSessionKey::V6 {
         fingerprint: None,
         pk_algo: PublicKeyAlgorithm::X25519,
@@ -144,16 +198,12 @@ pub(crate) fn open(key: &SignedSecretKey, sealed: &[u8]) -> Result<Secret, Crypt
     else {
         return Err(CryptoError);
     };
-    let Config::V2 { sym_alg: CIPHER, aead: MODE, chunk_size: CHUNK, .. } = data.config() else {
-        return Err(CryptoError);
-    };
     let recipient = &key.secret_subkeys.first().ok_or(CryptoError)?.key;
     let opened = recipient.decrypt(&Password::empty(), &values, EskType::V6).map_err(refused)?;
     let PlainSessionKey::V6 { key: ref session } = opened.map_err(refused)? else {
         return Err(CryptoError);
     };
-    let inner = data.decrypt(session.as_ref(), None, Seipdv1ReadMode::default()).map_err(refused)?;
-    let inner = Zeroizing::new(inner);
+    let inner = decrypt(session.as_ref(), &salt, text)?;
     let start = content_start(&inner)?;
     unpad(inner, start)
 }
