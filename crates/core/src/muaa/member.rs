@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Class, Code, Crypto, Event, Fingerprint, Folder, Form, Gone, Hash, Ignored, InputError, MuaaId,
-    PairingLink, PakeRun, Phase, Secret, SessionId, SessionKeys, Side, Timestamp,
+    PairingLink, PakeRun, Phase, Secret, SessionId, SessionKeys, Side, Timestamp, Token,
     config::HOUR,
     state::{Introduction, LogBody},
     wire::{self, Kind},
@@ -219,7 +219,9 @@ impl<C: Crypto> Muaa<C> {
         }
         let waiting = self.state.siblings.values().filter(|known| known.request.is_some()).count();
         let full = waiting >= self.config.requests_max;
-        let Some(known) = self.state.siblings.get_mut(&id) else { return self.on_unannounced_request(heard) };
+        let Some(known) = self.state.siblings.get_mut(&id) else {
+            return self.on_unannounced(heard.token, Ignored::Unproven);
+        };
         if known.fingerprint != heard.content.key {
             return Verdict::Ignore(Ignored::Unproven);
         }
@@ -242,20 +244,20 @@ impl<C: Crypto> Muaa<C> {
         Verdict::Keep
     }
 
-    /// Its author announces itself first. If all announcements were read twice since, the second time after the request was there, and none
-    /// is by it, it has gone, and nobody else takes the request away.
-    fn on_unannounced_request(&mut self, heard: &Heard) -> Verdict {
+    /// Who writes announces itself first. If all announcements were read twice since, the second time after the message was there, and none
+    /// is by its author, that one has gone, and nobody else takes the message away.
+    pub(super) fn on_unannounced(&mut self, token: Token, why: Ignored) -> Verdict {
         let (bound, known) = (self.config.requests_max, self.state.siblings.len());
         let waiting = &mut self.io.unannounced;
-        if waiting.get(&heard.token).is_some_and(|reads| *reads >= 2) {
-            waiting.remove(&heard.token);
+        if waiting.get(&token).is_some_and(|reads| *reads >= 2) {
+            waiting.remove(&token);
             return Verdict::Drop(Ignored::Stale);
         }
         // With no room for siblings it may be announced and not be known; and a stranger makes this no larger.
         if known < self.config.siblings_max && waiting.len() < bound {
-            waiting.entry(heard.token).or_default();
+            waiting.entry(token).or_default();
         }
-        Verdict::Ignore(Ignored::Unproven)
+        Verdict::Ignore(why)
     }
 
     pub(super) fn reject(&mut self, id: MuaaId) -> Result<(), InputError> {

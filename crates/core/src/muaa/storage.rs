@@ -114,7 +114,7 @@ pub(super) struct Io {
     pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
     /// Announcements and offers that were found to be protected as they must be.
     pub(super) heard: BTreeMap<Token, (Envelope, Arc<Heard>)>,
-    /// Requests whose authors are not announced, and how often all announcements were read since.
+    /// Requests, and updates of unknown authors, whose authors are not announced, and how often all announcements were read since.
     pub(super) unannounced: BTreeMap<Token, u8>,
     /// Announcements whose authors were told that they have said more than that.
     pub(super) outdated: BTreeSet<Token>,

@@ -162,9 +162,12 @@ impl<C: Crypto> Muaa<C> {
         };
         let member = view.members.get(&content.key).filter(|member| member.id == content.author);
         let Some(certificate) = member.map(|member| member.certificate.clone()) else {
-            // It may be a member whose introduction is still on its way: the message stays.
+            // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
-                return Verdict::Ignore(Ignored::NotAMember);
+                return match self.state.siblings.contains_key(&content.author) {
+                    true => Verdict::Ignore(Ignored::NotAMember),
+                    false => self.on_unannounced(envelope.token, Ignored::NotAMember),
+                };
             }
             let certificate = log.certificate(&content.key, content.author);
             if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
