@@ -103,7 +103,7 @@ pub struct Counts {
     pub restarts: u64,
 }
 
-/// Of so many starts one reads the state back from its octets.
+/// Of so many starts one reads the state back from its octets where the world is hasty.
 const READS_BACK: u32 = 16;
 
 /// Machines and their store.
@@ -123,6 +123,9 @@ pub struct Lab {
     pub counts: Counts,
     /// The first broken invariant.
     pub violation: Option<Violation>,
+    /// Machines start from their snapshots themselves but for the first restart of each and one of some more. Else each snapshot is
+    /// written out and read back.
+    pub hasty: bool,
 }
 
 impl Lab {
@@ -189,8 +192,7 @@ impl Lab {
         }
     }
 
-    /// Starts a program: anew, or from what survived. What survived is written out and read back on the way, in the first
-    /// restart and in one of some more: what reads back as it was makes no difference.
+    /// Starts a program: anew, or from what survived, which is written out and read back on the way.
     pub fn start(&mut self, at: usize) {
         let now = self.now;
         let machine = &mut self.machines[at];
@@ -200,7 +202,8 @@ impl Lab {
         let started = match &machine.durable {
             Some(saved) => {
                 self.counts.restarts += 1;
-                let read = if machine.life % READS_BACK == 2 { read_back(saved) } else { Ok(saved.clone()) };
+                let reads_back = !self.hasty || machine.life % READS_BACK == 2;
+                let read = if reads_back { read_back(saved) } else { Ok(saved.clone()) };
                 read.and_then(|read| {
                     Muaa::restore(config, Symbolic, seed, &read, local).map_err(|error| error.to_string())
                 })

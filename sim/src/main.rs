@@ -110,7 +110,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Worlds in a sweep of some twenty seconds on two cores.
+/// Worlds in a sweep of some ten seconds on two cores.
 const DEFAULT_SEEDS: u64 = 1500;
 
 fn setup(muaas: usize, common: &Common) -> Setup {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sma_core::{Code, Command, Form, Hash, InputError, MuaaId, PairingLink, Phase};
+use sma_core::{Code, Command, Form, Hash, InputError, Muaa, MuaaId, PairingLink, Phase};
 
 use crate::{choices::Choices, faults::Faults, lab::Lab};
 
@@ -115,7 +115,7 @@ fn say_whom_it_replaces(lab: &mut Lab, newcomer: usize, choices: &mut impl Choic
 
 /// From now on the observer takes these two for paired by a person.
 pub fn pair_in_truth(lab: &mut Lab, member: usize, newcomer: usize) {
-    let key = |at: usize| lab.machines[at].muaa.as_ref().map(sma_core::Muaa::fingerprint);
+    let key = |at: usize| lab.machines[at].muaa.as_ref().map(Muaa::fingerprint);
     if let (Some(one), Some(other)) = (key(member), key(newcomer)) {
         lab.truth.pair(one, other);
     }
@@ -163,8 +163,9 @@ fn pick(lab: &Lab, choices: &mut impl Choices) -> Option<(usize, usize)> {
 fn strangers(lab: &Lab, members: &[usize]) -> Option<(usize, usize)> {
     let muaa = |at: usize| lab.machines[at].muaa.as_ref();
     let is_strange = |to: usize, other: usize| {
-        let (Some(to), Some(other)) = (muaa(to), muaa(other)) else { return false };
-        to.siblings().iter().any(|seen| seen.fingerprint == other.fingerprint() && !seen.member)
+        let (Some(to), Some(key)) = (muaa(to), muaa(other).map(Muaa::fingerprint)) else { return false };
+        let member = to.member_keys().any(|member| member == key);
+        !member && to.siblings().iter().any(|seen| seen.fingerprint == key)
     };
     let mut pairs = members.iter().flat_map(|one| members.iter().map(|other| (*one, *other)));
     pairs.find(|(one, other)| is_strange(*one, *other) && is_strange(*other, *one))

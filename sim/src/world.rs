@@ -112,7 +112,7 @@ impl<C: Choices> World<C> {
     #[must_use]
     pub fn new(setup: Setup, mut choices: C, traced: bool) -> Self {
         let faults = Faults::draw(setup.faults, &mut choices);
-        let mut lab = Lab { now: BEGIN, ..Lab::default() };
+        let mut lab = Lab { now: BEGIN, hasty: true, ..Lab::default() };
         lab.trace.on = traced;
         lab.trace.terse = true;
         let mut world = Self {

@@ -1,7 +1,7 @@
 //! 4: an account's secret key is only where a person paired a device by its code, not on one that was removed when the key
 //! was made, and never in the open in a folder.
 
-use sma_core::Folder;
+use sma_core::{Folder, Gone};
 
 use super::Verdict;
 use crate::{lab::Lab, store::Kept, symbolic::ACCOUNT_SECRET, truth::Origin};
@@ -12,9 +12,10 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let own = muaa.fingerprint();
     for key in muaa.account().keys {
         let Some(origin) = lab.truth.keys.get(&key) else {
-            // A removal that every device forgot which knew of it, being put back to a backup, bars nobody.
-            let ended = muaa.ended_keys().map(|(key, _)| key);
-            let barred = ended.filter(|key| lab.truth.removed.contains(key)).collect();
+            // A removal that every device forgot which knew of it, being put back to a backup, bars nobody; nor does one a device that a
+            // person let in again under the key that it took since.
+            let removed = muaa.ended_keys().filter(|(_, how)| *how == Gone::Removed).map(|(key, _)| key);
+            let barred = removed.filter(|key| lab.truth.removed.contains(key)).collect();
             lab.truth.keys.insert(key, Origin { device: own, barred });
             continue;
         };
