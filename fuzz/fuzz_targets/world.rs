@@ -1,6 +1,6 @@
 //! A whole simulated world: the octets are every decision that is made in it, the invariants are the oracle.
 //!
-//! Some 40 executions a second; two minutes without a crash on the present code, five on the code before pairing by links. Planted: a message that waits to be appended again is dropped when it is replaced, and not looked for
+//! Ten minutes: 28,500 executions, 47 a second, no crash. Planted: a message that waits to be appended again is dropped when it is replaced, and not looked for
 //! (`withdraw` in `crates/core/src/muaa/saying.rs`). Found after 310 executions, 18 s. It has also found what no sweep had:
 //! `invariant_6_all_copies_of_an_update_that_was_appended_twice_go_when_it_is_replaced`, after 88 executions; and an offer of a member that nobody took
 //! away, after 2,669.
