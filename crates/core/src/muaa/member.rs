@@ -344,7 +344,7 @@ impl<C: Crypto> Muaa<C> {
     fn let_in(&mut self, join: &wire::Join, heard: &Heard, keys: &SessionKeys, transcript: &Hash) -> Verdict {
         let (id, key) = (heard.content.author, heard.content.key);
         self.end_session(join.session, None);
-        if self.view.ended.contains_key(&key) || self.view.removed.contains(&key) {
+        if self.view.is_out(&key) {
             self.abort(join.session, id, key, reason::KEY_ENDED);
             return Verdict::Drop(Ignored::NotAMember);
         }

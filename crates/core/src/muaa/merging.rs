@@ -24,8 +24,7 @@ impl<C: Crypto> Muaa<C> {
         log.join(&self.crypto, &[op], self.config.log_max);
         let own = self.state.device.fingerprint;
         let others = view.members.iter().filter(|(key, _)| **key != own);
-        let is_out = |key| self.view.ended.contains_key(key) || self.view.removed.contains(key);
-        let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| is_out(*key));
+        let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| self.view.is_out(key));
         for (key, member) in led {
             self.lead_one(key, member);
         }
@@ -67,9 +66,6 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn lead_one(&mut self, key: &Fingerprint, member: &Member) {
-        if self.view.removed.contains(key) {
-            return;
-        }
         if !self.view.members.contains_key(key) {
             let introduction = Introduction {
                 id: member.id,
@@ -165,7 +161,7 @@ impl<C: Crypto> Muaa<C> {
             Some(target) => self.unite(content, update, target, true),
             None if self.needs_update() => return Verdict::Ignore(Ignored::UpdateNeeded),
             // It does not know yet that its group goes on here.
-            None if self.view.ended.contains_key(&content.key) => {}
+            None if self.view.is_out(&content.key) => {}
             None => self.lead_one(&content.key, member),
         }
         Verdict::Done

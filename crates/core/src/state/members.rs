@@ -134,6 +134,12 @@ impl Membership {
         self.current = self.keys.current();
     }
 
+    /// Whether this key was in the group, or was forced out, and is no member: it is not let in, nor led here.
+    #[must_use]
+    pub fn is_out(&self, key: &Fingerprint) -> bool {
+        self.ended.contains_key(key) || self.removed.contains(key)
+    }
+
     /// The member with this id. Of two under one id, the one with the lower fingerprint.
     #[must_use]
     pub fn by_id(&self, id: MuaaId) -> Option<(&Fingerprint, &Member)> {
