@@ -164,10 +164,10 @@ impl<C: Crypto> Muaa<C> {
         let Some(certificate) = member.map(|member| member.certificate.clone()) else {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
-                return match self.state.siblings.contains_key(&content.author) {
-                    true => Verdict::Ignore(Ignored::NotAMember),
-                    false => self.on_unannounced(envelope.token, Ignored::NotAMember),
-                };
+                if self.state.siblings.contains_key(&content.author) {
+                    return Verdict::Ignore(Ignored::NotAMember);
+                }
+                return self.on_unannounced(envelope.token, Ignored::NotAMember);
             }
             let certificate = log.certificate(&content.key, content.author);
             if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
@@ -395,15 +395,10 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn tell_standing(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
         // Who signed something in this group is in it, whatever group it came from.
         let leads = self.last_sequence(&key) == 0;
-        let (group, update) = self.in_the_name_of(leads, id, self.whole_state(key));
-        let update = Update {
-            received: self.state.links.get(&id).map_or(0, |link| link.received),
-            keys: Vec::new(),
-            settings: Default::default(),
-            digest: Hash::default(),
-            peers: None,
-            ..update
-        };
+        let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
+        let (group, said) = self.in_the_name_of(leads, id, Update { ops, ..Update::new(key) });
+        let received = self.state.links.get(&id).map_or(0, |link| link.received);
+        let update = Update { received, ops: said.ops, merged: said.merged, ..Update::new(key) };
         self.say_farewell(id, certificate, group, &update);
     }
 
