@@ -80,7 +80,7 @@ impl Insider {
     pub fn op(&mut self, kind: u16, body: Vec<u8>) -> SignedOp {
         let heads = self.log.heads();
         let previous = heads.get(&self.key).map(|(_, hash)| *hash);
-        let op = self.sign(kind, body, previous, Some(heads));
+        let op = self.sign(kind, body, previous, Some(self.log.seen(previous)));
         self.log.join(&CRYPTO, std::slice::from_ref(&op), usize::MAX);
         op
     }

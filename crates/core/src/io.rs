@@ -402,6 +402,9 @@ pub enum InputError {
     /// The link is for another mail account. No effect.
     #[error("this link is for another mail account")]
     OtherAccount,
+    /// A device that was removed may hold this key, so mail does not go on under it. No effect.
+    #[error("a removed device may have this key, so it cannot be used again: make or import another one")]
+    KeyOfRemoved,
     /// No offer has arrived that the code could be for, or none that the link names. No effect.
     #[error("no offer has arrived yet: make one on the other device, then look again")]
     NoOffer,

@@ -38,13 +38,15 @@ struct Shared {
     visited: Mutex<HashSet<Vec<Said>>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct Said {
     author: usize,
     sequence: u64,
     act: Act,
     /// The author's operation before it.
     previous: Option<Hash>,
+    /// What the author says it has seen beside that.
+    seen: wire::Seen,
     /// What a removal leaves standing.
     cut: Option<Hash>,
 }
@@ -70,20 +72,21 @@ fn beginning() -> Vec<(SignedOp, Named)> {
     for (author, sequence, act) in acts {
         let own = ops.iter().rev().find(|(_, (_, said))| said.author == author);
         let previous = own.map(|(_, (hash, _))| *hash);
-        let said = Said { author, sequence, act, previous, cut: None };
-        let op = sign_said(said, ops.first().map(|(_, (hash, _))| *hash), None);
+        let said = Said { author, sequence, act, previous, seen: wire::Seen::new(), cut: None };
+        let op = sign_said(&said, ops.first().map(|(_, (hash, _))| *hash));
         ops.push((op.clone(), (op.hash(&CRYPTO), said)));
     }
     ops
 }
 
-fn sign_said(said: Said, group: Option<Hash>, seen: Option<wire::Seen>) -> SignedOp {
+fn sign_said(said: &Said, group: Option<Hash>) -> SignedOp {
     let (sequence, previous) = (said.sequence, said.previous);
-    let cut = said.cut.into_iter().collect();
+    let (seen, cut) = (group.map(|_| said.seen.clone()), said.cut.into_iter().collect());
     sign(said.author, said.act, Place { group, sequence, previous, seen, cut })
 }
 
-/// Who are the members by section 8.2, in words of this test: what nobody introduced is not there; then cuts; then chains.
+/// Who are the members by section 8.2, in words of this test: what nobody introduced is not there; then who is out has no power
+/// over those who knew it; then cuts; then chains.
 fn expected(said: &[Named]) -> BTreeSet<usize> {
     let introduced = |act: Act| {
         if let Act::Add(target) | Act::Move(target) = act { Some(target) } else { None }
@@ -100,7 +103,19 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         reached
     };
     let there = chain(&|_| true);
-    let said: Vec<_> = said.iter().filter(|op| there.contains(&op.1.author)).copied().collect();
+    let said: Vec<_> = said.iter().filter(|op| there.contains(&op.1.author)).cloned().collect();
+    let knows = |op: &Named, of: &Hash| {
+        let mut known: BTreeSet<Hash> = BTreeSet::new();
+        let mut next: Vec<Hash> = op.1.seen.iter().chain(&op.1.previous).copied().collect();
+        while let Some(hash) = next.pop().filter(|_| !known.contains(of)) {
+            if known.insert(hash)
+                && let Some((_, before)) = said.iter().find(|op| op.0 == hash)
+            {
+                next.extend(before.seen.iter().chain(&before.previous));
+            }
+        }
+        known.contains(of)
+    };
     let standing = |author: usize, end: Option<Hash>| {
         let mut stands = BTreeSet::new();
         let mut next = end;
@@ -112,14 +127,74 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         }
         stands
     };
+    let removes = |op: &&Named, whom: usize| matches!(op.1.act, Act::Remove(target, _) if target == whom);
+    let left_by = |author: usize| said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave);
+    // Whatever ended the author and leaves this out.
+    let removed_before = |op: &Named| {
+        let removals = said.iter().filter(|other| removes(other, op.1.author));
+        removals.filter(|end| !standing(op.1.author, end.1.cut).contains(&op.0)).cloned().collect::<Vec<_>>()
+    };
+    let left_before = |op: &Named| {
+        let leaves = left_by(op.1.author);
+        leaves.filter(|end| !standing(op.1.author, Some(end.0)).contains(&op.0)).cloned().collect::<Vec<_>>()
+    };
+    let expiry = |op: &Named| match op.1.act {
+        Act::Expire(target, last) => {
+            let own = || said.iter().filter(move |own| own.1.author == target);
+            let reached = last == 0 || own().any(|own| own.1.sequence >= last);
+            let alive = own().any(|own| own.1.act == Act::Alive && own.1.sequence > last);
+            let by_one_in = removed_before(op).is_empty() && left_before(op).is_empty();
+            (reached && !alive && by_one_in).then_some((target, last))
+        }
+        _ => None,
+    };
+    let expired = |device: usize| {
+        let lasts = said.iter().filter_map(expiry).filter(|(target, _)| *target == device);
+        lasts.map(|(_, last)| last).max()
+    };
+    let knew_first = |removal: &Named, target: usize, end: &Named| {
+        let aware = |op: &&Named| knows(op, &end.0);
+        let own = |op: &&Named| op.1.author == target && op.0 != removal.0 && !knows(op, &removal.0);
+        let lets_in = |op: &&Named| introduced(op.1.act) == Some(target);
+        let is_in = target == 0 || said.iter().any(|op| lets_in(&op));
+        !is_in || said.iter().filter(aware).any(|op| own(&op) || lets_in(&op))
+    };
+    let ended = |device: usize| said.iter().any(|op| removes(&op, device)) || left_by(device).next().is_some();
+    let removals: Vec<_> = said.iter().filter(|op| matches!(op.1.act, Act::Remove(..))).collect();
+    // Whether a removal falls, given those that do.
+    let falls = |removal: &Named, fallen: &BTreeSet<Hash>| {
+        let Act::Remove(target, _) = removal.1.act else { return false };
+        let author = removal.1.author;
+        let late = expired(author).is_some_and(|last| removal.1.sequence > last);
+        let heard = |leave: &Named| {
+            said.iter().any(|op| {
+                ![author, target].contains(&op.1.author)
+                    && !ended(op.1.author)
+                    && knows(op, &removal.0)
+                    && !knows(op, &leave.0)
+            })
+        };
+        let shields = |end: &Named| end.1.author != target && knew_first(removal, target, end);
+        late || left_before(removal).iter().any(|leave| !heard(leave) || shields(leave))
+            || removed_before(removal).iter().any(|end| !fallen.contains(&end.0) && shields(end))
+    };
+    let round = |fallen: &BTreeSet<Hash>| {
+        removals.iter().filter(|op| falls(op, fallen)).map(|op| op.0).collect::<BTreeSet<_>>()
+    };
+    let mut fallen = BTreeSet::new();
+    while round(&round(&fallen)) != fallen {
+        fallen = round(&round(&fallen));
+    }
     let removals = |author: usize| {
-        let removes = move |op: &&Named| matches!(op.1.act, Act::Remove(whom, _) if whom == author);
-        said.iter().filter(removes).map(|(_, op)| op.cut)
+        let fallen = &fallen;
+        said.iter().filter(move |op| removes(op, author) && !fallen.contains(&op.0)).map(|(_, op)| op.cut)
     };
-    let remains = |(hash, op): &Named| removals(op.author).all(|cut| standing(op.author, cut).contains(hash));
-    let leaves = |author: usize| {
-        said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave && remains(op))
+    let remains = |(hash, op): &Named| {
+        let asleep = expired(op.author).is_some_and(|last| op.sequence > last);
+        removals(op.author).all(|cut| standing(op.author, cut).contains(hash))
+            && (!asleep || matches!(op.act, Act::Alive | Act::Move(_)))
     };
+    let leaves = |author: usize| left_by(author).filter(|op| remains(op));
     let stands = |op: &Named| {
         remains(op)
             && leaves(op.1.author).all(|(leave, _)| standing(op.1.author, Some(*leave)).contains(&op.0))
@@ -141,15 +216,11 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
             || !moves && moved(op.1.author).is_some_and(|end| op.1.sequence > end)
             || !moves && fork(op.1.author).is_some_and(|fork| op.1.sequence >= fork)
     };
-    let expired = |device: usize| {
-        let last = said.iter().filter(|op| op.1.author == device).map(|op| op.1.sequence).max().unwrap_or(0);
-        said.iter().any(|op| matches!(op.1.act, Act::Expire(target, cut) if target == device && last <= cut))
-    };
     let gone = |device: &usize| {
         removals(*device).next().is_some()
             || leaves(*device).next().is_some()
             || moved(*device).is_some()
-            || expired(*device)
+            || expired(*device).is_some()
     };
     chain(&|op| !void(op)).into_iter().filter(|device| !gone(device)).collect()
 }
@@ -174,37 +245,42 @@ impl Exploration<'_> {
                 continue;
             }
             let last = self.last(author, everything);
-            let number = last.map_or(0, |(_, said)| said.sequence);
-            let previous = last.map(|(hash, _)| hash);
-            let next = Said { author, sequence: number + 2, act: Act::Leave, previous, cut: None };
-            let mut say = |said, part| choices.push((said, part));
-            say(next, everything);
+            let number = last.as_ref().map_or(0, |(_, said)| said.sequence);
+            let previous = last.as_ref().map(|(hash, _)| *hash);
+            let seen = wire::Seen::new();
+            let next = Said { author, sequence: number + 2, act: Act::Leave, previous, seen, cut: None };
+            let mut say = |said: Said, part: usize| {
+                let log = &self.subsets[part].0;
+                let seen = if self.scope.all { log.seen(said.previous) } else { wire::Seen::new() };
+                choices.push((Said { seen, ..said }, part));
+            };
+            say(next.clone(), everything);
             for target in (0..self.scope.devices).filter(|target| *target != author) {
-                say(Said { act: Act::Add(target), ..next }, everything);
+                say(Said { act: Act::Add(target), ..next.clone() }, everything);
                 // Only by the cut does it matter what a device knows.
                 let mut cuts = BTreeSet::new();
                 for part in (0..=everything).rev() {
                     let known = self.last(target, part);
                     let (cut, upto) =
-                        (known.map(|(hash, _)| hash), known.map_or(0, |(_, said)| said.sequence));
+                        (known.as_ref().map(|(hash, _)| *hash), known.map_or(0, |(_, said)| said.sequence));
                     if cuts.insert(cut) {
-                        say(Said { act: Act::Remove(target, upto), cut, ..next }, part);
+                        say(Said { act: Act::Remove(target, upto), cut, ..next.clone() }, part);
                         if self.scope.all {
-                            say(Said { act: Act::Expire(target, upto), ..next }, part);
+                            say(Said { act: Act::Expire(target, upto), ..next.clone() }, part);
                         }
                     }
                 }
             }
             if self.scope.all {
                 let moves = Act::Move(self.scope.devices - 1);
-                say(Said { act: Act::Alive, ..next }, everything);
-                say(Said { act: moves, ..next }, everything);
+                say(Said { act: Act::Alive, ..next.clone() }, everything);
+                say(Said { act: moves, ..next.clone() }, everything);
                 if let Some((_, said)) = last {
                     for act in [Act::Alive, Act::Add(3), moves] {
-                        say(Said { act, sequence: number, previous: said.previous, ..next }, everything);
+                        say(Said { act, sequence: number, previous: said.previous, ..next.clone() }, everything);
                     }
                     for (act, previous) in [(Act::Add(3), said.previous), (moves, previous)] {
-                        say(Said { act, sequence: number - 1, previous, ..next }, everything);
+                        say(Said { act, sequence: number - 1, previous, ..next.clone() }, everything);
                     }
                 }
             }
@@ -220,22 +296,21 @@ impl Exploration<'_> {
         let all = self.beginning.iter().map(|(_, named)| named).chain(said);
         all.filter(|named| named.1.author == author)
             .max_by_key(|(hash, said)| (said.sequence, *hash))
-            .copied()
+            .cloned()
     }
 
     fn explore(&mut self) {
         if self.said.len() == self.scope.operations {
             return self.check_order();
         }
-        for (said, part) in self.choices() {
-            self.with(said, part, Self::explore);
+        for (said, _) in self.choices() {
+            self.with(said, Self::explore);
         }
     }
 
     /// Says one more, checks every subset that it is in, and takes it back after `then`.
-    fn with(&mut self, said: Said, knows: usize, then: impl Fn(&mut Self)) {
-        let seen = self.scope.all.then(|| self.subsets[knows].0.heads());
-        let op = sign_said(said, Some(self.subsets[0].0.group()), seen);
+    fn with(&mut self, said: Said, then: impl Fn(&mut Self)) {
+        let op = sign_said(&said, Some(self.subsets[0].0.group()));
         let before = self.subsets.len();
         if self.ops.contains(&op) {
             return;
@@ -261,7 +336,7 @@ impl Exploration<'_> {
 
     /// Whether the same operations were looked at in another order.
     fn is_known(&self) -> bool {
-        let mut said: Vec<_> = self.said.iter().map(|(_, said)| *said).collect();
+        let mut said: Vec<_> = self.said.iter().map(|(_, said)| said.clone()).collect();
         said.sort_unstable();
         !self.scope.all && !self.shared.visited.lock().unwrap().insert(said)
     }
@@ -276,8 +351,8 @@ impl Exploration<'_> {
         self.shared.states.fetch_add(1, Ordering::Relaxed);
         let view = &self.subsets[part].1;
         let chosen = self.said.iter().enumerate().filter(|(at, _)| part & (1 << at) != 0);
-        let beginning = self.beginning.iter().map(|(_, named)| *named);
-        let said: Vec<_> = beginning.chain(chosen.map(|(_, said)| *said)).collect();
+        let beginning = self.beginning.iter().map(|(_, named)| named.clone());
+        let said: Vec<_> = beginning.chain(chosen.map(|(_, said)| said.clone())).collect();
         let found = members(view);
         assert_eq!(found, expected(&said), "{said:#?}");
         for (at, _) in self.ops.iter().enumerate().filter(|(at, _)| part & (1 << at) != 0) {
@@ -285,6 +360,12 @@ impl Exploration<'_> {
             for device in
                 (0..self.scope.devices).filter(|device| ended(smaller, *device) == Some(Gone::Removed))
             {
+                let removes = |op: &&Named| matches!(op.1.act, Act::Remove(whom, _) if whom == device);
+                let mut removers = said.iter().filter(removes).map(|op| op.1.author);
+                if removers.all(|remover| !found.contains(&remover)) {
+                    // Only those who were out wanted it out.
+                    continue;
+                }
                 assert!(!found.contains(&device), "{device} is back: {said:#?}");
                 assert_eq!(ended(view, device), Some(Gone::Removed), "{device}: {said:#?}");
             }
@@ -312,8 +393,8 @@ fn explore(scope: Scope) -> u64 {
             let (shared, beginning) = (&shared, &beginning);
             threads.spawn(move || {
                 let mut exploration = Exploration::start(scope, beginning, shared);
-                for (said, part) in exploration.choices().into_iter().skip(share).step_by(2) {
-                    exploration.with(said, part, Exploration::explore);
+                for (said, _) in exploration.choices().into_iter().skip(share).step_by(2) {
+                    exploration.with(said, Exploration::explore);
                 }
             });
         }

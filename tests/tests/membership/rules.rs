@@ -52,7 +52,7 @@ fn invariant_3_what_a_removed_or_departed_device_dates_back_to_before_its_end_is
     let ends: [fn(&mut Story); 2] = [|story| _ = story.remove(0, 1), |story| _ = story.say(1, Act::Leave)];
     for end in ends {
         let mut story = Story::of(2);
-        story.say_as(1, Act::Add(3), 2).say_as(1, Act::Key(1, 0, 5), 9);
+        story.say_as(1, Act::Add(3), 2).say_as(1, Act::Key(1, 1, 5), 9);
         let (first, last) =
             (story.ops[story.ops.len() - 2].hash(&CRYPTO), story.ops[story.ops.len() - 1].hash(&CRYPTO));
         end(&mut story);
@@ -63,7 +63,8 @@ fn invariant_3_what_a_removed_or_departed_device_dates_back_to_before_its_end_is
                 story.ops.push(sign(1, act, Place { group, sequence: 5, previous, ..Place::default() }));
                 story.say(4, Act::Add(5));
                 assert_eq!(story.members(), set([0, 2, 3]), "{act:?} behind {previous:?}");
-                assert_eq!(story.view().current, Some(account_key(1)));
+                assert!(story.view().keys.get(&account_key(2)).is_none());
+                assert!(story.view().keys.get(&account_key(1)).is_some());
             }
         }
     }
@@ -109,7 +110,7 @@ fn of_several_removals_the_smallest_cut_counts() {
 }
 
 #[test]
-fn a_removal_counts_whatever_its_author_had_seen_so_that_nothing_brings_its_target_back() {
+fn a_removal_counts_whatever_its_author_had_seen_unless_its_target_knew_that_the_author_was_out() {
     let mut story = Story::of(2);
     let before = story.ops.len();
     story.remove(0, 1).remove(1, 2);
@@ -119,6 +120,130 @@ fn a_removal_counts_whatever_its_author_had_seen_so_that_nothing_brings_its_targ
     assert_eq!(members(&Membership::of(&log_of(&ops))), set([0, 1]));
     ops.push(first);
     assert_eq!(members(&Membership::of(&log_of(&ops))), set([0]));
+    // Device 2 knew of the first and not of the second.
+    let mut other = Story { ops: ops[..before].to_vec() };
+    other.ops.push(ops.last().unwrap().clone());
+    other.say(2, Act::Alive);
+    ops.push(other.ops.last().unwrap().clone());
+    assert_eq!(members(&Membership::of(&log_of(&ops))), set([0, 2]));
+    // What it says once it knows of the second comes too late.
+    let mut late = story.clone();
+    late.say(2, Act::Alive);
+    assert_eq!(late.members(), set([0]));
+}
+
+#[test]
+fn whoever_left_or_is_taken_for_lost_forces_nobody_out_afterwards() {
+    for end in [Act::Leave, Act::Expire(1, 0)] {
+        let mut story = Story::of(2);
+        let by = if end == Act::Leave { 1 } else { 0 };
+        story.say(by, end);
+        let after = story.clone();
+        story.say(1, Act::Remove(2, 0)).say(1, Act::Remove(0, 9));
+        assert_eq!(story.members(), set([0, 2]), "{end:?}");
+        // Dated back behind nothing.
+        let mut story = after;
+        let place = Place { group: Some(story.log().group()), sequence: 1, ..Place::default() };
+        if end == Act::Leave {
+            story.ops.push(sign(1, Act::Remove(2, 0), place));
+            assert_eq!(story.members(), set([0, 2]), "{end:?}");
+        }
+    }
+    let mut story = Story::of(2);
+    story.remove(1, 2).say(1, Act::Leave);
+    assert_eq!(story.members(), set([0]), "what it said before counts");
+}
+
+#[test]
+fn a_target_that_removed_the_remover_itself_is_out_all_the_same() {
+    let mut story = Story::of(2);
+    story.at_once(&[(0, Act::Remove(1, 0)), (1, Act::Remove(0, 3))]);
+    let mut own = Story::of(2);
+    own.say(1, Act::Remove(0, 3)).say(1, Act::Alive);
+    story.ops.push(own.ops.last().unwrap().clone());
+    assert_eq!(story.members(), set([2]), "who removes its remover does not undo its removal by that");
+}
+
+#[test]
+fn no_key_that_a_removed_device_can_have_held_is_current_whatever_was_said_of_it() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 1, 5));
+    // The member that is stolen names the key that all have again, above all others.
+    for epoch in [2, 3, 1 << 20, 1 << 63, u64::MAX] {
+        story.say(1, Act::Key(1, epoch, 0));
+    }
+    assert_eq!(story.view().keys.get(&account_key(1)).map(|named| named.epoch), Some(3));
+    story.remove(0, 1);
+    let view = story.view();
+    assert_eq!((view.current, view.wants_key), (None, true));
+    assert_eq!(view.barred_keys, [account_key(1)].into());
+    story.say(0, Act::Key(2, view.keys.next_epoch(), 9));
+    assert_eq!((story.view().current, story.view().wants_key), (Some(account_key(2)), false));
+    // Nor does it help to name it once more, with everything seen.
+    story.say(2, Act::Key(1, 5, 0)).say(2, Act::Key(1, 6, 0));
+    assert_eq!(story.view().current, Some(account_key(2)));
+}
+
+#[test]
+fn a_key_that_whoever_left_holds_goes_on_until_there_is_another() {
+    let mut story = Story::of(2);
+    story.say(0, Act::Key(1, 1, 5)).say(1, Act::Leave);
+    assert_eq!((story.view().current, story.view().wants_key), (Some(account_key(1)), true));
+    story.say(0, Act::Key(2, 2, 9));
+    assert_eq!((story.view().current, story.view().wants_key), (Some(account_key(2)), false));
+}
+
+#[test]
+fn an_epoch_that_nobody_can_have_reached_only_names_the_key() {
+    for epoch in [0, 3, 1 << 20, 1 << 63, u64::MAX] {
+        let mut story = Story::of(1);
+        story.say(0, Act::Key(1, 1, 5)).say(1, Act::Key(2, epoch, 0));
+        let view = story.view();
+        assert_eq!(view.current, Some(account_key(1)), "{epoch}");
+        assert_eq!(view.keys.get(&account_key(2)).map(|named| named.epoch), Some(0));
+        assert_eq!(view.keys.next_epoch(), 2);
+    }
+}
+
+#[test]
+fn an_operation_under_a_number_that_nobody_reaches_is_not_taken() {
+    for sequence in [(1 << 48) + 1, 1 << 63, u64::MAX] {
+        let mut story = Story::of(1);
+        let before = story.log();
+        story.say_as(1, Act::Add(2), sequence);
+        assert_eq!(story.log(), before, "{sequence}");
+    }
+}
+
+#[test]
+fn an_expiry_that_names_more_than_its_target_has_signed_does_not_count() {
+    for last in [1, 2, 1 << 20, 1 << 63, u64::MAX] {
+        let mut story = Story::of(2);
+        story.say(0, Act::Expire(1, last));
+        assert_eq!(story.members(), set([0, 1, 2]), "{last}");
+    }
+    let mut story = Story::of(2);
+    story.remove(0, 1).say(1, Act::Expire(2, 0));
+    assert_eq!(story.members(), set([0, 2]), "nor does one by a device that is out");
+}
+
+#[test]
+fn a_member_that_fills_its_share_of_the_log_keeps_nobody_from_removing_it_or_from_naming_a_new_key() {
+    let max = 64;
+    let mut story = Story::of(2);
+    let mut log = story.log();
+    for turn in 0..200 {
+        for act in [Act::Alive, Act::Key(9, turn, 0), Act::Destroy(7), Act::Unknown(40)] {
+            story.say(1, act);
+            log.join(&CRYPTO, &story.ops[story.ops.len() - 1..], max);
+            story.ops.truncate(3);
+            story.ops.extend(log.ops().into_iter().filter(|op| !story.ops.contains(op)).collect::<Vec<_>>());
+        }
+    }
+    assert!(log.len() <= max + 2, "{}", log.len());
+    story.remove(0, 1);
+    assert_eq!(log.join(&CRYPTO, &story.ops, max).len(), 1);
+    assert_eq!(members(&Membership::of(&log)), set([0, 2]));
 }
 
 #[test]
@@ -200,7 +325,7 @@ fn nobody_founds_a_group_in_the_name_of_another_or_of_a_key_that_is_not_its_own(
     for place in [
         Place { group: Some(Hash([1; 32])), ..place.clone() },
         Place { previous: Some(Hash([1; 32])), ..place.clone() },
-        Place { seen: Some([(key(0), (1, Hash([1; 32])))].into()), ..place.clone() },
+        Place { seen: Some([Hash([1; 32])].into()), ..place.clone() },
     ] {
         assert_eq!(Log::found(&CRYPTO, &sign(0, Act::Genesis, place)), None);
     }
@@ -329,18 +454,20 @@ fn a_sign_of_life_undoes_an_expiry_and_nothing_else() {
 
 #[test]
 fn of_several_ends_the_strongest_is_told_in_every_order() {
-    let ends = [(Act::Remove(1, 0), Gone::Removed), (Act::Expire(1, 9), Gone::Expired)];
-    for (end, gone) in ends {
-        for own in [Act::Leave, Act::Move(3)] {
-            let left = own == Act::Leave && gone == Gone::Expired;
-            let told = if left { Gone::Left } else { gone };
-            let mut story = Story::of(2);
-            story.say(1, own).say(0, end);
-            assert_eq!(ended(&story.view(), 1), Some(told), "{own:?}, then {end:?}");
-            let mut story = Story::of(2);
-            story.say(0, end).say(1, own);
-            assert_eq!(ended(&story.view(), 1), Some(told), "{end:?}, then {own:?}");
-        }
+    for own in [Act::Leave, Act::Move(3)] {
+        let mut story = Story::of(2);
+        story.say(1, own).say(0, Act::Remove(1, 0));
+        assert_eq!(ended(&story.view(), 1), Some(Gone::Removed), "{own:?}, then removed");
+        let mut story = Story::of(2);
+        story.say(0, Act::Remove(1, 0)).say(1, own);
+        assert_eq!(ended(&story.view(), 1), Some(Gone::Removed), "removed, then {own:?}");
+        let mut story = Story::of(2);
+        story.say(1, own).say(0, Act::Expire(1, 1));
+        let told = if own == Act::Leave { Gone::Left } else { Gone::Expired };
+        assert_eq!(ended(&story.view(), 1), Some(told), "{own:?}, then taken for lost");
+        let mut story = Story::of(2);
+        story.say(0, Act::Expire(1, 0)).say(1, own);
+        assert_eq!(ended(&story.view(), 1), Some(Gone::Expired), "taken for lost, then {own:?}");
     }
 }
 
@@ -438,28 +565,31 @@ fn the_current_account_key_is_of_the_greatest_epoch_then_the_oldest_then_the_low
         }
         story.view().current
     };
-    assert_eq!(current(&[(0, Act::Key(1, 0, 5)), (1, Act::Key(2, 1, 9))]), Some(account_key(2)));
+    assert_eq!(current(&[(0, Act::Key(1, 1, 5)), (1, Act::Key(2, 2, 9))]), Some(account_key(2)));
+    assert_eq!(current(&[(0, Act::Key(1, 0, 5))]), None, "a key of epoch 0 only decrypts");
     assert_eq!(current(&[(0, Act::Key(1, 1, 5)), (1, Act::Key(2, 1, 4))]), Some(account_key(2)));
     assert_eq!(current(&[(0, Act::Key(2, 1, 5)), (1, Act::Key(1, 1, 5))]), Some(account_key(1)));
     let left = [(1, Act::Key(1, 1, 5)), (1, Act::Leave), (1, Act::Key(2, 2, 1))];
     assert_eq!(current(&left), Some(account_key(1)), "what was said before the end counts");
-    let removed = [(1, Act::Key(1, 0, 5)), (0, Act::Remove(1, 1)), (1, Act::Key(2, 2, 1))];
-    assert_eq!(current(&removed), Some(account_key(1)), "a removed device makes no key current");
+    let removed = [(1, Act::Key(1, 1, 5)), (0, Act::Remove(1, 1)), (1, Act::Key(2, 2, 1))];
+    assert_eq!(current(&removed), None, "no key that a removed device can have held is current");
+    let anew = [(1, Act::Key(1, 1, 5)), (0, Act::Remove(1, 1)), (0, Act::Key(2, 2, 7)), (1, Act::Key(3, 3, 1))];
+    assert_eq!(current(&anew), Some(account_key(2)), "a removed device makes no key current");
 }
 
 #[test]
 fn a_destroyed_key_is_never_current_and_comes_not_back_and_another_one_is_to_be_made_if_it_would_be() {
     let mut story = Story::of(2);
-    story.say(0, Act::Key(1, 0, 5)).say(0, Act::Key(2, 1, 6)).say(1, Act::Destroy(1));
+    story.say(0, Act::Key(1, 1, 5)).say(0, Act::Key(2, 2, 6)).say(1, Act::Destroy(1));
     let view = story.view();
-    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), false));
+    assert_eq!((view.current, view.wants_key), (Some(account_key(2)), false));
     assert!(view.keys.get(&account_key(1)).is_none() && view.keys.is_destroyed(&account_key(1)));
-    story.say(0, Act::Key(1, 2, 5));
+    story.say(0, Act::Key(1, 3, 5));
     let view = story.view();
-    assert_eq!((view.current, view.keys.lost_current()), (Some(account_key(2)), true));
-    assert_eq!(view.keys.next_epoch(), 3);
-    story.say(1, Act::Key(3, 3, 7));
-    assert_eq!((story.view().current, story.view().keys.lost_current()), (Some(account_key(3)), false));
+    assert_eq!((view.current, view.wants_key), (Some(account_key(2)), true));
+    assert_eq!(view.keys.next_epoch(), 4);
+    story.say(1, Act::Key(3, 4, 7));
+    assert_eq!((story.view().current, story.view().wants_key), (Some(account_key(3)), false));
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(crate) fn account_key(number: u8) -> Fingerprint {
 }
 
 fn introduction(number: usize, id: MuaaId) -> Introduction {
-    Introduction { id, certificate: device(number).certificate.clone(), incarnation: 1 }
+    Introduction { id, certificate: device(number).certificate.clone(), incarnation: 1, via: None }
 }
 
 impl Act {
@@ -192,7 +192,7 @@ impl Story {
             group: Some(self.ops[0].hash(&CRYPTO)),
             sequence,
             previous: heads.get(&key(author)).map(|(_, hash)| *hash),
-            seen: Some(heads),
+            seen: Some(log.seen(None)),
             cut: cut.into_iter().collect(),
         };
         self.ops.push(sign(author, act, place));

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
     shared::Shared,
-    state::{Log, Register, Settings},
-    wire::{KeyMaterial, SignedOp, Update, encode},
+    state::{Followed, Log, LogBody, Membership, Register, Removal, Settings},
+    wire::{Content, Kind, KeyMaterial, SignedOp, Update, encode},
 };
 
 /// A digest, and what it was made of.
@@ -105,6 +105,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Joins log operations, and takes in the account keys that come with them.
     pub(super) fn take_ops(&mut self, ops: &[SignedOp], keys: &[KeyMaterial]) {
+        self.answer_removals_by_who_is_out(ops);
         let max = self.config.log_max;
         let taken = match self.state.group.as_mut() {
             Some(group) if !ops.is_empty() => group.log.join(&self.crypto, ops, max),
@@ -119,6 +120,24 @@ impl<C: Crypto> Muaa<C> {
         if !taken.is_empty() {
             self.find_own_among(&taken);
             self.evaluate();
+        }
+    }
+
+    /// Whoever is out forces nobody out who knows it. Before this device hears that it was removed by one that is out, it signs what
+    /// it knew until then.
+    fn answer_removals_by_who_is_out(&mut self, ops: &[SignedOp]) {
+        let own = self.state.device.fingerprint;
+        let removes = |op: &&SignedOp| {
+            let content = op.content().filter(|content| content.kind() == Kind::Remove);
+            let target = |content: &Content| content.body::<Removal>().map(|removal| removal.target);
+            content.is_some_and(|content| self.view.ended.contains_key(&content.key) && target(&content) == Some(own))
+        };
+        let Some(group) = self.state.group.as_ref().filter(|_| ops.iter().any(|op| removes(&op))) else { return };
+        let mut log = group.log.clone();
+        log.join(&self.crypto, ops, self.config.log_max);
+        let removed = |view: &Membership| view.removed.contains(&own);
+        if !removed(&self.view) && removed(&Membership::of(&log)) {
+            self.append_to_log(&LogBody::Alive);
         }
     }
 
@@ -202,27 +221,21 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Becomes a member of another group, with everything that is its own. `update` came from that device under that sequence.
-    pub(super) fn enter_group(&mut self, log: Log, update: &Update, (by, sequence): (MuaaId, u64)) {
-        let former = self.state.group.take();
-        let former_view = std::mem::take(&mut self.view);
-        let links: Vec<_> = self.state.links.keys().copied().collect();
-        for id in links {
-            self.drop_link(id);
-        }
-        self.state.journal.clear();
-        let own = self.state.device.fingerprint;
-        let head = log.heads().get(&own).copied();
-        let previous = head.map(|(_, hash)| hash);
-        // An earlier life of this device may have said more than its saved state knows.
-        self.state.sequence = self.state.sequence.max(head.map_or(0, |(sequence, _)| sequence));
+    /// `via` is the merge that it follows, if a person did not bring it.
+    pub(super) fn enter_group(
+        &mut self,
+        log: Log,
+        update: &Update,
+        (by, sequence): (MuaaId, u64),
+        via: Option<Followed>,
+    ) {
         let group = log.group();
-        self.state.group = Some(Group { log, previous });
-        self.state.life = Life::Grouped;
-        self.state.looked = None;
-        self.state.replaces = None;
-        self.take_members_quietly();
+        let (former, former_view) = self.change_group(log);
         self.tell(Event::Joined { group, by });
+        self.tell_new_members(&former_view);
         self.notice_later_version(&former_view);
+        // Who is out must be known before any key is named.
+        self.bring_removals(&former_view.removed);
         // Which version of a key counts must stand in the log before another one is taken in.
         self.bring_own_keys(&former_view);
         // A key that arrives only now is told of as it is taken in.
@@ -232,18 +245,73 @@ impl<C: Crypto> Muaa<C> {
         self.bring_own_settings(update);
         self.bring_own_peers(update);
         self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
+        self.replace_barred_key();
         if let Some(link) = self.state.links.get_mut(&by) {
             link.received = sequence;
             link.owes = true;
         }
         self.state.formers.remove(&group);
-        self.bring_removals(&former_view);
         let led = |former: &Group| former.log.group() != group && !former_view.needs_update();
         if let Some(former) = former.filter(led) {
-            self.lead(&former, &former_view);
+            self.lead(&former, &former_view, via);
+            if let Some(former) = self.state.formers.get_mut(&former.log.group()) {
+                former.left = true;
+            }
         }
         self.io.read_again(self.own_inbox());
         self.changed();
+    }
+
+    /// Another group is the own one from here on. Gives the one before, and what it said.
+    fn change_group(&mut self, log: Log) -> (Option<Group>, Shared<Membership>) {
+        let former = self.state.group.take();
+        let former_view = std::mem::take(&mut self.view);
+        let links: Vec<_> = self.state.links.keys().copied().collect();
+        for id in links {
+            self.drop_link(id);
+        }
+        self.state.journal.clear();
+        let head = log.heads().get(&self.state.device.fingerprint).copied();
+        let previous = head.map(|(_, hash)| hash);
+        // An earlier life of this device may have said more than its saved state knows.
+        self.state.sequence = self.state.sequence.max(head.map_or(0, |(sequence, _)| sequence));
+        self.state.group = Some(Group { log, previous });
+        self.state.life = Life::Grouped;
+        self.state.looked = None;
+        self.state.replaces = None;
+        self.take_members_quietly();
+        (former, former_view)
+    }
+
+    /// Is a member of a group again that it had left by a merge which does not count. Nobody of the other group comes along; the keys
+    /// that this device got there only decrypt.
+    pub(super) fn return_to_group(&mut self, log: Log) {
+        let group = log.group();
+        let (_, former_view) = self.change_group(log);
+        let own = self.state.id;
+        self.tell(Event::Joined { group, by: own });
+        self.tell_new_members(&former_view);
+        self.tell_current_key(former_view.current);
+        for link in self.state.links.values_mut() {
+            *link = Link { full: true, ask: true, ..Link::default() };
+        }
+        self.io.removals_due = true;
+        self.io.digest_due = true;
+        self.io.read_again(self.own_inbox());
+        self.changed();
+    }
+
+    /// Whoever comes by a merge is told of like who is added.
+    fn tell_new_members(&mut self, before: &Membership) {
+        let own = self.state.device.fingerprint;
+        if !before.members.contains_key(&own) {
+            // A newcomer is shown the members it comes to before it comes.
+            return;
+        }
+        let new = |key: &Fingerprint| *key != own && !before.members.contains_key(key);
+        let new = self.view.members.iter().filter(|(key, _)| new(key));
+        let new: Vec<_> = new.map(|(_, member)| (member.id, member.added_by)).collect();
+        new.into_iter().for_each(|(id, by)| self.tell(Event::MemberAdded { id, by }));
     }
 
     /// Joins what another member of the own group knows that knew nothing of this one, and has everybody told what this one knows.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::{Muaa, limits::KEYS_BYTES_MAX, persistent::Item};
 use crate::{
-    AccountKey, Crypto, Event, Fingerprint, Gone, Hash, InputError, Phase, Secret,
+    AccountKey, Crypto, Event, Fingerprint, Hash, InputError, Phase, Secret,
     config::DAY,
-    state::{Destruction, Entry, KeyNotice, Keys, LogBody, Membership},
+    state::{Destruction, KeyNotice, Keys, LogBody, Membership},
     wire::KeyMaterial,
 };
 
@@ -36,6 +36,9 @@ impl<C: Crypto> Muaa<C> {
             return Err(InputError::TooMany);
         }
         let held = self.state.keys.get(&key.fingerprint);
+        if self.view.barred_keys.contains(&key.fingerprint) {
+            return Err(InputError::KeyOfRemoved);
+        }
         let version = self.version_of(&key);
         let named = self.view.keys.get(&key.fingerprint);
         let known = named.is_some_and(|named| named.generation_of(&version).is_some());
@@ -75,6 +78,13 @@ impl<C: Crypto> Muaa<C> {
         let _ = self.take_key_as_current(key);
     }
 
+    /// What this device just said of removals may leave no key that can be current.
+    pub(super) fn replace_barred_key(&mut self) {
+        if self.view.current.is_none() {
+            self.rotate_account_key();
+        }
+    }
+
     /// Makes `key` the current one: its epoch is above all others, unless it is another version of the current one.
     pub(super) fn take_key_as_current(&mut self, key: AccountKey) -> Result<(), InputError> {
         let named = self.view.keys.get(&key.fingerprint);
@@ -82,7 +92,7 @@ impl<C: Crypto> Muaa<C> {
         let epoch = renews.map_or_else(|| self.view.keys.next_epoch(), |named| named.epoch);
         let version = self.version_of(&key);
         let generation = named.map_or(0, |named| {
-            named.generation_of(&version).unwrap_or_else(|| named.generation().saturating_add(1))
+            named.generation_of(&version).unwrap_or_else(|| named.generation() + 1)
         });
         self.publish_key(key, epoch, generation)
     }
@@ -179,16 +189,15 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// A remover makes a new account key. If all who removed a device are out as well, so are their keys: one of those who stay
-    /// makes another one, else mail would go on under a key that the removed device holds. Likewise if the key that is to be
-    /// current was destroyed at the same time.
+    /// A remover makes a new account key. If that key counts no more, as when the remover is out as well, if a device left or is taken
+    /// for lost, or if the key that is to be current was destroyed at the same time, one of those who stay makes another one.
     pub(super) fn rotate_if_needed(&mut self) {
         if self.io.removals_due {
             self.name_orphaned_keys();
         }
         if self.io.removals_due && self.is_foremost() {
             self.io.removals_due = false;
-            if self.lacks_a_key() || self.view.keys.lost_current() {
+            if self.view.wants_key {
                 self.rotate_account_key();
             }
         }
@@ -204,27 +213,6 @@ impl<C: Crypto> Muaa<C> {
         let settled =
             || self.state.digests.last().is_some_and(|(_, since)| self.now.since(*since) > LOST_AFTER);
         !held && settled()
-    }
-
-    fn lacks_a_key(&self) -> bool {
-        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return false };
-        let removals = log.entries().map(|(_, entry)| entry).filter(|entry| {
-            let LogBody::Remove(removal) = &entry.body else { return false };
-            let ended = self.view.ended.get(&removal.target).is_some_and(|(_, how)| *how == Gone::Removed);
-            ended && !self.view.members.contains_key(&entry.key)
-        });
-        // The key that mail carries, when it was made: neither renewed nor brought along.
-        let is_fresh = |notice: &KeyNotice| {
-            self.view.current == Some(notice.fingerprint) && notice.epoch > 0 && notice.generation == 0
-        };
-        removals.into_iter().any(|removal| {
-            let knows = |entry: &Entry| {
-                matches!(&entry.body, LogBody::AccountKey(notice) if is_fresh(notice))
-                    && self.view.members.contains_key(&entry.key)
-                    && entry.seen.get(&removal.key).is_some_and(|(seen, _)| *seen >= removal.sequence)
-            };
-            !log.entries().any(|(_, entry)| knows(entry))
-        })
     }
 
     /// All mail that could be read before can be read after, on every device: the own keys become the group's, and what was
@@ -249,7 +237,15 @@ impl<C: Crypto> Muaa<C> {
             let generation = before.and_then(|named| named.generation_of(&version)).unwrap_or(0);
             let here = self.view.keys.get(&key.fingerprint).and_then(|named| named.latest());
             if here.is_none_or(|latest| (Some(generation), version) > latest) {
-                let epoch = before.map_or(0, |named| named.epoch);
+                // What was current may be so again, as far as this group has come; all others only decrypt.
+                let next = self.view.keys.next_epoch();
+                let epoch = match before {
+                    Some(named) if former.current == Some(key.fingerprint) => named.epoch.min(next),
+                    Some(_) => 0,
+                    None => 1,
+                };
+                let known = self.view.keys.get(&key.fingerprint).map_or(0, |named| named.generation() + 1);
+                let generation = generation.min(known);
                 // A log that is full names no more keys.
                 let _ = self.publish_key(key, epoch, generation);
             }

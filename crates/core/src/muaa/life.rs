@@ -15,6 +15,7 @@ use crate::{
 
 impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
+        self.answer_own_end();
         self.go_on_if_behind();
         if matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended) {
             return;
@@ -194,6 +195,7 @@ impl<C: Crypto> Muaa<C> {
             id: self.state.id,
             certificate: self.state.device.certificate.clone(),
             incarnation: self.state.incarnation,
+            via: None,
         };
         let (kind, body) = LogBody::Genesis(introduction).write();
         let op = self.sign_content(kind, None, body, None, None);
@@ -338,12 +340,27 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         match self.view.ended.get(&own).map(|(_, how)| *how) {
+            Some(Gone::Removed) => self.end(Life::Removed),
+            Some(Gone::Expired | Gone::Voided | Gone::Left | Gone::Moved) | None => {}
+        }
+    }
+
+    /// What this device can do about its end. One that was only asleep gives a sign of life. One that came here by a merge which
+    /// does not count goes back to where it came from.
+    fn answer_own_end(&mut self) {
+        let own = self.state.device.fingerprint;
+        if self.state.life != Life::Grouped && self.state.life != Life::Suspended {
+            return;
+        }
+        match self.view.ended.get(&own).map(|(_, how)| *how) {
             Some(Gone::Expired) => {
-                // It was only asleep: a sign of life undoes the expiry.
+                // Behind all that it ever said, so that one is enough.
+                self.state.sequence = self.state.sequence.max(self.last_sequence(&own));
                 self.append_to_log(&LogBody::Alive);
             }
-            Some(Gone::Removed | Gone::Voided) => self.end(Life::Removed),
-            Some(Gone::Left | Gone::Moved) | None => {}
+            Some(Gone::Voided) if self.go_back_from_here() => {}
+            Some(Gone::Voided) => self.end(Life::Removed),
+            Some(Gone::Removed | Gone::Left | Gone::Moved) | None => {}
         }
     }
 

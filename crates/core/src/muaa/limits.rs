@@ -7,7 +7,7 @@
 use super::Muaa;
 use crate::{
     AccountKey, Crypto, InputError,
-    state::{LOG_BYTES_MAX, LogBody},
+    state::LogBody,
 };
 
 /// The largest sum of the account's secret keys, in octets.
@@ -17,8 +17,7 @@ impl<C: Crypto> Muaa<C> {
     /// Whether the log has room for more than what ends something.
     pub(super) fn require_room(&self) -> Result<(), InputError> {
         let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Ok(()) };
-        let room = log.len() < self.config.log_max.div_ceil(2) && log.bytes() < LOG_BYTES_MAX / 2;
-        if room { Ok(()) } else { Err(InputError::LogFull) }
+        if log.has_ample_room(self.config.log_max) { Ok(()) } else { Err(InputError::LogFull) }
     }
 
     /// Whether this may be said in a log that is half full.

@@ -353,6 +353,7 @@ impl<C: Crypto> Muaa<C> {
                 id,
                 certificate: join.certificate.clone(),
                 incarnation: heard.content.incarnation,
+                via: None,
             };
             if self.append_to_log(&LogBody::Add(introduction)).is_none() {
                 return Verdict::Drop(Ignored::TooMany);

@@ -1,36 +1,40 @@
 //! Two groups become one: a device that enters another group brings the members of the group it was in.
 
+use std::collections::BTreeSet;
+
 use super::{
     Muaa,
     persistent::{Former, Group, Life},
     reading::{Heard, Verdict},
 };
 use crate::{
-    Crypto, Fingerprint, Hash, Ignored, MuaaId,
-    state::{Introduction, Log, LogBody, Member, Membership, Merge},
-    wire::{Content, Kind, SignedOp, Update},
+    Crypto, Fingerprint, Gone, Hash, Ignored, MuaaId,
+    state::{Followed, Introduction, Log, LogBody, Member, Membership, Merge},
+    wire::{Content, SignedOp, Update},
 };
 
 /// How many groups that were left are remembered.
 const FORMERS_MAX: usize = 16;
 
 impl<C: Crypto> Muaa<C> {
-    /// Lets the members of `former` into the own group, and has them told by a merge operation of their own group.
-    pub(super) fn lead(&mut self, former: &Group, view: &Membership) {
+    /// Lets the members of `former` into the own group, and has them told by a merge operation of their own group. If this device
+    /// followed somebody's merge, all of that hangs on it.
+    pub(super) fn lead(&mut self, former: &Group, view: &Membership, via: Option<Followed>) {
         let Some(into) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
         let mut log = former.log.clone();
-        let (kind, body) = LogBody::Merge(into).write();
-        let op = self.sign_content(kind, Some(log.group()), body, former.previous, Some(log.heads()));
-        log.join(&self.crypto, &[op], self.config.log_max);
-        let own = self.state.device.fingerprint;
-        let others = view.members.iter().filter(|(key, _)| **key != own);
+        let (kind, body) = LogBody::Merge(Merge { into, follows: via }).write();
+        let seen = Some(log.seen(former.previous));
+        let op = self.sign_content(kind, Some(log.group()), body, former.previous, seen);
+        let own = log.join(&self.crypto, &[op], self.config.log_max).first().copied();
+        let key = self.state.device.fingerprint;
+        let others = view.members.iter().filter(|(other, _)| **other != key);
         let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| self.view.is_out(key));
         for (key, member) in led {
-            self.lead_one(key, member);
+            self.lead_one(key, member, via);
         }
         let group = log.group();
         if self.state.formers.len() < FORMERS_MAX || self.state.formers.contains_key(&group) {
-            self.state.formers.insert(group, Former { log, into });
+            self.state.formers.insert(group, Former { log, into, via, own, left: false });
         }
         // Whom the group does not take in any more is told so.
         for (key, member) in ended {
@@ -51,13 +55,13 @@ impl<C: Crypto> Muaa<C> {
 
     /// Who was forced out of a group that this device was in is forced out of the own one, whether or not it is in it: nobody
     /// lets it in who does not know, and nobody is let in by it.
-    pub(super) fn bring_removals(&mut self, former: &Membership) {
+    pub(super) fn bring_removals(&mut self, removed: &BTreeSet<Fingerprint>) {
         let own = self.state.device.fingerprint;
-        for key in former.removed.iter().filter(|key| **key != own) {
+        for key in removed.iter().filter(|key| **key != own) {
             if self.view.members.contains_key(key) {
                 // If this program is too old to say so, it goes on with the group as it is.
                 let _ = self.remove_member(*key);
-            } else if !self.view.removed.contains(key) {
+            } else if !self.view.removed.contains(key) || self.came_by_a_fallen_merge(key) {
                 for removal in self.removals_of(*key) {
                     self.append_to_log(&LogBody::Remove(removal));
                 }
@@ -65,14 +69,74 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    fn lead_one(&mut self, key: &Fingerprint, member: &Member) {
+    /// Whether somebody is here by a merge of this device's that does not count in the log it stands in.
+    fn came_by_a_fallen_merge(&self, key: &Fingerprint) -> bool {
+        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return false };
+        let fallen = |via: &Followed| via.key == *key && !self.may_stand(&via.merge);
+        let here = |member: &Fingerprint| self.view.members.contains_key(member);
+        log.entries().any(|(_, entry)| {
+            let via = entry.body.introduces().and_then(|device| device.via);
+            via.is_some_and(|via| fallen(&via)) && entry.introduced.is_some_and(|member| here(&member))
+        })
+    }
+
+    /// Whether a merge counts, as far as this device knows the log that it stands in.
+    pub(super) fn may_stand(&self, merge: &Hash) -> bool {
+        let logs = self.state.group.iter().map(|group| &group.log);
+        let logs = logs.chain(self.state.formers.values().map(|former| &former.log));
+        let mut holding = logs.filter(|log| log.get(merge).is_some());
+        holding.next().is_none_or(|log| Membership::of(log).merges.contains_key(merge))
+    }
+
+    /// What a former group is heard to say of those whom it brought here counts here too: who was forced out of it, and who was let
+    /// in by one that had no right to.
+    fn bring_ends(&mut self, former: &Membership) {
+        self.bring_removals(&former.firmly_removed);
+        let from_there = |id: MuaaId| {
+            let members = former.members.values().map(|member| member.id);
+            members.chain(former.ended.values().map(|(id, _)| *id)).any(|there| there == id)
+        };
+        let voided = former.ended.iter().filter(|(_, (_, how))| *how == Gone::Voided).map(|(key, _)| *key);
+        let voided: Vec<_> = voided
+            .filter(|key| self.view.members.get(key).is_some_and(|member| from_there(member.added_by)))
+            .filter(|key| *key != self.state.device.fingerprint)
+            .collect();
+        for key in voided {
+            let _ = self.remove_member(key);
+        }
+        self.replace_barred_key();
+    }
+
+    /// The merge by which this device left a group falls, as when who led it away is found to have been removed before: it is a
+    /// member of that group as before, and of the other one no more. Whether it went back.
+    fn go_back(&mut self, group: Hash) -> bool {
+        let fallen = |former: &&Former| {
+            former.left && former.own.is_some_and(|own| !Membership::of(&former.log).merges.contains_key(&own))
+        };
+        let Some(former) = self.state.formers.get(&group).filter(fallen).cloned() else { return false };
+        let view = Membership::of(&former.log);
+        if !view.members.contains_key(&self.state.device.fingerprint) {
+            return false;
+        }
+        self.state.formers.remove(&group);
+        self.return_to_group(former.log);
+        true
+    }
+
+    /// This device is none of the own group, into which a merge had led it: it goes back to the group it had left. Whether there is one.
+    pub(super) fn go_back_from_here(&mut self) -> bool {
+        let here = self.group();
+        let left = self.state.formers.iter().find(|(_, former)| former.left && Some(former.into) == here);
+        let Some((group, log)) = left.map(|(group, former)| (*group, former.log.clone())) else { return false };
+        self.state.formers.remove(&group);
+        self.return_to_group(log);
+        true
+    }
+
+    fn lead_one(&mut self, key: &Fingerprint, member: &Member, via: Option<Followed>) {
         if !self.view.members.contains_key(key) {
-            let introduction = Introduction {
-                id: member.id,
-                certificate: member.certificate.clone(),
-                incarnation: member.incarnation,
-            };
-            self.append_to_log(&LogBody::Add(introduction));
+            let (id, certificate, incarnation) = (member.id, member.certificate.clone(), member.incarnation);
+            self.append_to_log(&LogBody::Add(Introduction { id, certificate, incarnation, via }));
         }
         if let Some(link) = self.state.links.get_mut(&member.id) {
             link.lead = true;
@@ -122,7 +186,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(former) = former else { return (own, update) };
         let key = self.state.device.fingerprint;
         let merges = former.log.entries().filter(|(_, entry)| {
-            entry.key == key && matches!(entry.body, LogBody::Merge(into) if Some(into) == own)
+            entry.key == key && matches!(entry.body, LogBody::Merge(merge) if Some(merge.into) == own)
         });
         let whole = self.whole_state(update.to);
         let ops = merges.map(|(_, entry)| entry.signed.clone()).collect();
@@ -133,36 +197,51 @@ impl<C: Crypto> Muaa<C> {
     /// An update in the name of a group that this device has left, or does not know.
     pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
         let own = self.state.group.as_ref().map(|group| group.log.group());
-        let target = merge_target(content, update);
         let here = self.view.members.get(&content.key).filter(|member| member.id == content.author);
         let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
-        if here && target == own {
+        if here && led_to(update) == own {
             // It may say what is not known here, as that this device was removed.
             self.take_ops(update.merged.as_deref().unwrap_or_default(), &[]);
             self.answer_leader(content);
             return Verdict::Done;
         }
         let max = self.config.log_max;
-        let former = content.group.and_then(|group| self.state.formers.get_mut(&group));
-        let Some(former) = former else {
+        let Some(group) = content.group.filter(|group| self.state.formers.contains_key(group)) else {
             // Of a member it was meant for somebody else, or for an earlier time.
             return if here { Verdict::Drop(Ignored::Stale) } else { Verdict::Ignore(Ignored::Stale) };
         };
-        former.log.join(&self.crypto, &update.ops, max);
-        let view = Membership::of(&former.log);
-        self.bring_removals(&view);
+        if let Some(former) = self.state.formers.get_mut(&group) {
+            former.log.join(&self.crypto, &update.ops, max);
+        }
+        let Some(former) = self.state.formers.get(&group).cloned() else {
+            return Verdict::Ignore(Ignored::Stale);
+        };
         self.changed();
+        if self.go_back(group) {
+            // In its own group it is read again.
+            return Verdict::Ignore(Ignored::Stale);
+        }
+        let view = Membership::of(&former.log);
+        self.bring_ends(&view);
         let member = view.members.get(&content.key).filter(|member| member.id == content.author);
         let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
             return Verdict::Drop(Ignored::NotAMember);
         };
-        match target {
-            Some(target) if Some(target) == own => self.answer_leader(content),
-            Some(target) => self.unite(content, update, target, true),
+        if self.view.removed.contains(&content.key) {
+            // Whoever is forced out of this group leads nobody anywhere in the name of another.
+            return Verdict::Drop(Ignored::NotAMember);
+        }
+        if led_to(update) == own {
+            self.answer_leader(content);
+            return Verdict::Done;
+        }
+        match merge_of(content, update, &view) {
+            Some((merge, target)) => self.unite(content, update, (merge, target), true),
+            None if update.merged.is_some() => {}
             None if self.needs_update() => return Verdict::Ignore(Ignored::UpdateNeeded),
             // It does not know yet that its group goes on here.
             None if self.view.is_out(&content.key) => {}
-            None => self.lead_one(&content.key, member),
+            None => self.lead_one(&content.key, member, former.via),
         }
         Verdict::Done
     }
@@ -179,13 +258,19 @@ impl<C: Crypto> Muaa<C> {
 
     /// A member of the own group says that the group goes on in another.
     pub(super) fn follow(&mut self, content: &Content, update: &Update) {
-        if let Some(target) = merge_target(content, update) {
-            self.unite(content, update, target, false);
+        if let Some(merge) = merge_of(content, update, &self.view) {
+            self.unite(content, update, merge, false);
         }
     }
 
     /// Of two groups to go on in, that of the lower genesis hash is joined if both have been left for the other.
-    fn unite(&mut self, said: &Content, update: &Update, target: Hash, left_already: bool) {
+    fn unite(
+        &mut self,
+        said: &Content,
+        update: &Update,
+        (merge, target): (Followed, Hash),
+        left_already: bool,
+    ) {
         let Some(ops) = &update.merged else { return };
         let Some(own) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
         let Some(log) = self.log_of(target, ops).filter(|_| target != own) else { return };
@@ -202,18 +287,24 @@ impl<C: Crypto> Muaa<C> {
         let conflict = left_already || self.state.formers.contains_key(&target);
         if conflict && own < target {
             let previous = log.heads().get(&self.state.device.fingerprint).map(|(_, hash)| *hash);
-            self.lead(&Group { log, previous }, &view);
+            self.lead(&Group { log, previous }, &view, Some(merge));
         } else {
-            self.enter_group(log, update, (said.author, said.sequence));
+            self.enter_group(log, update, (said.author, said.sequence), Some(merge));
         }
     }
 }
 
-/// The group in which the author's group goes on, by a merge that the author itself signed.
-fn merge_target(said: &Content, update: &Update) -> Option<Hash> {
+/// The group in which the author says that its group goes on.
+fn led_to(update: &Update) -> Option<Hash> {
     update.merged.as_ref()?;
-    update.ops.iter().filter_map(SignedOp::content).find_map(|content| {
-        let merges = content.key == said.key && content.kind() == Kind::Merge;
-        merges.then(|| content.body::<Merge>().map(|merge| merge.into)).flatten()
-    })
+    let merge = |op: &SignedOp| op.content()?.body::<Merge>();
+    update.ops.iter().filter_map(merge).map(|merge| merge.into).next()
+}
+
+/// The merge by which the author's group goes on in another, if it is signed by the author itself and counts, and where it leads.
+fn merge_of(said: &Content, update: &Update, view: &Membership) -> Option<(Followed, Hash)> {
+    let target = led_to(update)?;
+    let counts = |(_, (key, into)): &(&Hash, &(Fingerprint, Hash))| *key == said.key && *into == target;
+    let (merge, _) = view.merges.iter().find(counts)?;
+    Some((Followed { merge: *merge, key: said.key }, target))
 }

@@ -90,10 +90,11 @@ impl<C: Crypto> Muaa<C> {
         let Some(group) = self.state.group.clone() else { return };
         let Ok(device) = self.crypto.new_device_key(&self.random.seed(), self.now) else { return };
         let (id, incarnation) = (MuaaId(self.random.number()), self.random.number());
-        let introduction = Introduction { id, certificate: device.certificate.clone(), incarnation };
+        let certificate = device.certificate.clone();
+        let introduction = Introduction { id, certificate, incarnation, via: None };
         let (kind, body) = LogBody::Move(introduction).write();
         self.state.sequence = self.state.sequence.max(ahead).saturating_add(MARGIN);
-        let seen = Some(group.log.heads());
+        let seen = Some(group.log.seen(group.previous));
         let op = self.sign_content(kind, Some(group.log.group()), body, group.previous, seen);
         let Some(own) = self.state.group.as_mut() else { return };
         let taken = own.log.join(&self.crypto, std::slice::from_ref(&op), self.config.log_max);
@@ -227,12 +228,23 @@ impl<C: Crypto> Muaa<C> {
         let mut ends: Vec<_> = log.tips(key, below).into_iter().filter_map(before).collect();
         ends.sort_by_key(|hash| std::cmp::Reverse(log.get(hash).map(|entry| (entry.sequence, *hash))));
         ends.truncate(CUT_MAX);
+        ends.extend(followed(log, key).into_iter().filter(|merge| self.may_stand(merge)).take(CUT_MAX));
         ends.into_iter().collect()
     }
 }
 
 fn is_move(op: &SignedOp) -> bool {
     op.content().is_some_and(|content| content.kind() == Kind::Move)
+}
+
+/// The merges of a device by which others came here.
+fn followed(log: &Log, key: &Fingerprint) -> BTreeSet<Hash> {
+    let via = |entry: &crate::state::Entry| match &entry.body {
+        LogBody::Merge(merge) => merge.follows,
+        body => body.introduces().and_then(|device| device.via),
+    };
+    let followed = log.entries().filter_map(|(_, entry)| via(entry)).filter(|via| via.key == *key);
+    followed.map(|via| via.merge).collect()
 }
 
 /// The move that introduces a device, and who moved.

@@ -237,7 +237,7 @@ impl<C: Crypto> Muaa<C> {
                 if self.group() == Some(log.group()) {
                     self.find_members(&update, by);
                 } else {
-                    self.enter_group(log, &update, by);
+                    self.enter_group(log, &update, by, None);
                 }
                 Verdict::Done
             }

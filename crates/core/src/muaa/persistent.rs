@@ -22,7 +22,7 @@ use crate::{
     Token,
     config::{DAY, HOUR},
     shared::Shared,
-    state::{Log, Membership, Settings},
+    state::{Followed, Log, Membership, Settings},
     wire::{self, SignedOp},
 };
 
@@ -389,6 +389,15 @@ pub(crate) struct Former {
     pub(crate) log: Log,
     #[n(1)]
     pub(crate) into: Hash,
+    /// The merge that this device followed, if a person did not bring it.
+    #[n(2)]
+    pub(crate) via: Option<Followed>,
+    /// The own merge in its log.
+    #[n(3)]
+    pub(crate) own: Option<Hash>,
+    /// This device left it for the other, and did not only bring its members there.
+    #[n(4)]
+    pub(crate) left: bool,
 }
 
 impl Durable {

@@ -26,7 +26,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let group = self.state.group.clone()?;
         let (kind, octets) = body.write();
-        let seen = Some(group.log.heads());
+        let seen = Some(group.log.seen(group.previous));
         let op = self.sign_content(kind, Some(group.log.group()), octets, group.previous, seen);
         let max = self.config.log_max;
         let group = self.state.group.as_mut()?;

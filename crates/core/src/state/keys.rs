@@ -11,7 +11,7 @@ use crate::{Fingerprint, Hash, Timestamp};
 /// What is said of one key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Named {
-    /// The greatest epoch it was given.
+    /// The greatest epoch it was given; 0 if it only decrypts.
     pub epoch: u64,
     /// When it was made; the earliest that was said.
     pub created: Timestamp,
@@ -104,28 +104,29 @@ impl Keys {
         &self.destroyed
     }
 
-    /// The key that mail carries: of those that are not destroyed the one with the greatest epoch, then the earliest creation,
-    /// then the lowest fingerprint.
+    /// The key that mail carries: of those that are not destroyed, that may be current and have an epoch above 0, the one with the
+    /// greatest epoch, then the earliest creation, then the lowest fingerprint.
     #[must_use]
-    pub fn current(&self) -> Option<Fingerprint> {
-        first(self.iter())
+    pub fn current(&self, may: impl Fn(&Fingerprint) -> bool) -> Option<Fingerprint> {
+        first(self.iter().filter(|(key, _)| may(key)))
     }
 
     /// Whether the key that would be current is destroyed: one device had made it current while another one destroyed it.
     #[must_use]
-    pub fn lost_current(&self) -> bool {
-        first(self.named.iter()).is_some_and(|fingerprint| self.is_destroyed(&fingerprint))
+    pub fn lost_current(&self, may: impl Fn(&Fingerprint) -> bool) -> bool {
+        first(self.named.iter().filter(|(key, _)| may(key))).is_some_and(|key| self.is_destroyed(&key))
     }
 
     /// The epoch of a key that is to be current from now on.
     #[must_use]
     pub fn next_epoch(&self) -> u64 {
-        self.named.values().map(|named| named.epoch.saturating_add(1)).max().unwrap_or(0)
+        self.named.values().map(|named| named.epoch).max().unwrap_or(0) + 1
     }
 }
 
 fn first<'a>(keys: impl Iterator<Item = (&'a Fingerprint, &'a Named)>) -> Option<Fingerprint> {
-    keys.map(|(fingerprint, named)| (Reverse(named.epoch), named.created, *fingerprint))
+    keys.filter(|(_, named)| named.epoch > 0)
+        .map(|(fingerprint, named)| (Reverse(named.epoch), named.created, *fingerprint))
         .min()
         .map(|key| key.2)
 }
@@ -170,7 +171,7 @@ mod tests {
             prop_assert_eq!(&all, &joined(&a, &joined(&b, &c)));
             prop_assert_eq!(&joined(&a, &b), &joined(&b, &a));
             prop_assert_eq!(&joined(&a, &a), &a);
-            prop_assert_eq!(all.current(), joined(&c, &joined(&b, &a)).current());
+            prop_assert_eq!(all.current(|_| true), joined(&c, &joined(&b, &a)).current(|_| true));
         }
 
         #[test]
@@ -182,7 +183,7 @@ mod tests {
             }
             for fingerprint in a.destroyed() {
                 prop_assert!(both.is_destroyed(fingerprint) && both.get(fingerprint).is_none());
-                prop_assert_ne!(both.current(), Some(*fingerprint));
+                prop_assert_ne!(both.current(|_| true), Some(*fingerprint));
             }
         }
     }

@@ -8,13 +8,14 @@ use std::{
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
+use super::room::Room;
 use crate::{
-    Crypto, Fingerprint, Hash, MuaaId, Timestamp,
+    Crypto, Fingerprint, Hash, MuaaId, Timestamp, plausible,
     wire::{Content, Kind, Seen, SignedOp},
 };
 
-/// The largest sum of a log's operations, in octets of their contents and signatures.
-pub const LOG_BYTES_MAX: usize = 600 << 10;
+/// How many operations of others an operation names as known.
+const SEEN_MAX: usize = 16;
 
 /// A device as the log introduces it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -29,6 +30,9 @@ pub struct Introduction {
     /// Its incarnation.
     #[n(2)]
     pub incarnation: u64,
+    /// The merge by which it comes, if the author followed one: if that falls, so does this.
+    #[n(3)]
+    pub via: Option<Followed>,
 }
 
 /// A device is forced out.
@@ -39,7 +43,7 @@ pub struct Removal {
     #[n(0)]
     pub target: Fingerprint,
     /// Of its log operations these count, and those before them in their chains. All others are void, whatever their numbers:
-    /// the key could sign under a number that it left out before.
+    /// the key could sign under a number that it left out before. So do merges of its that stand in other logs and were followed here.
     #[n(1)]
     pub cut: BTreeSet<Hash>,
 }
@@ -51,7 +55,7 @@ pub struct Expiry {
     /// The fingerprint of its device key.
     #[n(0)]
     pub target: Fingerprint,
-    /// The greatest sequence of its log operations; a greater one is a sign of life that undoes the expiry.
+    /// The greatest sequence of its log operations; an *alive* above it undoes the expiry.
     #[n(1)]
     pub last: u64,
 }
@@ -63,7 +67,7 @@ pub struct KeyNotice {
     /// The key's fingerprint.
     #[n(0)]
     pub fingerprint: Fingerprint,
-    /// Rises with each rotation.
+    /// Rises with each rotation, by one. A key of epoch 0 only decrypts: no mail carries it.
     #[n(1)]
     pub epoch: u64,
     /// When the key was made.
@@ -86,11 +90,29 @@ pub struct Destruction {
     pub fingerprint: Fingerprint,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+/// The author's group goes on in another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
-pub(crate) struct Merge {
+pub struct Merge {
+    /// The group in which it goes on.
     #[n(0)]
-    pub(crate) into: Hash,
+    pub into: Hash,
+    /// The merge that the author follows; none if a person brought the author there. Who followed a merge that does not count did
+    /// not merge.
+    #[n(1)]
+    pub follows: Option<Followed>,
+}
+
+/// A merge that somebody follows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Followed {
+    /// The hash of the merge, which may stand in the log of a former group.
+    #[n(0)]
+    pub merge: Hash,
+    /// The fingerprint of the device key that signed it.
+    #[n(1)]
+    pub key: Fingerprint,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -113,7 +135,7 @@ pub enum LogBody {
     /// The author goes on under another id and key.
     Move(Introduction),
     /// The author's group goes on in another.
-    Merge(Hash),
+    Merge(Merge),
     /// A key of the account.
     AccountKey(KeyNotice),
     /// The author is alive.
@@ -132,7 +154,7 @@ impl LogBody {
             Kind::Remove => Self::Remove(content.body()?),
             Kind::Expire => Self::Expire(content.body()?),
             Kind::Move => Self::Move(content.body()?),
-            Kind::Merge => Self::Merge(content.body::<Merge>()?.into),
+            Kind::Merge => Self::Merge(content.body()?),
             Kind::AccountKey => Self::AccountKey(content.body()?),
             Kind::Destroy => Self::Destroy(content.body()?),
             Kind::Leave => content.body::<Nothing>().map(|_| Self::Leave)?,
@@ -159,7 +181,7 @@ impl LogBody {
             Self::Leave => (Kind::Leave, encode(&Nothing {})),
             Self::Expire(body) => (Kind::Expire, encode(body)),
             Self::Move(body) => (Kind::Move, encode(body)),
-            Self::Merge(into) => (Kind::Merge, encode(&Merge { into: *into })),
+            Self::Merge(body) => (Kind::Merge, encode(body)),
             Self::AccountKey(body) => (Kind::AccountKey, encode(body)),
             Self::Alive => (Kind::Alive, encode(&Nothing {})),
             Self::Destroy(body) => (Kind::Destroy, encode(body)),
@@ -195,7 +217,7 @@ pub struct Entry {
     pub sequence: u64,
     /// The author's log operation before it.
     pub previous: Option<Hash>,
-    /// What the author knew.
+    /// What the author knew, beside its own operation before this one.
     pub seen: Seen,
     /// What it says.
     pub body: LogBody,
@@ -249,8 +271,8 @@ impl Log {
     }
 
     /// Takes in operations in whatever order they come. Returns the hashes of those that were not known. An operation
-    /// that no introduced device signed for this group is not taken, nor is one above `max`, or above
-    /// [`LOG_BYTES_MAX`].
+    /// that no introduced device signed for this group is not taken, nor is one with a number that nobody reaches
+    /// ([`crate::plausible`]), nor one for which there is no room ([`super::room`]).
     pub fn join<C: Crypto>(&mut self, crypto: &C, ops: &[SignedOp], max: usize) -> Vec<Hash> {
         let mut taken = Vec::new();
         let mut waiting: Vec<_> = ops
@@ -259,21 +281,21 @@ impl Log {
             .filter(|(hash, _)| !self.entries.contains_key(hash))
             .filter_map(|(hash, op)| Some((hash, op, op.content()?)))
             .filter(|(_, _, content)| content.group == Some(self.group) && content.kind() != Kind::Genesis)
+            .filter(|(_, _, content)| plausible::numbers(content))
+            .filter(|(_, _, content)| content.seen.as_ref().is_none_or(|seen| seen.len() <= SEEN_MAX))
             .collect();
-        let mut bytes = if waiting.is_empty() { 0 } else { self.bytes() };
+        let mut room = if waiting.is_empty() { Room::new(max) } else { Room::of(self, max) };
         while !waiting.is_empty() {
             let before = taken.len();
             waiting.retain(|(hash, op, content)| {
                 let Some(certificate) = self.certificate(&content.key, content.author) else { return true };
-                let size = size_of(op);
-                if self.entries.len() < max
-                    && bytes + size <= LOG_BYTES_MAX
+                if let Some(entry) = self.entry(crypto, op, content.clone())
+                    && room.has(&entry)
                     && op.is_by(crypto, &certificate)
-                    && let Some(entry) = self.entry(crypto, op, content.clone())
                 {
+                    room.take(&entry);
                     Arc::make_mut(&mut self.entries).insert(*hash, Arc::new(entry));
                     taken.push(*hash);
-                    bytes += size;
                 }
                 false
             });
@@ -336,7 +358,13 @@ impl Log {
     /// How many octets its operations have.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.entries.values().map(|entry| size_of(&entry.signed)).sum()
+        self.entries.values().map(|entry| entry.size()).sum()
+    }
+
+    /// Whether more than half of the room that members share is free, in a log of at most `max` operations.
+    #[must_use]
+    pub fn has_ample_room(&self, max: usize) -> bool {
+        Room::of(self, max).is_ample()
     }
 
     /// Never: a log has its genesis.
@@ -351,15 +379,23 @@ impl Log {
         self.entries.values().map(|entry| entry.signed.clone()).collect()
     }
 
-    /// Of each author the last operation.
+    /// Of each author's key the last operation: its sequence and hash.
     #[must_use]
-    pub fn heads(&self) -> Seen {
-        let mut heads = Seen::new();
+    pub fn heads(&self) -> BTreeMap<Fingerprint, (u64, Hash)> {
+        let mut heads = BTreeMap::new();
         for (hash, entry) in self.entries.iter() {
             let head = heads.entry(entry.key).or_insert((entry.sequence, *hash));
             *head = (*head).max((entry.sequence, *hash));
         }
         heads
+    }
+
+    /// What an operation behind `previous` names as known: all of this log that nothing else here names, at most [`SEEN_MAX`].
+    #[must_use]
+    pub fn seen(&self, previous: Option<Hash>) -> Seen {
+        let mut named: BTreeSet<_> = self.entries.values().flat_map(|entry| entry.parents()).collect();
+        named.extend(previous);
+        self.entries.keys().filter(|hash| !named.contains(*hash)).take(SEEN_MAX).copied().collect()
     }
 
     /// The operations of a device, with numbers below this, that none of its others follows: one, unless its chain forks.
@@ -392,8 +428,16 @@ impl Log {
     }
 }
 
-fn size_of(op: &SignedOp) -> usize {
-    op.content.len() + op.signature.len()
+impl Entry {
+    /// How many octets its content and signature have.
+    pub(super) fn size(&self) -> usize {
+        self.signed.content.len() + self.signed.signature.len()
+    }
+
+    /// The operations that it names as known.
+    pub(super) fn parents(&self) -> impl Iterator<Item = Hash> {
+        self.previous.iter().chain(&self.seen).copied()
+    }
 }
 
 impl<C> Encode<C> for Log {

@@ -2,16 +2,16 @@
 //!
 //! In one pass, each step of which only reads what the steps before it found:
 //! 1. *Potential* devices are those that a chain of introductions reaches from the genesis, void or not.
-//! 2. A removal by a potential device counts, always: also if its author was removed, and whatever it knew. So nothing that
-//!    arrives later undoes one, and mutual and cyclic removals take all out. Each names what it leaves standing of its target's
-//!    operations, its *cut*; of several removals only what all leave stands.
-//! 3. An expiry counts unless its target signed something behind it.
-//! 4. A leave that stands is a removal of the author by itself, which leaves its own chain.
-//! 5. Operations that do not stand are void, and void nothing: whoever is out cannot undo what it did before. Of those that
+//! 2. Removals and expiries by potential devices count as [`super::removals`] says. A removal names what it leaves standing of
+//!    its target's operations, its *cut*; of several removals only what all leave stands. An expiry leaves what it names standing,
+//!    and signs of life and moves.
+//! 3. A leave that stands is a removal of the author by itself, which leaves its own chain.
+//! 4. Operations that do not stand are void, and void nothing: whoever is out cannot undo what it did before. Of those that
 //!    stand, what is behind two different ones under the same number (equivocation) or behind the author's own move is void too.
 //!    A move is not stopped by an equivocation, nor by another move.
-//! 6. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
+//! 5. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
 //!    void. The keys and ids of ended devices never come back.
+//! 6. A merge counts if it is not void and, if its author followed another one, that one counts too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,10 @@ use bytes::Bytes;
 
 use super::{
     keys::Keys,
-    log::{Entry, Log, LogBody},
+    log::{Entry, Followed, KeyNotice, Log, LogBody, Merge},
+    removals::{Ends, Graph, Said},
 };
-use crate::{Fingerprint, Gone, Hash, MuaaId, wire::Kind};
+use crate::{Fingerprint, Gone, Hash, MuaaId, plausible, wire::Kind};
 
 /// A member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -45,12 +46,21 @@ pub struct Membership {
     pub ended: BTreeMap<Fingerprint, (MuaaId, Gone)>,
     /// The keys of devices that were forced out, also of those that nobody let in here: out of another group, whose members came here.
     pub removed: BTreeSet<Fingerprint>,
+    /// Of these, those whom somebody forced out whose own end does not leave that out.
+    pub firmly_removed: BTreeSet<Fingerprint>,
+    /// Keys of the account that a removed device can have held: none of them is ever current.
+    pub barred_keys: BTreeSet<Fingerprint>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
     /// The account's keys that the log names.
     pub keys: Keys,
-    /// The key that mail carries.
+    /// The key that mail carries: one that no removed device can have held.
     pub current: Option<Fingerprint>,
+    /// Another key is to be made: no key can be current, the one that would be is destroyed, or a device that left or is taken for
+    /// lost holds it.
+    pub wants_key: bool,
+    /// The merges that count, by their hashes: who signed each, and where it leads.
+    pub merges: BTreeMap<Hash, (Fingerprint, Hash)>,
     /// Of each device with an operation that counts, that decides about members, and that this version does not know, the first
     /// such sequence. While there is one, this program must not change who is a member.
     pub unknown: BTreeMap<Fingerprint, u64>,
@@ -60,20 +70,54 @@ impl Membership {
     /// Evaluates a log.
     #[must_use]
     pub fn of(log: &Log) -> Self {
-        let entries: Vec<Said> = log.entries().collect();
+        let entries: Vec<Said<'_>> = log.entries().collect();
         let ids = ids_of(&entries);
         let cuts = Cuts::of(log, &entries, &ids);
         let reached = reach(&entries, |said| cuts.admits(said));
         let counts =
-            |said: &Said| is_genesis(said.1) || (reached.contains(&said.1.key) && cuts.admits(*said));
-        let counting: Vec<_> = entries.iter().copied().filter(counts).map(|(_, entry)| entry).collect();
+            |said: &Said<'_>| is_genesis(said.1) || (reached.contains(&said.1.key) && cuts.admits(*said));
+        let said: Vec<_> = entries.iter().copied().filter(counts).collect();
+        let counting: Vec<_> = said.iter().map(|(_, entry)| *entry).collect();
         let (equivocators, removed) = (cuts.equivocators.clone(), cuts.removed.clone());
-        let mut found = Self { equivocators, removed, ..Self::default() };
+        let firmly_removed = cuts.firmly_removed();
+        let mut found = Self { equivocators, removed, firmly_removed, ..Self::default() };
         found.find_members(&counting, &cuts, &ids);
         found.find_ended(&cuts, &ids);
-        found.find_keys(&counting);
+        found.find_keys(&entries, &counting);
+        found.choose_key(log, &said, &cuts);
         found.find_unknown(&counting);
+        found.find_merges(log, &said, &cuts);
         found
+    }
+
+    /// Whoever followed a merge that does not count did not merge. One that stands in another log is judged by its author.
+    fn find_merges(&mut self, all: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
+        let merges: BTreeMap<Hash, (Fingerprint, Merge)> = said
+            .iter()
+            .filter_map(|(hash, entry)| match &entry.body {
+                LogBody::Merge(merge) => Some((**hash, (entry.key, *merge))),
+                _ => None,
+            })
+            .collect();
+        for (hash, (key, merge)) in &merges {
+            let mut at = *merge;
+            let mut left = merges.len();
+            let counts = loop {
+                let Some(followed) = at.follows else { break true };
+                let Some((_, next)) = merges.get(&followed.merge) else {
+                    // It does not count, or stands in the log of another group.
+                    break all.get(&followed.merge).is_none() && cuts.leaves_standing(&followed);
+                };
+                at = *next;
+                left -= 1;
+                if left == 0 {
+                    break false;
+                }
+            };
+            if counts {
+                self.merges.insert(*hash, (*key, merge.into));
+            }
+        }
     }
 
     fn find_unknown(&mut self, counting: &[&Entry]) {
@@ -92,7 +136,7 @@ impl Membership {
         !self.unknown.is_empty()
     }
 
-    fn find_members(&mut self, counting: &[&Entry], cuts: &Cuts, ids: &Ids) {
+    fn find_members(&mut self, counting: &[&Entry], cuts: &Cuts<'_>, ids: &Ids) {
         let ended_ids: BTreeSet<_> = cuts.ended.keys().filter_map(|key| ids.get(key)).flatten().collect();
         for entry in counting {
             let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) else { continue };
@@ -113,7 +157,7 @@ impl Membership {
         }
     }
 
-    fn find_ended(&mut self, cuts: &Cuts, ids: &Ids) {
+    fn find_ended(&mut self, cuts: &Cuts<'_>, ids: &Ids) {
         for (key, under) in ids.iter().filter(|(key, _)| !self.members.contains_key(key)) {
             let how = cuts.ended.get(key).copied().unwrap_or(Gone::Voided);
             if let Some(id) = under.first() {
@@ -122,16 +166,45 @@ impl Membership {
         }
     }
 
-    fn find_keys(&mut self, counting: &[&Entry]) {
+    /// What is said of the keys, with numbers as far as somebody can have reached them: a notice with others only names its key.
+    fn find_keys(&mut self, all: &[Said<'_>], counting: &[&Entry]) {
+        let notices: Vec<_> = all.iter().filter_map(|(_, entry)| notice_in(entry)).collect();
+        let epoch = plausible::reached(1, notices.iter().map(|notice| notice.epoch));
         for entry in counting {
-            if let LogBody::AccountKey(notice) = &entry.body {
-                self.keys.name(notice);
+            if let Some(notice) = notice_in(entry) {
+                let same = notices.iter().filter(|other| other.fingerprint == notice.fingerprint);
+                let generation = plausible::reached(0, same.map(|other| other.generation));
+                let fits = notice.epoch <= epoch && notice.generation <= generation;
+                let modest = KeyNotice { epoch: 0, generation: 0, ..*notice };
+                self.keys.name(if fits { notice } else { &modest });
             }
             if let LogBody::Destroy(destruction) = &entry.body {
                 self.keys.destroy(destruction.fingerprint);
             }
         }
-        self.current = self.keys.current();
+    }
+
+    /// No removed device holds the current key: all who named it knew of all removals.
+    fn choose_key(&mut self, log: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
+        let named = |hash: &Hash, entry: &Entry| Some((*hash, notice_in(entry)?.fingerprint));
+        let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
+        let barring = cuts.barring();
+        let others = cuts.quiet_ends();
+        let graph = (!barring.is_empty() || !others.is_empty()).then(|| Graph::of(log));
+        let held_by_one_of = |ends: &BTreeSet<Hash>| {
+            let mut held = BTreeSet::new();
+            for end in ends {
+                let aware = graph.as_ref().map(|graph| graph.after(end)).unwrap_or_default();
+                held.extend(notices.iter().filter(|(hash, _)| !aware.contains(hash)).map(|(_, key)| *key));
+            }
+            held
+        };
+        let held = held_by_one_of(&barring);
+        let may = |key: &Fingerprint| !held.contains(key);
+        self.current = self.keys.current(may);
+        let stale = self.current.is_none_or(|current| held_by_one_of(&others).contains(&current));
+        self.wants_key = stale || self.keys.lost_current(may);
+        self.barred_keys = held;
     }
 
     /// Whether this key was in the group, or was forced out, and is no member: it is not let in, nor led here.
@@ -147,12 +220,10 @@ impl Membership {
     }
 }
 
-/// An operation by its hash.
-type Said<'a> = (&'a Hash, &'a Entry);
 /// The ids under which each key was introduced, void or not.
 type Ids = BTreeMap<Fingerprint, BTreeSet<MuaaId>>;
 
-fn ids_of(entries: &[Said]) -> Ids {
+fn ids_of(entries: &[Said<'_>]) -> Ids {
     let mut ids = Ids::new();
     for (_, entry) in entries {
         if let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) {
@@ -162,9 +233,17 @@ fn ids_of(entries: &[Said]) -> Ids {
     ids
 }
 
+/// What an operation says of an account key.
+fn notice_in(entry: &Entry) -> Option<&KeyNotice> {
+    if let LogBody::AccountKey(notice) = &entry.body { Some(notice) } else { None }
+}
+
 /// Where each device's operations stop to count.
-#[derive(Default)]
-struct Cuts {
+struct Cuts<'a> {
+    /// The removals and expiries that count.
+    ends: Ends<'a>,
+    /// The leaves that stand.
+    leaves: BTreeSet<Hash>,
     /// Of devices that were removed or left: what stands.
     standing: BTreeMap<Fingerprint, BTreeSet<Hash>>,
     moved: BTreeMap<Fingerprint, u64>,
@@ -175,19 +254,21 @@ struct Cuts {
     ended: BTreeMap<Fingerprint, Gone>,
 }
 
-impl Cuts {
-    fn of(log: &Log, entries: &[Said], ids: &Ids) -> Self {
+impl<'a> Cuts<'a> {
+    fn of(log: &Log, entries: &[Said<'a>], ids: &Ids) -> Self {
         let potential = reach(entries, |_| true);
         let from_potential: Vec<_> =
             entries.iter().copied().filter(|(_, entry)| potential.contains(&entry.key)).collect();
         let equivocators = forks_of(&from_potential).into_keys().collect();
-        let mut cuts = Self { equivocators, ..Self::default() };
-        for (_, entry) in &from_potential {
-            cuts.read_removal(log, entry, &from_potential);
-        }
-        let leaves = |said: &Said| matches!(said.1.body, LogBody::Leave) && cuts.stands(said);
+        let ends = Ends::of(log, &from_potential);
+        let (standing, moved, forks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (leaves, removed, ended) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        let mut cuts = Self { ends, leaves, standing, moved, forks, equivocators, removed, ended };
+        cuts.read_ends(log);
+        let leaves = |said: &Said<'_>| matches!(said.1.body, LogBody::Leave) && cuts.stands(said);
         let left: Vec<_> = from_potential.iter().copied().filter(leaves).collect();
         for (hash, entry) in left {
+            cuts.leaves.insert(*hash);
             cuts.cut(entry.key, log.chains(&entry.key, &BTreeSet::from([*hash])));
             cuts.end(entry.key, Gone::Left);
         }
@@ -201,29 +282,41 @@ impl Cuts {
         cuts
     }
 
-    fn read_removal(&mut self, log: &Log, entry: &Entry, all: &[Said]) {
-        match &entry.body {
-            LogBody::Remove(removal) => {
-                self.cut(removal.target, log.chains(&removal.target, &removal.cut));
-                self.removed.insert(removal.target);
-                self.end(removal.target, Gone::Removed);
-            }
-            LogBody::Expire(expiry) => {
-                let alive = |(_, e): &Said| e.key == expiry.target && e.sequence > expiry.last;
-                if !all.iter().any(alive) {
-                    self.end(expiry.target, Gone::Expired);
-                }
-            }
-            LogBody::Genesis(_)
-            | LogBody::Add(_)
-            | LogBody::Leave
-            | LogBody::Move(_)
-            | LogBody::Merge(_)
-            | LogBody::AccountKey(_)
-            | LogBody::Alive
-            | LogBody::Destroy(_)
-            | LogBody::Unknown(_) => {}
+    fn read_ends(&mut self, log: &Log) {
+        let removals: Vec<_> = self.ends.removals.iter().map(|(_, removal)| *removal).collect();
+        for removal in removals {
+            self.cut(removal.target, log.chains(&removal.target, &removal.cut));
+            self.removed.insert(removal.target);
+            self.end(removal.target, Gone::Removed);
         }
+        let expired: Vec<_> = self.ends.expired.keys().copied().collect();
+        expired.into_iter().for_each(|key| self.end(key, Gone::Expired));
+    }
+
+    /// The removals that whoever names a key must have known of, so that it can be current. Of a device that somebody removed
+    /// whose word stands, no other removal is needed.
+    fn barring(&self) -> BTreeSet<Hash> {
+        let settled = self.firmly_removed();
+        let all = self.ends.removals.iter();
+        let barring = all.filter(|(op, removal)| self.stands(op) || !settled.contains(&removal.target));
+        barring.map(|((hash, _), _)| **hash).collect()
+    }
+
+    /// Whom somebody removed whose word stands.
+    fn firmly_removed(&self) -> BTreeSet<Fingerprint> {
+        let firm = self.ends.removals.iter().filter(|(op, _)| self.stands(op));
+        firm.map(|(_, removal)| removal.target).collect()
+    }
+
+    /// Whether what came by a merge that may stand in another log came rightly: no removal of who signed the merge leaves it out.
+    fn leaves_standing(&self, followed: &Followed) -> bool {
+        let of = self.ends.removals.iter().filter(|(_, removal)| removal.target == followed.key);
+        of.into_iter().all(|(_, removal)| removal.cut.contains(&followed.merge))
+    }
+
+    /// The ends that nobody forced: a key that such a device holds goes on until there is another.
+    fn quiet_ends(&self) -> BTreeSet<Hash> {
+        self.leaves.union(&self.ends.expiries).copied().collect()
     }
 
     fn cut(&mut self, key: Fingerprint, leaves: BTreeSet<Hash>) {
@@ -239,20 +332,24 @@ impl Cuts {
         *slot = (*slot).min(how);
     }
 
-    fn stands(&self, (hash, entry): &Said) -> bool {
-        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash))
+    fn stands(&self, (hash, entry): &Said<'_>) -> bool {
+        let lasting = matches!(entry.body, LogBody::Alive | LogBody::Move(_));
+        let expired = self.ends.expired.get(&entry.key).is_some_and(|last| entry.sequence > *last);
+        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash)) && (lasting || !expired)
     }
 
-    fn admits(&self, said: Said) -> bool {
+    fn admits(&self, said: Said<'_>) -> bool {
         let (_, entry) = said;
         let stays = self.moved.get(&entry.key).is_none_or(|cut| entry.sequence <= *cut);
         let honest = self.forks.get(&entry.key).is_none_or(|point| entry.sequence < *point);
-        self.stands(&said) && (matches!(entry.body, LogBody::Move(_)) || (stays && honest))
+        let via = entry.body.introduces().and_then(|device| device.via);
+        let rightly = via.is_none_or(|via| self.leaves_standing(&via));
+        self.stands(&said) && rightly && (matches!(entry.body, LogBody::Move(_)) || (stays && honest))
     }
 }
 
 /// Of each key the lowest number under which it signed two different operations.
-fn forks_of(entries: &[Said]) -> BTreeMap<Fingerprint, u64> {
+fn forks_of(entries: &[Said<'_>]) -> BTreeMap<Fingerprint, u64> {
     let (mut numbers, mut forks) = (BTreeSet::new(), BTreeMap::new());
     for (_, entry) in entries {
         if !numbers.insert((entry.key, entry.sequence)) {
@@ -272,7 +369,7 @@ fn is_genesis(entry: &Entry) -> bool {
 }
 
 /// The founder, and the devices that a chain of admitted introductions reaches from it.
-fn reach(entries: &[Said], admits: impl Fn(Said) -> bool) -> BTreeSet<Fingerprint> {
+fn reach(entries: &[Said<'_>], admits: impl Fn(Said<'_>) -> bool) -> BTreeSet<Fingerprint> {
     let mut reached = BTreeSet::new();
     loop {
         let before = reached.len();

@@ -4,10 +4,12 @@
 mod keys;
 mod log;
 mod members;
+mod removals;
+mod room;
 mod settings;
 
 pub use keys::{Keys, Named};
-pub(crate) use log::Merge;
-pub use log::{Destruction, Entry, Expiry, Introduction, KeyNotice, LOG_BYTES_MAX, Log, LogBody, Removal};
+pub use log::{Destruction, Entry, Expiry, Followed, Introduction, KeyNotice, Log, LogBody, Merge, Removal};
 pub use members::{Member, Membership};
+pub use room::LOG_BYTES_MAX;
 pub use settings::{Register, Settings};

@@ -1,6 +1,6 @@
 //! A signed operation: the unit of everything that is said.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
@@ -8,8 +8,9 @@ use minicbor::{Decode, Encode};
 use super::{Kind, decode, encode};
 use crate::{Crypto, Fingerprint, Hash, MuaaId};
 
-/// What the author knew of the others' log operations: of each author's key the last sequence and its hash.
-pub type Seen = BTreeMap<Fingerprint, (u64, Hash)>;
+/// What the author knew of the others' log operations: those that no other one which it knew names as known. What these name
+/// was known as well, so a handful of hashes stands for the whole log (the heads of a version graph, as in git).
+pub type Seen = BTreeSet<Hash>;
 
 /// The label under which operations are signed.
 const LABEL: &str = "autocrypt-sma-op-v1";

@@ -1,0 +1,196 @@
+//! Which removals and expiries count.
+//!
+//! A removal counts whatever its author knew, so that nothing which arrives later undoes one, and mutual and cyclic removals take
+//! all out. There is one bound to it: who is out has no power over those who knew it. A removal does not count if its author had
+//! ended, the end leaves it out, and its target shows that it knew of the end before it knew of the removal. So a device that
+//! hears of a removal by one that is out signs a sign of life first, which names what it knew, and goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::log::{Entry, Expiry, Log, LogBody, Removal};
+use crate::{Fingerprint, Hash};
+
+/// An operation by its hash.
+pub(super) type Said<'a> = (&'a Hash, &'a Entry);
+
+/// Which operations know of which: the version graph, read towards what came later.
+pub(super) struct Graph {
+    later: BTreeMap<Hash, Vec<Hash>>,
+}
+
+impl Graph {
+    pub(super) fn of(log: &Log) -> Self {
+        let mut later: BTreeMap<Hash, Vec<Hash>> = BTreeMap::new();
+        for (hash, entry) in log.entries() {
+            entry.parents().for_each(|parent| later.entry(parent).or_default().push(*hash));
+        }
+        Self { later }
+    }
+
+    /// The operations whose authors knew of this one.
+    pub(super) fn after(&self, hash: &Hash) -> BTreeSet<Hash> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![*hash];
+        while let Some(hash) = next.pop() {
+            let later = self.later.get(&hash).into_iter().flatten();
+            next.extend(later.filter(|hash| found.insert(**hash)));
+        }
+        found
+    }
+}
+
+/// The removals and expiries of a log that count.
+pub(super) struct Ends<'a> {
+    pub(super) removals: Vec<(Said<'a>, &'a Removal)>,
+    /// Of each device that is taken for lost, the last of its operations that stands.
+    pub(super) expired: BTreeMap<Fingerprint, u64>,
+    /// The operations that say so.
+    pub(super) expiries: BTreeSet<Hash>,
+}
+
+impl<'a> Ends<'a> {
+    /// Of the operations of potential devices.
+    pub(super) fn of(log: &Log, said: &[Said<'a>]) -> Self {
+        let judge = Judge::of(log, said);
+        let mut ends = Self { removals: Vec::new(), expired: BTreeMap::new(), expiries: BTreeSet::new() };
+        for (op, expiry) in judge.expiries() {
+            ends.expiries.insert(*op.0);
+            let last = ends.expired.entry(expiry.target).or_insert(expiry.last);
+            *last = (*last).max(expiry.last);
+        }
+        let void = judge.void(&ends.expired);
+        ends.removals = judge.removals.into_iter().filter(|((hash, _), _)| !void.contains(*hash)).collect();
+        ends
+    }
+}
+
+struct Judge<'a, 'b> {
+    log: &'b Log,
+    said: &'b [Said<'a>],
+    removals: Vec<(Said<'a>, &'a Removal)>,
+    leaves: Vec<Said<'a>>,
+}
+
+/// What an operation that does not count would need not to be there.
+#[derive(Default)]
+struct Doubt {
+    void: bool,
+    /// Removals of its author: if one of these counts, it does not.
+    shields: BTreeSet<Hash>,
+}
+
+impl<'a, 'b> Judge<'a, 'b> {
+    fn of(log: &'b Log, said: &'b [Said<'a>]) -> Self {
+        let removal = |op: &Said<'a>| match &op.1.body {
+            LogBody::Remove(removal) => Some((*op, removal)),
+            _ => None,
+        };
+        let leaves = said.iter().filter(|(_, entry)| matches!(entry.body, LogBody::Leave));
+        let (removals, leaves) = (said.iter().filter_map(removal).collect(), leaves.copied().collect());
+        Self { log, said, removals, leaves }
+    }
+
+    /// The ends of an author that leave this operation of its out.
+    fn ends_before<'c>(&'c self, (hash, entry): Said<'a>) -> (Vec<Said<'a>>, Vec<Said<'a>>) {
+        let beyond = |ends: &BTreeSet<Hash>| !self.log.chains(&entry.key, ends).contains(hash);
+        let removed = self.removals.iter().filter(|(_, removal)| removal.target == entry.key);
+        let removed = removed.filter(|(_, removal)| beyond(&removal.cut)).map(|(op, _)| *op);
+        let left = self.leaves.iter().filter(|(_, leave)| leave.key == entry.key);
+        let left = left.filter(|(leave, _)| beyond(&BTreeSet::from([**leave]))).copied();
+        (removed.collect(), left.collect())
+    }
+
+    /// An expiry counts if its target has signed up to what it names and nobody had ended its author before, unless its target gave
+    /// a sign of life.
+    fn expiries(&self) -> Vec<(Said<'a>, &'a Expiry)> {
+        let expiry = |op: &Said<'a>| match &op.1.body {
+            LogBody::Expire(expiry) => Some((*op, expiry)),
+            _ => None,
+        };
+        let counts = |(op, expiry): &(Said<'a>, &'a Expiry)| {
+            let by = |(_, entry): &&Said<'_>| entry.key == expiry.target;
+            let reached = expiry.last == 0 || self.said.iter().filter(by).any(|(_, e)| e.sequence >= expiry.last);
+            let alive = |(_, e): &Said<'_>| matches!(e.body, LogBody::Alive) && e.sequence > expiry.last;
+            let (removed, left) = self.ends_before(*op);
+            reached && removed.is_empty() && left.is_empty() && !self.said.iter().filter(by).any(alive)
+        };
+        self.said.iter().filter_map(expiry).filter(counts).collect()
+    }
+
+    /// The removals that do not count. Of those that hang on one another in a circle all count.
+    fn void(&self, expired: &BTreeMap<Fingerprint, u64>) -> BTreeSet<Hash> {
+        let mut graph = None;
+        let mut doubts = BTreeMap::new();
+        for ((hash, entry), removal) in &self.removals {
+            let (removed, left) = self.ends_before((hash, entry));
+            let late = expired.get(&entry.key).is_some_and(|last| entry.sequence > *last);
+            if !late && removed.is_empty() && left.is_empty() {
+                continue;
+            }
+            let graph = graph.get_or_insert_with(|| Graph::of(self.log));
+            let case = Case { judge: self, graph, removal: (hash, entry), target: removal.target, known: graph.after(hash) };
+            let shields = removed.iter().filter(|end| case.is_shielded_by(end)).map(|end| *end.0).collect();
+            doubts.insert(**hash, Doubt { void: late || left.iter().any(|end| case.is_after(end)), shields });
+        }
+        let given = |void: &BTreeSet<Hash>| {
+            let falls = |doubt: &Doubt| doubt.void || !doubt.shields.is_subset(void);
+            doubts.iter().filter(|(_, doubt)| falls(doubt)).map(|(hash, _)| *hash).collect::<BTreeSet<_>>()
+        };
+        // The well-founded reading: what falls even if all that may fall falls.
+        let mut void = BTreeSet::new();
+        loop {
+            let next = given(&given(&void));
+            if next == void {
+                return void;
+            }
+            void = next;
+        }
+    }
+}
+
+/// A removal by a device that ended.
+struct Case<'a, 'b, 'c> {
+    judge: &'c Judge<'a, 'b>,
+    graph: &'c Graph,
+    removal: Said<'a>,
+    target: Fingerprint,
+    /// The operations that know of it.
+    known: BTreeSet<Hash>,
+}
+
+impl Case<'_, '_, '_> {
+    /// Whether the target knew of this end of the remover before it knew of the removal. What is not in the group cannot be forced
+    /// out of it by one that is out, and who was let in by somebody that knew of the end knew of it from the beginning.
+    fn is_shielded_by(&self, end: &Said<'_>) -> bool {
+        if end.1.key == self.target {
+            return false;
+        }
+        let aware = self.graph.after(end.0);
+        let introduces = |entry: &Entry| entry.introduced == Some(self.target);
+        let is_in = self.judge.said.iter().any(|(_, entry)| introduces(entry));
+        let knew = |(hash, entry): &Said<'_>| {
+            let own = entry.key == self.target && !self.known.contains(*hash) && *hash != self.removal.0;
+            aware.contains(*hash) && (own || introduces(entry))
+        };
+        !is_in || self.judge.said.iter().any(knew)
+    }
+
+    /// Whether the remover said it after it had left: nobody else heard of it before hearing of the leave, or the target knew of the
+    /// leave first.
+    fn is_after(&self, leave: &Said<'_>) -> bool {
+        let aware = self.graph.after(leave.0);
+        let (remover, target) = (self.removal.1.key, self.target);
+        let out = |key: &Fingerprint| {
+            self.judge.removals.iter().any(|(_, removal)| removal.target == *key)
+                || self.judge.leaves.iter().any(|(_, leave)| leave.key == *key)
+        };
+        let attests = |(hash, entry): &Said<'_>| {
+            entry.key != remover
+                && entry.key != target
+                && self.known.contains(*hash)
+                && !aware.contains(*hash)
+                && !out(&entry.key)
+        };
+        !self.judge.said.iter().any(attests) || self.is_shielded_by(leave)
+    }
+}
