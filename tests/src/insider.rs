@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use minicbor::Decoder;
 use sma_core::{
-    Class, Crypto, Envelope, Fingerprint, MuaaId, Secret, Timestamp, Token,
-    state::Log,
+    Class, Crypto, Envelope, Fingerprint, Hash, MuaaId, Secret, Timestamp, Token,
+    state::{Introduction, Log},
     wire::{self, KeyMaterial, SignedOp, Update},
 };
 use sma_sim::{lab::Machine, symbolic::Symbolic};
@@ -89,12 +89,23 @@ impl Insider {
         &mut self,
         kind: u16,
         body: Vec<u8>,
-        previous: Option<sma_core::Hash>,
+        previous: Option<Hash>,
+        seen: Option<wire::Seen>,
+    ) -> SignedOp {
+        self.sign_in(None, kind, body, previous, seen)
+    }
+
+    fn sign_in(
+        &mut self,
+        group: Option<Hash>,
+        kind: u16,
+        body: Vec<u8>,
+        previous: Option<Hash>,
         seen: Option<wire::Seen>,
     ) -> SignedOp {
         self.sequence += 1;
         let content = wire::Content {
-            group: Some(self.log.group()),
+            group: group.or(Some(self.log.group())),
             author: self.id,
             key: self.key,
             incarnation: self.incarnation,
@@ -112,21 +123,46 @@ impl Insider {
 
     /// An update for another one's inbox.
     pub fn update(&mut self, to: &Self, said: Said) -> Envelope {
-        let update = Update {
-            received: 0,
-            digest: sma_core::Hash::default(),
-            ask: false,
-            ops: said.ops,
-            keys: said.keys.into_iter().map(|secret| KeyMaterial { secret }).collect(),
-            settings: Default::default(),
-            merged: None,
-            to: to.key,
-            peers: None,
-        };
-        let op = self.sign(wire::Kind::Update.number(), wire::encode(&update), None, None);
+        let keys = said.keys.into_iter().map(|secret| KeyMaterial { secret }).collect();
+        self.send(to, None, Update { ops: said.ops, keys, ..Update::new(to.key) })
+    }
+
+    /// An update that says anything, in the name of its own group or of another.
+    pub fn send(&mut self, to: &Self, group: Option<Hash>, update: Update) -> Envelope {
+        let op = self.sign_in(group, wire::Kind::Update.number(), wire::encode(&update), None, None);
         let body = CRYPTO.seal(&to.certificate, &wire::encode(&op), &[2; 32]).unwrap_or_default();
         let token = Token(token_of(&body));
         Envelope { sender: self.id, token, class: Class::Sync, date: Timestamp(0), body }
+    }
+
+    /// The device key's fingerprint.
+    #[must_use]
+    pub fn key(&self) -> Fingerprint {
+        self.key
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> MuaaId {
+        self.id
+    }
+
+    /// Its group's log, as far as it knows it.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Hears what others said in its group.
+    pub fn hear(&mut self, ops: &[SignedOp]) {
+        self.log.join(&CRYPTO, ops, usize::MAX);
+    }
+
+    /// How somebody would let it in.
+    #[must_use]
+    pub fn introduction(&self) -> Introduction {
+        let (id, certificate, incarnation) = (self.id, self.certificate.clone(), self.incarnation);
+        Introduction { id, certificate, incarnation, via: None }
     }
 }
 

@@ -163,7 +163,7 @@ fn a_current_key_that_nobody_holds_any_more_is_replaced() {
     // Its log is known, its key is not.
     let fingerprint = Fingerprint::new(&[7; 32]).unwrap();
     let notice =
-        KeyNotice { fingerprint, epoch: 9, created: stage.lab.now, generation: 0, version: Hash([7; 32]) };
+        KeyNotice { fingerprint, epoch: 2, created: stage.lab.now, generation: 0, version: Hash([7; 32]) };
     let ops = vec![gone.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
     say(&mut stage, &mut gone, one, Said { ops, keys: Vec::new() });
     stage.advance(Duration::from_secs(10 * 86_400));
@@ -182,7 +182,7 @@ fn invariant_2_a_key_that_the_log_names_and_that_did_not_arrive_is_asked_for() {
     let key = Symbolic.new_account_key("anna@example.org", &[7; 32], stage.lab.now).unwrap();
     let version = Symbolic.hash("autocrypt-sma-key-v1", &[key.secret.expose()]);
     let (fingerprint, created) = (key.fingerprint, key.created);
-    let notice = KeyNotice { fingerprint, epoch: 1, created, generation: 0, version };
+    let notice = KeyNotice { fingerprint, epoch: 2, created, generation: 0, version };
     let notice = author.op(wire::Kind::AccountKey.number(), wire::encode(&notice));
     for (to, keys) in [(one, vec![key.secret]), (two, Vec::new())] {
         say(&mut stage, &mut author, to, Said { ops: vec![notice.clone()], keys });

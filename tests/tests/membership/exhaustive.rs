@@ -174,7 +174,22 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
                     && !knows(op, &leave.0)
             })
         };
-        let shields = |end: &Named| end.1.author != target && knew_first(removal, target, end);
+        let shields = |end: &Named| {
+            let third = |op: &&Named| ![author, target].contains(&op.1.author);
+            // What a third device said after somebody else had ended it is no testimony.
+            let in_time = |op: &Named| {
+                removed_before(op).iter().all(|end| [author, target].contains(&end.1.author))
+            };
+            let first = |known: &Named, unknown: &Named| {
+                let first = |op: &&Named| knows(op, &known.0) && !knows(op, &unknown.0);
+                said.iter().filter(third).filter(first).cloned().collect::<Vec<_>>()
+            };
+            if end.1.author == target {
+                !first(end, removal).is_empty() && !first(removal, end).iter().any(in_time)
+            } else {
+                knew_first(removal, target, end)
+            }
+        };
         late || left_before(removal).iter().any(|leave| !heard(leave) || shields(leave))
             || removed_before(removal).iter().any(|end| !fallen.contains(&end.0) && shields(end))
     };

@@ -12,7 +12,7 @@ use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
     shared::Shared,
     state::{Followed, Log, LogBody, Membership, Register, Removal, Settings},
-    wire::{Content, Kind, KeyMaterial, SignedOp, Update, encode},
+    wire::{Kind, KeyMaterial, SignedOp, Update, encode},
 };
 
 /// A digest, and what it was made of.
@@ -123,22 +123,70 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Whoever is out forces nobody out who knows it. Before this device hears that it was removed by one that is out, it signs what
-    /// it knew until then.
+    /// Whoever is out forces nobody out who knows it: before this device hears that a member was removed by one that is out, it signs
+    /// what it knew until then.
     fn answer_removals_by_who_is_out(&mut self, ops: &[SignedOp]) {
-        let own = self.state.device.fingerprint;
-        let removes = |op: &&SignedOp| {
-            let content = op.content().filter(|content| content.kind() == Kind::Remove);
-            let target = |content: &Content| content.body::<Removal>().map(|removal| removal.target);
-            content.is_some_and(|content| self.view.ended.contains_key(&content.key) && target(&content) == Some(own))
+        let Some(group) = self.state.group.as_ref().filter(|_| self.removals_by_who_is_out(ops).next().is_some())
+        else {
+            return;
         };
-        let Some(group) = self.state.group.as_ref().filter(|_| ops.iter().any(|op| removes(&op))) else { return };
         let mut log = group.log.clone();
         log.join(&self.crypto, ops, self.config.log_max);
-        let removed = |view: &Membership| view.removed.contains(&own);
-        if !removed(&self.view) && removed(&Membership::of(&log)) {
+        let view = Membership::of(&log);
+        if self.view.members.keys().any(|member| view.removed.contains(member)) {
             self.append_to_log(&LogBody::Alive);
         }
+    }
+
+    fn removals_by_who_is_out(&self, ops: &[SignedOp]) -> impl Iterator<Item = Fingerprint> {
+        let contents = ops.iter().filter_map(SignedOp::content);
+        let by_one_out = contents.filter(|content| {
+            content.kind() == Kind::Remove && self.view.ended.contains_key(&content.key)
+        });
+        by_one_out.filter_map(|content| content.body::<Removal>()).map(|removal| removal.target)
+    }
+
+    /// The last words of a device that is out. What it did before it ended is void or not by the rules of the log, on all devices
+    /// alike. That it removes this one is not taken from itself: whoever knew of that first says so. If nobody else is left who could,
+    /// this device goes on in a group of its own.
+    pub(super) fn take_last_words(&mut self, ops: &[SignedOp]) {
+        let own = self.state.device.fingerprint;
+        let removes_this = self.removals_by_who_is_out(ops).any(|target| target == own);
+        if !removes_this || !self.view.members.contains_key(&own) {
+            return self.take_ops(ops, &[]);
+        }
+        if self.view.members.len() == 1 {
+            return self.found_anew();
+        }
+        let targets_own = |op: &SignedOp| {
+            let removal = op.content().filter(|content| content.kind() == Kind::Remove);
+            removal.and_then(|content| content.body::<Removal>()).is_some_and(|removal| removal.target == own)
+        };
+        let ops: Vec<_> = ops.iter().filter(|op| !targets_own(op)).cloned().collect();
+        self.take_ops(&ops, &[]);
+    }
+
+    /// Goes on alone in another group, with all that is its own. Who was out stays so.
+    fn found_anew(&mut self) {
+        let former_view = self.leave_group();
+        let genesis = self.genesis();
+        self.state.group = Some(genesis);
+        self.evaluate();
+        self.bring_removals(&former_view.removed);
+        self.bring_own_keys(&former_view);
+        self.replace_barred_key();
+        self.drop_former_offers();
+    }
+
+    /// Forgets the group that this device was in; gives what it said.
+    fn leave_group(&mut self) -> Shared<Membership> {
+        self.state.group = None;
+        let links: Vec<_> = self.state.links.keys().copied().collect();
+        for id in links {
+            self.drop_link(id);
+        }
+        self.state.journal.clear();
+        std::mem::take(&mut self.view)
     }
 
     /// Joins what a member sent.
@@ -264,13 +312,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Another group is the own one from here on. Gives the one before, and what it said.
     fn change_group(&mut self, log: Log) -> (Option<Group>, Shared<Membership>) {
-        let former = self.state.group.take();
-        let former_view = std::mem::take(&mut self.view);
-        let links: Vec<_> = self.state.links.keys().copied().collect();
-        for id in links {
-            self.drop_link(id);
-        }
-        self.state.journal.clear();
+        let former = self.state.group.clone();
+        let former_view = self.leave_group();
         let head = log.heads().get(&self.state.device.fingerprint).copied();
         let previous = head.map(|(_, hash)| hash);
         // An earlier life of this device may have said more than its saved state knows.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Muaa,
-    persistent::{Announced, InboxState, Known, Life},
+    persistent::{Announced, Group, InboxState, Known, Life},
     subkey::Subkey,
 };
 use crate::{
@@ -189,8 +189,8 @@ impl<C: Crypto> Muaa<C> {
         self.io.read_soon(Folder::Announcements);
     }
 
-    /// Founds a group of one with an account key.
-    pub(super) fn found(&mut self) {
+    /// Signs the first operation of a group.
+    pub(super) fn genesis(&mut self) -> Group {
         let introduction = Introduction {
             id: self.state.id,
             certificate: self.state.device.certificate.clone(),
@@ -201,7 +201,13 @@ impl<C: Crypto> Muaa<C> {
         let op = self.sign_content(kind, None, body, None, None);
         let log = Log::found(&self.crypto, &op).expect("the own genesis founds a group");
         let previous = Some(log.group());
-        self.state.group = Some(super::persistent::Group { log, previous });
+        Group { log, previous }
+    }
+
+    /// Founds a group of one with an account key.
+    pub(super) fn found(&mut self) {
+        let genesis = self.genesis();
+        self.state.group = Some(genesis);
         self.state.life = Life::Grouped;
         self.state.looked = None;
         self.evaluate();

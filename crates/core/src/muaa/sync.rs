@@ -171,9 +171,8 @@ impl<C: Crypto> Muaa<C> {
             }
             let certificate = log.certificate(&content.key, content.author);
             if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
-                // Its last words: what it did before it ended is void or not by the rules of the log, on all devices alike, whoever
-                // was heard first. So two that remove each other both hear of it.
-                self.take_ops(&update.ops, &[]);
+                // Its last words.
+                self.take_last_words(&update.ops);
             }
             return Verdict::Drop(Ignored::NotAMember);
         };

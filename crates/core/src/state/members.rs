@@ -10,7 +10,7 @@
 //!    stand, what is behind two different ones under the same number (equivocation) or behind the author's own move is void too.
 //!    A move is not stopped by an equivocation, nor by another move.
 //! 5. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
-//!    void. The keys and ids of ended devices never come back.
+//!    void. The keys of ended devices never come back, and nobody is let in under the id of one that was there before.
 //! 6. A merge counts if it is not void and, if its author followed another one, that one counts too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +81,7 @@ impl Membership {
         let (equivocators, removed) = (cuts.equivocators.clone(), cuts.removed.clone());
         let firmly_removed = cuts.firmly_removed();
         let mut found = Self { equivocators, removed, firmly_removed, ..Self::default() };
-        found.find_members(&counting, &cuts, &ids);
+        found.find_members(&said, &cuts, &taken_ids(log, &entries, &cuts));
         found.find_ended(&cuts, &ids);
         found.find_keys(&entries, &counting);
         found.choose_key(log, &said, &cuts);
@@ -136,11 +136,10 @@ impl Membership {
         !self.unknown.is_empty()
     }
 
-    fn find_members(&mut self, counting: &[&Entry], cuts: &Cuts<'_>, ids: &Ids) {
-        let ended_ids: BTreeSet<_> = cuts.ended.keys().filter_map(|key| ids.get(key)).flatten().collect();
-        for entry in counting {
+    fn find_members(&mut self, said: &[Said<'_>], cuts: &Cuts<'_>, taken: &BTreeSet<Hash>) {
+        for (hash, entry) in said {
             let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) else { continue };
-            if cuts.ended.contains_key(&key) || ended_ids.contains(&device.id) {
+            if cuts.ended.contains_key(&key) || taken.contains(*hash) {
                 continue;
             }
             let member = Member {
@@ -222,6 +221,24 @@ impl Membership {
 
 /// The ids under which each key was introduced, void or not.
 type Ids = BTreeMap<Fingerprint, BTreeSet<MuaaId>>;
+
+/// The introductions under an id that their authors knew to be that of another device, which has ended. The other way round, who takes
+/// the id of a member takes nothing from it by ending.
+fn taken_ids(log: &Log, entries: &[Said<'_>], cuts: &Cuts<'_>) -> BTreeSet<Hash> {
+    let named = |(hash, entry): &Said<'_>| Some((**hash, entry.introduced?, entry.body.introduces()?.id));
+    let introductions: Vec<_> = entries.iter().filter_map(named).collect();
+    let mut graph = None;
+    let mut taken = BTreeSet::new();
+    for (before, key, id) in introductions.iter().filter(|(_, key, _)| cuts.ended.contains_key(key)) {
+        let others: Vec<_> = introductions.iter().filter(|(_, other, same)| other != key && same == id).collect();
+        if others.is_empty() {
+            continue;
+        }
+        let aware = graph.get_or_insert_with(|| Graph::of(log)).after(before);
+        taken.extend(others.into_iter().map(|(hash, ..)| *hash).filter(|hash| aware.contains(hash)));
+    }
+    taken
+}
 
 fn ids_of(entries: &[Said<'_>]) -> Ids {
     let mut ids = Ids::new();

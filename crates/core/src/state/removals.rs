@@ -1,9 +1,12 @@
 //! Which removals and expiries count.
 //!
-//! A removal counts whatever its author knew, so that nothing which arrives later undoes one, and mutual and cyclic removals take
-//! all out. There is one bound to it: who is out has no power over those who knew it. A removal does not count if its author had
-//! ended, the end leaves it out, and its target shows that it knew of the end before it knew of the removal. So a device that
-//! hears of a removal by one that is out signs a sign of life first, which names what it knew, and goes on.
+//! A removal counts whatever its author knew, so that nothing which arrives later undoes one. There is one bound to it: who is out
+//! has no power over those who knew it. A removal does not count if its author had ended, the end leaves it out, and its target
+//! shows that it knew of the end before it knew of the removal. So a device that hears of a removal by one that is out signs a sign
+//! of life first, which names what it knew, and goes on.
+//!
+//! Of two that remove each other either could say so. There a third device tells which of the two removals it knew first. If none
+//! does, or if they disagree, both are out; likewise in longer circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -162,10 +165,10 @@ impl Case<'_, '_, '_> {
     /// Whether the target knew of this end of the remover before it knew of the removal. What is not in the group cannot be forced
     /// out of it by one that is out, and who was let in by somebody that knew of the end knew of it from the beginning.
     fn is_shielded_by(&self, end: &Said<'_>) -> bool {
-        if end.1.key == self.target {
-            return false;
-        }
         let aware = self.graph.after(end.0);
+        if end.1.key == self.target {
+            return self.is_witnessed(&aware);
+        }
         let introduces = |entry: &Entry| entry.introduced == Some(self.target);
         let is_in = self.judge.said.iter().any(|(_, entry)| introduces(entry));
         let knew = |(hash, entry): &Said<'_>| {
@@ -173,6 +176,21 @@ impl Case<'_, '_, '_> {
             aware.contains(*hash) && (own || introduces(entry))
         };
         !is_in || self.judge.said.iter().any(knew)
+    }
+
+    /// Whether the others knew of the target's removal of the remover first. `aware` are the operations that know of that one.
+    fn is_witnessed(&self, aware: &BTreeSet<Hash>) -> bool {
+        let parties = [self.removal.1.key, self.target];
+        let others = || self.judge.said.iter().filter(|(_, entry)| !parties.contains(&entry.key));
+        // What was said after its author's end is no testimony.
+        let in_time = |(hash, entry): &Said<'_>| {
+            let removals = self.judge.removals.iter().filter(|(_, removal)| removal.target == entry.key);
+            let mut removals = removals.filter(|((_, by), _)| !parties.contains(&by.key));
+            removals.all(|(_, removal)| self.judge.log.chains(&entry.key, &removal.cut).contains(*hash))
+        };
+        let against = |op: &Said<'_>| self.known.contains(op.0) && !aware.contains(op.0) && in_time(op);
+        let mut for_it = others().filter(|(hash, _)| aware.contains(*hash) && !self.known.contains(*hash));
+        for_it.next().is_some() && !others().any(against)
     }
 
     /// Whether the remover said it after it had left: nobody else heard of it before hearing of the leave, or the target knew of the
