@@ -272,11 +272,13 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// The member with the lowest id of those that are not silent tidies up; it is enough if one does.
+    /// The member with the lowest id of those that are not silent and have a folder tidies up; it is enough if one does. One whose folder
+    /// is gone does nothing until a person returns it.
     pub(super) fn is_foremost(&self) -> bool {
         let awake = |member: &&crate::state::Member| {
             let known = self.state.siblings.get(&member.id);
-            member.id == self.state.id || known.is_some_and(|known| !self.is_silent(known))
+            let stands = self.state.links.get(&member.id).is_none_or(|link| !link.folder_gone);
+            member.id == self.state.id || known.is_some_and(|known| stands && !self.is_silent(known))
         };
         self.view.members.values().filter(awake).map(|member| member.id).min() == Some(self.state.id)
     }
