@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sma_core::{Command, Event, Folder, Ignored, MuaaId, Phase};
-use sma_sim::stage::Stage;
+use sma_core::{Command, Event, Folder, Ignored, MuaaId, OpError, Phase};
+use sma_sim::{
+    lab::Fate,
+    stage::{Mishap, Stage},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -23,6 +26,11 @@ fn join(stage: &mut Stage, devices: &mut Vec<usize>, id: u64) {
     stage.settle();
     assert!(devices.first().is_none_or(|first| stage.pair(*first, at)), "{id} does not pair");
     devices.push(at);
+}
+
+fn fail(stage: &mut Stage, at: usize, on: &str, fate: Fate, times: usize) {
+    let mishap = Mishap { at, on: on.to_owned(), fate, crash: false };
+    stage.mishaps.extend(std::iter::repeat_n(mishap, times));
 }
 
 fn phase(stage: &Stage, at: usize) -> Option<Phase> {
@@ -83,4 +91,22 @@ fn a_removed_device_that_writes_to_a_member_is_told_by_it() {
     stage.command(two, Command::Rename { name: "thief".to_owned() }).unwrap();
     stage.advance(HOUR);
     assert_eq!(phase(&stage, two), Some(Phase::Removed));
+}
+
+/// 4 left and looked in vain for the announcement that the network held up.
+#[test]
+fn a_late_announcement_of_a_device_that_left_is_taken_away() {
+    let (mut stage, devices) = paired(&[1, 4]);
+    let four = devices[1];
+    stage.advance(6 * DAY);
+    fail(&mut stage, four, "announcement(4)", Fate::UnknownLost, 1);
+    fail(&mut stage, four, "announcement(4)", Fate::Refused(OpError::Denied), 8);
+    stage.advance(DAY);
+    stage.command(four, Command::Leave).unwrap();
+    stage.advance(2 * HOUR);
+    assert!(stage.arrive(four));
+    stage.advance(2 * DAY);
+    let by_four = stage.lab.store.envelopes().filter(|(_, _, envelope)| envelope.sender == MuaaId(4));
+    assert_eq!(by_four.count(), 0, "what it announced lies there");
+    assert_eq!(stage.broken(), None);
 }
