@@ -139,6 +139,7 @@ fn destroy_key<C: Choices>(world: &mut World<C>) {
 fn remove_or_leave<C: Choices>(world: &mut World<C>) {
     let at = any_machine(world);
     let Some(muaa) = world.lab.machines[at].muaa.as_ref() else { return };
+    let own = muaa.fingerprint();
     let members: Vec<_> = muaa.siblings().into_iter().filter(|sibling| sibling.member).collect();
     if muaa.phase() != Phase::Paired || members.len() < 2 {
         return;
@@ -150,7 +151,7 @@ fn remove_or_leave<C: Choices>(world: &mut World<C>) {
         let target = &members[world.choices.below(members.len() as u64) as usize];
         world.lab.trace.say(|names| format!("{} is told to remove {}", at + 1, names.id(target.id)));
         if world.lab.command(at, Command::Remove { id: target.id }) == Some(Ok(())) {
-            world.lab.truth.removed.insert(target.fingerprint);
+            world.lab.truth.remove(own, target.fingerprint);
         }
     }
     world.pump(at);

@@ -251,7 +251,12 @@ impl Lab {
                     // A person had it removed, or replaced.
                     let removed =
                         self.machines.iter().filter_map(Machine::as_saved).find(|m| m.id() == Some(id));
-                    self.truth.removed.extend(removed.map(|muaa| muaa.fingerprint()));
+                    let removed = removed.map(|muaa| muaa.fingerprint());
+                    let removed = removed.filter(|key| !self.truth.removed.contains_key(key));
+                    let by = self.machines[at].muaa.as_ref().map(|muaa| muaa.fingerprint());
+                    if let Some((by, whom)) = by.zip(removed) {
+                        self.truth.remove(by, whom);
+                    }
                 }
                 Step::Told(event)
             }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use sma_core::{Command, Config, Event, Folder, Form, MuaaId, OpError, OpId, Phase, Timestamp};
+use sma_core::{Command, Config, Event, Folder, Form, MuaaId, Op, OpError, OpId, Phase, Timestamp};
 
 use crate::{
     lab::{Fate, Lab, Step},
@@ -39,6 +39,8 @@ pub struct Stage {
     pub cut: BTreeSet<usize>,
     /// What is to go wrong.
     pub mishaps: Vec<Mishap>,
+    /// Operations that were lost, in their order, and whose they were: a network may bring one of them after all.
+    pub lost: Vec<(usize, Op)>,
     /// Counts the outputs of all machines.
     pub outputs: u64,
     /// A program dies right after this output.
@@ -66,6 +68,7 @@ impl Stage {
             lab,
             cut: BTreeSet::new(),
             mishaps: Vec::new(),
+            lost: Vec::new(),
             outputs: 0,
             crash_after: None,
             crash_at_operation: None,
@@ -176,12 +179,12 @@ impl Stage {
             None if self.cut.contains(&at) => Fate::Refused(OpError::NotSent),
             None => Fate::Fine,
         };
+        if fate == Fate::UnknownLost {
+            self.lost.push((at, op));
+        }
         let (result, changed) = self.lab.perform(at, id, fate);
         if let Some(folder) = changed {
-            for other in (0..self.lab.machines.len()).filter(|other| *other != at) {
-                self.lab.notice(other, folder);
-            }
-            crate::check::after_change(&mut self.lab, folder);
+            self.spread(folder, Some(at));
         }
         if mishap.is_some_and(|mishap| mishap.crash) || self.is_last_operation(at) {
             self.crash(at);
@@ -189,6 +192,25 @@ impl Stage {
         } else {
             self.lab.answer(at, id, result);
         }
+    }
+
+    /// Everybody but its author hears of a change of a folder.
+    fn spread(&mut self, folder: Folder, by: Option<usize>) {
+        for other in (0..self.lab.machines.len()).filter(|other| Some(*other) != by) {
+            self.lab.notice(other, folder);
+        }
+        crate::check::after_change(&mut self.lab, folder);
+    }
+
+    /// The network brings the first append of a machine that was lost, however long ago; whether there is one.
+    pub fn arrive(&mut self, at: usize) -> bool {
+        let of = |(whose, op): &(usize, Op)| *whose == at && matches!(op, Op::Append { .. });
+        let Some(first) = self.lost.iter().position(of) else { return false };
+        let (_, op) = self.lost.remove(first);
+        if let (true, Op::Append { folder, .. }) = (self.lab.perform_for_the_dead(at, &op), op) {
+            self.spread(folder, None);
+        }
+        true
     }
 
     fn is_last_operation(&mut self, at: usize) -> bool {

@@ -22,8 +22,8 @@ pub struct Truth {
     paired: BTreeMap<Fingerprint, Fingerprint>,
     /// Account keys by fingerprint.
     pub keys: BTreeMap<Fingerprint, Origin>,
-    /// Devices that a person had removed.
-    pub removed: BTreeSet<Fingerprint>,
+    /// Devices that a person had removed, and on which devices.
+    pub removed: BTreeMap<Fingerprint, BTreeSet<Fingerprint>>,
     /// Of each machine the members it had seen, and of these the removed ones that it saw go.
     pub seen: BTreeMap<usize, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
     /// A machine was copied, or put back to a backup.
@@ -65,8 +65,8 @@ impl Truth {
     /// A device goes on under another key; if it was removed, it still is.
     pub fn moves(&mut self, from: Fingerprint, to: Fingerprint) {
         self.pair(from, to);
-        if self.removed.contains(&from) {
-            self.removed.insert(to);
+        if let Some(by) = self.removed.get(&from).cloned() {
+            self.removed.insert(to, by);
         }
     }
 
@@ -78,6 +78,11 @@ impl Truth {
             at = *next;
         }
         at
+    }
+
+    /// A person removes a device on another one.
+    pub fn remove(&mut self, by: Fingerprint, whom: Fingerprint) {
+        self.removed.entry(whom).or_default().insert(by);
     }
 
     /// Whether the device, or what is known of it, is another one than when this was asked last.

@@ -52,6 +52,7 @@ impl Story {
             "crash" | "restart" | "off" | "on" | "cut" | "heal" => self.power(case)?,
             "backup" | "restore" | "copy" => self.backup(case)?,
             "fail" => self.fail(case)?,
+            "arrives" => self.arrives(case)?,
             "inject" => self.inject(case)?,
             "later" => self.later(case)?,
             "replay" => self.replay(case)?,

@@ -1,7 +1,10 @@
-//! 3: a device that was removed does not become a member again for anyone who saw it go. A key that a device knows to be
+//! 3: a device that was removed does not become a member again for anyone who saw it go, unless all on which it was removed are found
+//! to be out themselves. A key that a device knows to be
 //! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed and no state was put back.
 
-use sma_core::Muaa;
+use std::collections::BTreeSet;
+
+use sma_core::{Fingerprint, Gone, Muaa};
 
 use super::Verdict;
 use crate::{
@@ -16,10 +19,12 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     keys(at, &machine.name, muaa, &mut lab.truth)?;
     let members = member_keys(muaa);
     let (seen, gone) = lab.truth.seen.entry(at).or_default();
-    if let Some(key) = gone.intersection(&members).next() {
+    let out: BTreeSet<_> = muaa.ended_keys().filter(|(_, how)| *how != Gone::Moved).map(|(key, _)| key).collect();
+    let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| !by.is_subset(&out));
+    if let Some(key) = gone.intersection(&members).find(by_members) {
         return Err(format!("{} took the removed device {key} for a member again", machine.name));
     }
-    let went = seen.iter().filter(|key| lab.truth.removed.contains(key) && !members.contains(key));
+    let went = seen.iter().filter(|key| lab.truth.removed.contains_key(key) && !members.contains(key));
     gone.extend(went.copied());
     seen.extend(members);
     Ok(())

@@ -101,8 +101,10 @@ impl Story {
             "reject" => Command::Reject { id: id(self, of).ok_or("whom?")? },
             "remove" => {
                 let target = of.and_then(|of| running(&self.stage.lab.machines[of]));
-                let target = target.map(|muaa| muaa.fingerprint());
-                self.stage.lab.truth.removed.extend(target);
+                let by = running(&self.stage.lab.machines[at]);
+                if let Some((by, target)) = by.zip(target) {
+                    self.stage.lab.truth.remove(by.fingerprint(), target.fingerprint());
+                }
                 Command::Remove { id: id(self, of).ok_or("whom?")? }
             }
             "leave" => Command::Leave,

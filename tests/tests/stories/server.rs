@@ -33,6 +33,12 @@ impl Story {
         Ok(String::new())
     }
 
+    /// `arrives 4`: the first append of 4 that was lost reaches the server after all.
+    pub(super) fn arrives(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let at = self.who(case)?;
+        if self.stage.arrive(at) { Ok(String::new()) } else { Err("nothing was lost".to_owned()) }
+    }
+
     /// `inject _Autocrypt_SMA_27 foreign`: `foreign`, `huge` or `garbage`.
     pub(super) fn inject(&mut self, case: &mut TestCase) -> Result<String, String> {
         let name = word(case, |w| w.starts_with('_'))?;

@@ -57,6 +57,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.folders_deleted.retain(|folder| !gone(folder));
         let cleaned_up = gone(&Folder::Announcements);
         self.notice_missing_folders(&folders, cleaned_up);
+        self.clear_leftovers(&folders);
         self.io.missing_inbox = self.state.inbox == InboxState::Made && gone(&self.own_inbox());
         for folder in [Folder::Announcements, self.own_inbox()] {
             if gone(&folder) {
@@ -87,6 +88,26 @@ impl<C: Crypto> Muaa<C> {
                 self.tell(Event::FolderDeleted { id });
             }
         }
+    }
+
+    /// What a device announced that has ended and taken its folder away: the message was held up on its way, and its author looked for it
+    /// in vain. The announcement was read before the folders were listed, and an inbox is there before its owner is announced. Whoever
+    /// left knows it; one that expired may be back.
+    fn clear_leftovers(&mut self, folders: &BTreeSet<Folder>) {
+        if self.state.life != Life::Grouped || !self.is_foremost() {
+            return;
+        }
+        let is_over = |id: MuaaId, known: &Known| match self.view.ended.get(&known.fingerprint) {
+            Some((_, Gone::Left)) => true,
+            Some((_, Gone::Removed | Gone::Voided | Gone::Moved)) => !folders.contains(&Folder::Inbox(id)),
+            Some((_, Gone::Expired)) | None => false,
+        };
+        let over = self.state.siblings.iter().filter(|(id, known)| is_over(**id, known));
+        let there: Vec<_> = over
+            .map(|(_, known)| known.token)
+            .filter(|token| self.lies_in(Folder::Announcements, token))
+            .collect();
+        there.into_iter().for_each(|token| self.discard(Folder::Announcements, token));
     }
 
     /// The own folder is gone. If the announcement went with it, or nobody else is there, it was a clean-up or a long
@@ -280,11 +301,13 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// The member with the lowest id of those that are not silent tidies up; it is enough if one does.
+    /// The member with the lowest id of those that are not silent and have a folder tidies up; it is enough if one does. One whose folder
+    /// is gone does nothing until a person returns it.
     pub(super) fn is_foremost(&self) -> bool {
         let awake = |member: &&crate::state::Member| {
             let known = self.state.siblings.get(&member.id);
-            member.id == self.state.id || known.is_some_and(|known| !self.is_silent(known))
+            let stands = self.state.links.get(&member.id).is_none_or(|link| !link.folder_gone);
+            member.id == self.state.id || known.is_some_and(|known| stands && !self.is_silent(known))
         };
         self.view.members.values().filter(awake).map(|member| member.id).min() == Some(self.state.id)
     }

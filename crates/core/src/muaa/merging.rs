@@ -38,7 +38,8 @@ impl<C: Crypto> Muaa<C> {
         }
         // Whom the group does not take in any more is told so.
         for (key, member) in ended {
-            self.tell_standing(member.id, *key, &member.certificate);
+            let announced = self.sealing_certificate(member.id, key);
+            self.tell_standing(member.id, *key, &announced.unwrap_or_else(|| member.certificate.clone()));
         }
         self.changed();
     }

@@ -170,9 +170,11 @@ impl<C: Crypto> Muaa<C> {
                 return self.on_unannounced(envelope.token, Ignored::NotAMember);
             }
             let certificate = log.certificate(&content.key, content.author);
-            if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
-                // Its last words.
+            if let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) {
+                // Its last words: what it did before it ended is void or not by the rules of the log, on all devices alike, whoever
+                // was heard first. So two that remove each other both hear of it.
                 self.take_last_words(&update.ops);
+                self.answer_ended(&content, &update, &certificate);
             }
             return Verdict::Drop(Ignored::NotAMember);
         };
@@ -387,6 +389,20 @@ impl<C: Crypto> Muaa<C> {
         if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && mine {
             self.tell_standing(id, *key, certificate);
         }
+    }
+
+    /// A device that writes like a member, and so with a digest, and is none does not know it: who reads that tells it, for the foremost
+    /// member may be away. One that left says so itself.
+    fn answer_ended(&mut self, content: &Content, update: &Update, introduced: &[u8]) {
+        let leaves = |said: Content| said.key == content.key && said.kind() == Kind::Leave;
+        let knows =
+            update.digest == Hash::default() || update.ops.iter().filter_map(SignedOp::content).any(leaves);
+        if knows || self.state.life != Life::Grouped || !self.view.ended.contains_key(&content.key) {
+            return;
+        }
+        let announced = self.sealing_certificate(content.author, &content.key);
+        let certificate = announced.unwrap_or_else(|| introduced.to_vec().into());
+        self.tell_standing(content.author, content.key, &certificate);
     }
 
     /// A device is told where it stands: that it was forced out, or that it has said more than it knows. It gets the log, and

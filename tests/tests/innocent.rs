@@ -1,0 +1,112 @@
+//! What must not happen to a device that did nothing wrong, whatever the network does and however long somebody was away.
+
+use std::{sync::Arc, time::Duration};
+
+use sma_core::{Command, Event, Folder, Ignored, MuaaId, OpError, Phase};
+use sma_sim::{
+    lab::Fate,
+    stage::{Mishap, Stage},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Devices of one group; the first founds it.
+fn paired(ids: &[u64]) -> (Stage, Vec<usize>) {
+    let mut stage = Stage::new();
+    let mut devices = Vec::new();
+    for id in ids {
+        join(&mut stage, &mut devices, *id);
+    }
+    (stage, devices)
+}
+
+fn join(stage: &mut Stage, devices: &mut Vec<usize>, id: u64) {
+    let at = stage.add(id);
+    stage.settle();
+    assert!(devices.first().is_none_or(|first| stage.pair(*first, at)), "{id} does not pair");
+    devices.push(at);
+}
+
+fn fail(stage: &mut Stage, at: usize, on: &str, fate: Fate, times: usize) {
+    let mishap = Mishap { at, on: on.to_owned(), fate, crash: false };
+    stage.mishaps.extend(std::iter::repeat_n(mishap, times));
+}
+
+fn phase(stage: &Stage, at: usize) -> Option<Phase> {
+    Some(stage.lab.machines[at].muaa.as_ref()?.phase())
+}
+
+/// Takes away all that lies in a folder.
+fn lose(stage: &mut Stage, id: u64) {
+    let mailbox = stage.lab.store.folders.get_mut(&Folder::Inbox(MuaaId(id))).expect("the folder stands");
+    Arc::make_mut(mailbox).messages.clear();
+}
+
+/// 1 is in a group with 2 that has a new subkey, and enters one in which 2 was removed.
+#[test]
+fn whom_the_entered_group_does_not_take_in_can_read_that_it_is_told() {
+    let (mut stage, devices) = paired(&[1, 2]);
+    let (one, two) = (devices[0], devices[1]);
+    stage.advance(60 * DAY);
+    let three = stage.add(3);
+    stage.settle();
+    stage.command(three, Command::StartApart).unwrap();
+    stage.settle();
+    stage.cut.insert(one);
+    stage.offer(three, two).unwrap();
+    stage.settle();
+    stage.type_code(three, two).unwrap();
+    stage.settle();
+    stage.lab.stop(two);
+    stage.command(three, Command::Remove { id: MuaaId(2) }).unwrap();
+    stage.settle();
+    lose(&mut stage, 1);
+    lose(&mut stage, 2);
+    stage.cut.remove(&one);
+    stage.advance(2 * HOUR);
+    assert!(stage.pair(three, one));
+    stage.told.clear();
+    stage.lab.start(two);
+    stage.settle();
+    let cannot = |(at, event): &(usize, Event)| {
+        *at == two && matches!(event, Event::Ignored { why: Ignored::Unproven, .. })
+    };
+    assert!(!stage.told.iter().any(cannot), "it cannot read what it was told");
+    assert_eq!(phase(&stage, two), Some(Phase::Removed));
+}
+
+/// 2 was removed, the word is lost, and the foremost member is away.
+#[test]
+fn a_removed_device_that_writes_to_a_member_is_told_by_it() {
+    let (mut stage, devices) = paired(&[1, 2, 3]);
+    let [one, two, three] = devices[..] else { unreachable!() };
+    stage.lab.stop(two);
+    stage.command(three, Command::Remove { id: MuaaId(2) }).unwrap();
+    stage.settle();
+    lose(&mut stage, 2);
+    stage.lab.stop(one);
+    stage.lab.start(two);
+    stage.settle();
+    stage.command(two, Command::Rename { name: "thief".to_owned() }).unwrap();
+    stage.advance(HOUR);
+    assert_eq!(phase(&stage, two), Some(Phase::Removed));
+}
+
+/// 4 left and looked in vain for the announcement that the network held up.
+#[test]
+fn a_late_announcement_of_a_device_that_left_is_taken_away() {
+    let (mut stage, devices) = paired(&[1, 4]);
+    let four = devices[1];
+    stage.advance(6 * DAY);
+    fail(&mut stage, four, "announcement(4)", Fate::UnknownLost, 1);
+    fail(&mut stage, four, "announcement(4)", Fate::Refused(OpError::Denied), 8);
+    stage.advance(DAY);
+    stage.command(four, Command::Leave).unwrap();
+    stage.advance(2 * HOUR);
+    assert!(stage.arrive(four));
+    stage.advance(2 * DAY);
+    let by_four = stage.lab.store.envelopes().filter(|(_, _, envelope)| envelope.sender == MuaaId(4));
+    assert_eq!(by_four.count(), 0, "what it announced lies there");
+    assert_eq!(stage.broken(), None);
+}
