@@ -35,6 +35,10 @@ impl Person {
             lab.command(at, Command::Return);
             return (MINUTE, vec![at]);
         }
+        if let Some(at) = asked(lab) {
+            lab.command(at, Command::ConfirmJoin);
+            return (MINUTE, vec![at]);
+        }
         match self.doing {
             Doing::Nothing => self.begin(lab, faults, choices),
             Doing::Pairing { member, newcomer, looks } => {
@@ -123,6 +127,12 @@ pub fn pair_in_truth(lab: &mut Lab, member: usize, newcomer: usize) {
 
 fn id_of(lab: &Lab, at: usize) -> Option<MuaaId> {
     lab.machines[at].muaa.as_ref()?.id()
+}
+
+/// A device that asks whether it is to go over to another group.
+fn asked(lab: &Lab) -> Option<usize> {
+    let asks = |muaa: &Muaa<_>| muaa.join_question().is_some_and(|question| question.goes_at.is_none());
+    lab.machines.iter().position(|machine| machine.muaa.as_ref().is_some_and(asks))
 }
 
 fn suspended(lab: &Lab) -> Option<usize> {

@@ -47,6 +47,8 @@ pub struct Stage {
     pub crash_after: Option<u64>,
     /// A program dies when so many more of its operations were done, before it hears of the last: whose, and how many.
     pub crash_at_operation: Option<(usize, u64)>,
+    /// People confirm at once that a device goes over to another group; else a story says what they do.
+    pub confirms: bool,
     /// All events so far.
     pub told: Vec<(usize, Event)>,
 }
@@ -72,6 +74,7 @@ impl Stage {
             outputs: 0,
             crash_after: None,
             crash_at_operation: None,
+            confirms: true,
             told: Vec::new(),
         }
     }
@@ -80,6 +83,7 @@ impl Stage {
     pub fn add(&mut self, id: u64) -> usize {
         let config = Config {
             poll_interval: Duration::from_secs(86_400),
+            merge_wait: Duration::ZERO,
             ..Config::new("anna@example.org", &format!("device {id}"))
         };
         let mut seed = [0; 32];
@@ -156,6 +160,9 @@ impl Stage {
             moved = true;
             self.outputs += 1;
             if let Step::Told(event) = step {
+                if self.confirms && matches!(event, Event::JoinAsks { .. }) {
+                    self.lab.command(at, Command::ConfirmJoin);
+                }
                 self.told.push((at, event));
             }
             if self.crash_after == Some(self.outputs) {

@@ -148,6 +148,13 @@ impl Names {
                 format!("lost its sibling {}: it {how}", self.id(*id))
             }
             Event::AccountKeyChanged(_) => "uses another account key".to_owned(),
+            Event::JoinAsks { by } => format!("asks whether to go over to the group of {}", self.id(*by)),
+            Event::MergeAnnounced { by, .. } => {
+                format!("asks whether {} may go over to another group", self.id(*by))
+            }
+            Event::JoinVetoed => "does not go over to another group: a member vetoed it".to_owned(),
+            Event::KeySetAside { .. } => "sets an account key aside".to_owned(),
+            Event::KeyRestored(_) => "uses an account key again that was set aside".to_owned(),
             Event::KeyDestroyed(_) => "wipes an account key".to_owned(),
             Event::SettingsChanged => "has other settings".to_owned(),
             Event::PeersChanged => "hears of peers".to_owned(),

@@ -89,6 +89,7 @@ fn destroyed_material_comes_back_neither_by_an_update_nor_by_an_old_snapshot() {
     stage.settle();
     let lacks = |stage: &Stage, at| muaa(stage, at).account_secret(&fingerprint).is_none();
     assert!([one, two, three].iter().all(|at| lacks(&stage, *at)));
+    stage.advance(Duration::from_secs(31 * 86_400));
     let saved = stage.lab.machines[three].durable.as_ref().unwrap().encode();
     assert!(!saved.expose().windows(old.expose().len()).any(|octets| octets == old.expose()), "it is wiped");
 

@@ -103,6 +103,35 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
             value("account-key", json!({ "fingerprint": key.to_string() })),
             format!("The account's key is {key}."),
         ),
+        Event::JoinAsks { by } => (
+            value("join-asks", json!({ "by": by.to_string() })),
+            format!(
+                "Device {by} let this one into another group. sma status shows whose it is. If you started this on a device that you \
+                 hold in your hands: sma pair --confirm. If somebody asked you to: sma pair --decline"
+            ),
+        ),
+        Event::MergeAnnounced { by, merge } => (
+            value("merge-announced", json!({ "by": by.to_string(), "merge": merge.to_string() })),
+            format!(
+                "Device {by} wants to take all devices and all keys over to another group. If that was not you: sma pair --veto {merge}, \
+                 and sma device remove {by}"
+            ),
+        ),
+        Event::JoinVetoed => (
+            value("join-vetoed", json!({})),
+            "Another device vetoed that this one goes over to another group: it stays.".to_owned(),
+        ),
+        Event::KeySetAside { fingerprint, until } => (
+            value("key-set-aside", json!({ "fingerprint": fingerprint.to_string(), "until": until.as_secs() })),
+            format!(
+                "The account's old key {fingerprint} was destroyed: it is wiped in 30 days. If that was not you: sma keys restore \
+                 {fingerprint}"
+            ),
+        ),
+        Event::KeyRestored(key) => (
+            value("key-restored", json!({ "fingerprint": key.to_string() })),
+            format!("The account's old key {key} is used again."),
+        ),
         Event::KeyDestroyed(key) => (
             value("key-destroyed", json!({ "fingerprint": key.to_string() })),
             format!("The account's old key {key} was destroyed: mail to it cannot be read any more."),

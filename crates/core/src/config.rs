@@ -26,6 +26,8 @@ pub struct Config {
     pub gather: Duration,
     /// How long a pairing code is good for, an hour at most.
     pub offer_lifetime: Duration,
+    /// How long the members of a group have to veto that it goes over to another.
+    pub merge_wait: Duration,
     /// A sibling silent for this long is written to no more.
     pub suspend_after: Duration,
     /// The folders of a MUAA silent for this long are deleted.
@@ -74,6 +76,7 @@ impl Config {
             subkey_life: 30 * DAY,
             gather: Duration::from_secs(2),
             offer_lifetime: 10 * MINUTE,
+            merge_wait: DAY,
             suspend_after: 30 * DAY,
             expire_after: 180 * DAY,
             forget_after: 365 * DAY,

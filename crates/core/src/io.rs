@@ -33,6 +33,21 @@ pub enum Command {
         /// The member that shows it; needed only for a code, and only if several offers are open.
         from: Option<MuaaId>,
     },
+    /// Go over to the group that [`crate::Muaa::join_question`] shows. Other members of the own group have the time of
+    /// [`crate::Config::merge_wait`] to veto it; nothing of this device's is told to the other group before that is over.
+    ConfirmJoin,
+    /// Do not go over to that group; whoever let this device in hears that it left. Also within the time for a veto.
+    DeclineJoin,
+    /// Do not let the own group go over to another, which a member announced ([`Event::MergeAnnounced`]).
+    Veto {
+        /// Which.
+        merge: Hash,
+    },
+    /// A person has seen that this device is a new member ([`crate::Muaa::notices`]).
+    Acknowledge {
+        /// Which.
+        id: MuaaId,
+    },
     /// Before it is let in: this device takes the place of another one, as after a re-installation. Who lets it in removes that one, if
     /// it is a silent member ([`Sibling::silent`]). Shown at once on the devices that were asked.
     Replace {
@@ -53,9 +68,15 @@ pub enum Command {
         /// An unarmored transferable secret key without a password.
         secret: Secret,
     },
-    /// Have all devices wipe a key of the account, for ever: mail to it can be read on none of them any more.
+    /// Have all devices set a key of the account aside, and wipe it after 30 days: mail to it can be read on none of them any more.
+    /// Until then any member can restore it.
     DestroyKey {
         /// Which; not the one that mail carries.
+        fingerprint: Fingerprint,
+    },
+    /// Undo the destruction of a key that is not wiped yet ([`crate::Muaa::restorable_keys`]), on all devices.
+    RestoreKey {
+        /// Which.
         fingerprint: Fingerprint,
     },
     /// Force a member out for ever and give the others a new account key.
@@ -167,6 +188,21 @@ impl Phase {
     }
 }
 
+/// A group that a device, which has one of its own or keys, was let into: a person is asked whether it is to go there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JoinQuestion {
+    /// Who let the device in.
+    pub by: MuaaId,
+    /// The group: the hash of its genesis.
+    pub group: Hash,
+    /// Its members beside this device: the id of each, what it is called there, and the fingerprint of its device key.
+    pub members: Vec<(MuaaId, Option<String>, Fingerprint)>,
+    /// When its oldest account key was made, by its own word.
+    pub since: Option<Timestamp>,
+    /// When this device goes there, if a person has confirmed it.
+    pub goes_at: Option<Timestamp>,
+}
+
 /// Something a program may want to show.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
@@ -225,6 +261,23 @@ pub enum Event {
         /// Why.
         why: Ended,
     },
+    /// This MUAA was let into another group than its own. Show [`crate::Muaa::join_question`], and ask whether it is to go there, with all
+    /// keys and all devices: "Did you start this yourself, on a device that you hold in your hands?" A program that opened a link does not
+    /// answer by itself.
+    JoinAsks {
+        /// Who let it in.
+        by: MuaaId,
+    },
+    /// A member of the own group announces that it goes over to another, with all keys and all devices. Ask: "Was that you? Otherwise veto
+    /// it, and remove that device."
+    MergeAnnounced {
+        /// Which member.
+        by: MuaaId,
+        /// Names the merge, to veto it.
+        merge: Hash,
+    },
+    /// Another device vetoed that this one goes over to another group: it stays.
+    JoinVetoed,
     /// This MUAA is now a member of the group.
     Joined {
         /// The group.
@@ -256,6 +309,15 @@ pub enum Event {
     },
     /// Another account key is current now, or another version of the current one. Use it for mail from now on.
     AccountKeyChanged(Fingerprint),
+    /// An account key was destroyed: it is not used any more, and will be wiped. Ask: "Was that you? Otherwise restore it."
+    KeySetAside {
+        /// Which.
+        fingerprint: Fingerprint,
+        /// Until when it can be restored, on this device's clock.
+        until: Timestamp,
+    },
+    /// An account key that was destroyed is used again.
+    KeyRestored(Fingerprint),
     /// An account key was destroyed and is wiped here. A program that has copies of it wipes them too.
     KeyDestroyed(Fingerprint),
     /// A setting changed on some device.
@@ -402,6 +464,12 @@ pub enum InputError {
     /// The link is for another mail account. No effect.
     #[error("this link is for another mail account")]
     OtherAccount,
+    /// No group is there to go over to, or no such merge is announced. No effect.
+    #[error("there is nothing to confirm, to decline or to veto")]
+    NoJoin,
+    /// A group is there that a person has to confirm or to decline first. No effect.
+    #[error("this device was let into another group already: confirm or decline that first")]
+    JoinPending,
     /// A device that was removed may hold this key, so mail does not go on under it. No effect.
     #[error("a removed device may have this key, so it cannot be used again: make or import another one")]
     KeyOfRemoved,

@@ -24,7 +24,7 @@ fn any_act() -> impl Strategy<Value = Act> {
         1 => device.prop_map(Act::Move),
         3 => (0..4u8, 0..3u64, 0..3u64).prop_map(|(key, epoch, made)| Act::Key(key, epoch, made)),
         1 => (0..4u8).prop_map(Act::Destroy),
-        1 => prop_oneof![25..32u16, 33..40u16].prop_map(Act::Unknown),
+        1 => prop_oneof![26..32u16, 34..40u16].prop_map(Act::Unknown),
     ]
 }
 

@@ -8,7 +8,7 @@ use sma_sim::stage::Stage;
 
 use crate::server::{STRANGER, Stranger, deliver, inbox, offered, shown, still_pairs, two};
 
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 21] = [
     Kind::Announcement,
     Kind::Request,
     Kind::Offer,
@@ -27,6 +27,8 @@ const KINDS: [Kind; 19] = [
     Kind::AccountKey,
     Kind::Alive,
     Kind::Destroy,
+    Kind::Veto,
+    Kind::Restore,
     Kind::Unknown(99),
 ];
 
@@ -71,6 +73,8 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
         | Kind::AccountKey
         | Kind::Alive
         | Kind::Destroy
+        | Kind::Veto
+        | Kind::Restore
         | Kind::Unknown(_) => vec![0xa0],
     }
 }

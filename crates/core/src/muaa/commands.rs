@@ -14,6 +14,11 @@ impl Command {
             Self::Offer { .. } => "offer",
             Self::CancelOffer { .. } => "cancel offer",
             Self::EnterCode { .. } => "enter code",
+            Self::ConfirmJoin => "confirm join",
+            Self::DeclineJoin => "decline join",
+            Self::Veto { .. } => "veto",
+            Self::Acknowledge { .. } => "acknowledge",
+            Self::RestoreKey { .. } => "restore key",
             Self::Replace { .. } => "replace",
             Self::Reject { .. } => "reject",
             Self::StartApart => "start apart",
@@ -41,6 +46,11 @@ impl<C: Crypto> Muaa<C> {
             Command::Offer { to, form } => self.offer(to, form),
             Command::CancelOffer { session } => self.cancel(session),
             Command::EnterCode { code, from } => self.enter_code(&code, from),
+            Command::ConfirmJoin => self.confirm_join(),
+            Command::DeclineJoin => self.decline_join(),
+            Command::Veto { merge } => self.veto(merge),
+            Command::Acknowledge { id } => self.acknowledge(id),
+            Command::RestoreKey { fingerprint } => self.restore_key(fingerprint),
             Command::Replace { id } => self.replace(id),
             Command::Reject { id } => self.reject(id),
             Command::StartApart => {
@@ -87,6 +97,19 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn require(&self, phases: &[Phase]) -> Result<(), InputError> {
         let phase = self.phase();
         phases.contains(&phase).then_some(()).ok_or(InputError::WrongPhase(phase))
+    }
+
+    fn acknowledge(&mut self, id: MuaaId) -> Result<(), InputError> {
+        let of = |key: &Fingerprint| self.view.members.get(key).is_some_and(|member| member.id == id);
+        let keys: Vec<_> = self.state.notices.keys().filter(|key| of(key)).copied().collect();
+        if keys.is_empty() {
+            return Err(InputError::NoSuchMuaa(id));
+        }
+        for key in keys {
+            self.state.notices.remove(&key);
+        }
+        self.changed();
+        Ok(())
     }
 
     fn remove(&mut self, id: MuaaId) -> Result<(), InputError> {

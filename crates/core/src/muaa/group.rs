@@ -42,7 +42,7 @@ impl<C: Crypto> Muaa<C> {
                 // One that moved knows only what it knew when its state was saved.
                 let link = Link { acked: told, full: self.has_moved(key), ..Link::default() };
                 self.state.links.entry(member.id).or_insert(link);
-                self.tell(Event::MemberAdded { id: member.id, by: member.added_by });
+                self.notice_new_member(*key, member.id, member.added_by);
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
             }
@@ -51,6 +51,7 @@ impl<C: Crypto> Muaa<C> {
             let Some(member) = before.members.get(key) else { continue };
             let how = self.view.ended.get(key).map(|(_, how)| *how);
             let other = *key != self.state.device.fingerprint && !self.state.former_keys.contains(key);
+            self.state.notices.remove(key);
             if let (Some(how), true) = (how, other) {
                 self.drop_link(member.id);
                 self.tell(Event::MemberGone { id: member.id, how });
@@ -62,9 +63,10 @@ impl<C: Crypto> Muaa<C> {
                 self.tell(Event::Equivocation { id });
             }
         }
-        self.wipe_destroyed_keys();
+        self.tend_destroyed_keys();
         self.tell_current_key(before.current);
         self.notice_later_version(&before);
+        self.notice_merges(&before);
         self.drop_settled_requests();
         self.notice_own_end();
         self.changed();
@@ -353,8 +355,17 @@ impl<C: Crypto> Muaa<C> {
         }
         let new = |key: &Fingerprint| *key != own && !before.members.contains_key(key);
         let new = self.view.members.iter().filter(|(key, _)| new(key));
-        let new: Vec<_> = new.map(|(_, member)| (member.id, member.added_by)).collect();
-        new.into_iter().for_each(|(id, by)| self.tell(Event::MemberAdded { id, by }));
+        let new: Vec<_> = new.map(|(key, member)| (*key, member.id, member.added_by)).collect();
+        new.into_iter().for_each(|(key, id, by)| self.notice_new_member(key, id, by));
+    }
+
+    /// A new member, however it came, is told of, and stays a notice until a person acknowledges it; but not one that a person let in
+    /// on this device.
+    fn notice_new_member(&mut self, key: Fingerprint, id: MuaaId, by: MuaaId) {
+        self.tell(Event::MemberAdded { id, by });
+        if by != self.state.id {
+            self.state.notices.insert(key, by);
+        }
     }
 
     /// Joins what another member of the own group knows that knew nothing of this one, and has everybody told what this one knows.

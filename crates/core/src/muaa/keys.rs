@@ -7,14 +7,16 @@ use std::time::Duration;
 
 use super::{Muaa, limits::KEYS_BYTES_MAX, persistent::Item};
 use crate::{
-    AccountKey, Crypto, Event, Fingerprint, Hash, InputError, Phase, Secret,
+    AccountKey, Crypto, Event, Fingerprint, Hash, InputError, Phase, Secret, Timestamp,
     config::DAY,
-    state::{Destruction, KeyNotice, Keys, LogBody, Membership},
+    state::{Destruction, KeyNotice, Keys, LogBody, Membership, Restoration},
     wire::KeyMaterial,
 };
 
 /// For how long a key is waited for that is to be the current one, while nothing else changes.
 const LOST_AFTER: Duration = DAY.saturating_mul(14);
+/// For how long a key that was destroyed can be restored.
+pub(super) const SET_ASIDE: Duration = DAY.saturating_mul(30);
 
 impl<C: Crypto> Muaa<C> {
     /// Takes a key that a person brings along: before a group is founded for its first one, later as the current one. Other octets
@@ -62,6 +64,18 @@ impl<C: Crypto> Muaa<C> {
         }
         let said = self.append_to_log(&LogBody::Destroy(Destruction { fingerprint }));
         said.map(|_| ()).ok_or(InputError::LogFull)
+    }
+
+    /// Undoes a destruction, while the key is still held here.
+    pub(super) fn restore_key(&mut self, fingerprint: Fingerprint) -> Result<(), InputError> {
+        self.require(&[Phase::Alone, Phase::Paired])?;
+        if !self.state.set_aside.contains_key(&fingerprint) {
+            return Err(InputError::NoSuchKey);
+        }
+        let said = self.append_to_log(&LogBody::Restore(Restoration { fingerprint }));
+        said.ok_or(InputError::LogFull)?;
+        self.note(Item::Key(fingerprint));
+        Ok(())
     }
 
     pub(super) fn new_account_key(&mut self) -> AccountKey {
@@ -166,15 +180,40 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// What is destroyed is wiped here, and is not taken again: [`Keys::get`] does not know it.
+    /// What is destroyed is set aside here and wiped later, and is not taken again: [`Keys::get`] does not know it. What is restored
+    /// before that is used again.
+    pub(super) fn tend_destroyed_keys(&mut self) {
+        let is_destroyed = |key: &Fingerprint| self.view.keys.is_destroyed(key);
+        let held = self.state.keys.keys().copied();
+        let fresh: Vec<_> =
+            held.filter(|key| is_destroyed(key) && !self.state.set_aside.contains_key(key)).collect();
+        let restored: Vec<_> =
+            self.state.set_aside.keys().copied().filter(|key| !is_destroyed(key)).collect();
+        for fingerprint in fresh {
+            self.state.set_aside.insert(fingerprint, self.now);
+            self.tell(Event::KeySetAside { fingerprint, until: self.now + SET_ASIDE });
+            self.changed();
+        }
+        for fingerprint in restored {
+            self.state.set_aside.remove(&fingerprint);
+            self.tell(Event::KeyRestored(fingerprint));
+            self.changed();
+        }
+    }
+
+    /// When a key that was destroyed is to be wiped.
+    pub(super) fn wipe_deadline(&self) -> Option<Timestamp> {
+        self.state.set_aside.values().min().map(|since| *since + SET_ASIDE)
+    }
+
     pub(super) fn wipe_destroyed_keys(&mut self) {
-        let gone = |key: &&Fingerprint| self.view.keys.is_destroyed(key);
-        let gone: Vec<_> = self.state.keys.keys().filter(gone).copied().collect();
-        if !gone.is_empty() {
+        let now = self.now;
+        let over = |since: &Timestamp| *since + SET_ASIDE <= now;
+        let over = self.state.set_aside.iter().filter(|(_, since)| over(since)).map(|(key, _)| *key);
+        for fingerprint in over.collect::<Vec<_>>() {
             // It keeps the keys it was made of.
             self.digested.0 = None;
-        }
-        for fingerprint in gone {
+            self.state.set_aside.remove(&fingerprint);
             self.state.keys.remove(&fingerprint);
             self.tell(Event::KeyDestroyed(fingerprint));
             self.changed();
@@ -224,13 +263,14 @@ impl<C: Crypto> Muaa<C> {
         for fingerprint in destroyed {
             self.append_to_log(&LogBody::Destroy(Destruction { fingerprint }));
         }
-        self.wipe_destroyed_keys();
+        self.tend_destroyed_keys();
         let adopted = self.state.adopted.take();
         let adopted = adopted.and_then(|secret| self.crypto.read_account_key(&secret).ok());
         if let Some(key) = adopted.filter(|key| !self.view.keys.is_destroyed(&key.fingerprint)) {
             self.state.keys.insert(key.fingerprint, key);
         }
-        let own: Vec<_> = self.state.keys.values().cloned().collect();
+        let is_destroyed = |key: &&AccountKey| self.view.keys.is_destroyed(&key.fingerprint);
+        let own: Vec<_> = self.state.keys.values().filter(|key| !is_destroyed(key)).cloned().collect();
         for key in own {
             let before = former.keys.get(&key.fingerprint);
             let version = self.version_of(&key);

@@ -16,6 +16,8 @@ use crate::{
 impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
         self.answer_own_end();
+        self.give_up_if_vetoed();
+        self.enter_if_due();
         self.go_on_if_behind();
         if matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended) {
             return;
@@ -343,6 +345,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn end(&mut self, life: Life) {
         self.state.life = life;
         self.state.joining = None;
+        self.state.entering = None;
         self.state.sessions.clear();
         self.state.offers.clear();
         if self.state.life == Life::Removed {

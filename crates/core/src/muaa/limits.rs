@@ -32,6 +32,8 @@ impl<C: Crypto> Muaa<C> {
             | LogBody::Merge(_)
             | LogBody::AccountKey(_)
             | LogBody::Alive
+            | LogBody::Veto(_)
+            | LogBody::Restore(_)
             | LogBody::Unknown(_) => true,
         }
     }

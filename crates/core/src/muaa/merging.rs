@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Muaa,
+    entering::announced,
     persistent::{Former, Group, Life},
     reading::{Heard, Verdict},
 };
@@ -22,11 +23,13 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn lead(&mut self, former: &Group, view: &Membership, via: Option<Followed>) {
         let Some(into) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
         let mut log = former.log.clone();
-        let (kind, body) = LogBody::Merge(Merge { into, follows: via }).write();
-        let seen = Some(log.seen(former.previous));
-        let op = self.sign_content(kind, Some(log.group()), body, former.previous, seen);
-        let own = log.join(&self.crypto, &[op], self.config.log_max).first().copied();
         let key = self.state.device.fingerprint;
+        let own = announced(&log, view, &key, into).or_else(|| {
+            let (kind, body) = LogBody::Merge(Merge { into, follows: via }).write();
+            let seen = Some(log.seen(former.previous));
+            let op = self.sign_content(kind, Some(log.group()), body, former.previous, seen);
+            log.join(&self.crypto, &[op], self.config.log_max).first().copied()
+        });
         let others = view.members.iter().filter(|(other, _)| **other != key);
         let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| self.view.is_out(key));
         for (key, member) in led {
@@ -305,7 +308,9 @@ fn led_to(update: &Update) -> Option<Hash> {
 /// The merge by which the author's group goes on in another, if it is signed by the author itself and counts, and where it leads.
 fn merge_of(said: &Content, update: &Update, view: &Membership) -> Option<(Followed, Hash)> {
     let target = led_to(update)?;
-    let counts = |(_, (key, into)): &(&Hash, &(Fingerprint, Hash))| *key == said.key && *into == target;
+    let counts = |(merge, (key, into)): &(&Hash, &(Fingerprint, Hash))| {
+        *key == said.key && *into == target && !view.vetoed.contains(*merge)
+    };
     let (merge, _) = view.merges.iter().find(counts)?;
     Some((Followed { merge: *merge, key: said.key }, target))
 }

@@ -8,6 +8,7 @@ mod accepting;
 mod announcing;
 mod clock;
 mod commands;
+mod entering;
 mod group;
 mod keys;
 mod life;
@@ -256,6 +257,8 @@ impl<C: Crypto> Muaa<C> {
             .chain(self.storage_deadlines())
             .chain(self.life_deadlines())
             .chain(self.pairing_deadlines())
+            .chain(self.join_deadline().map(|at| (at, "veto")))
+            .chain(self.wipe_deadline().map(|at| (at, "wipe")))
             .chain(self.sync_deadlines());
         deadlines.min().map(|(at, why)| (at.max(self.now), why))
     }
@@ -263,6 +266,7 @@ impl<C: Crypto> Muaa<C> {
     fn plan(&mut self) {
         self.poll_if_due();
         self.live();
+        self.wipe_destroyed_keys();
         self.tend_sessions();
         self.synchronise();
         self.start_tasks();

@@ -103,6 +103,9 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn enter_code(&mut self, typed: &Secret, from: Option<MuaaId>) -> Result<(), InputError> {
         self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone, Phase::Paired])?;
         self.require_understanding()?;
+        if self.state.entering.is_some() {
+            return Err(InputError::JoinPending);
+        }
         let typed = std::str::from_utf8(typed.expose()).map_err(|_| InputError::Mistyped)?.trim();
         if PairingLink::is_meant(typed) {
             let link = PairingLink::parse(typed).map_err(|_| InputError::Mistyped)?;
@@ -237,7 +240,7 @@ impl<C: Crypto> Muaa<C> {
                 if self.group() == Some(log.group()) {
                     self.find_members(&update, by);
                 } else {
-                    self.enter_group(log, &update, by, None);
+                    self.enter_or_ask(log, &update, by);
                 }
                 Verdict::Done
             }

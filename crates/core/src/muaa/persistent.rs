@@ -16,7 +16,7 @@ use sma_autocrypt::Table;
 
 pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Waiting};
 
-use super::{Cached, subkey::Subkey};
+use super::{Cached, entering::Entering, subkey::Subkey};
 use crate::{
     AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId, Timestamp,
     Token,
@@ -379,6 +379,15 @@ pub(crate) struct Durable {
     /// Whose place this device takes when it is let in.
     #[n(50)]
     pub(crate) replaces: Option<wire::Replaced>,
+    /// The group that this device was let into and has not gone over to.
+    #[n(60)]
+    pub(crate) entering: Option<Entering>,
+    /// New members that no person has acknowledged: their keys, and who let them in.
+    #[n(61)]
+    pub(crate) notices: BTreeMap<Fingerprint, MuaaId>,
+    /// Account keys that were destroyed and can still be restored: when this device heard of it.
+    #[n(62)]
+    pub(crate) set_aside: BTreeMap<Fingerprint, Timestamp>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -448,6 +457,9 @@ impl Durable {
             subkey: Subkey::new(now),
             peers: Table::new(config.peers_max).into(),
             replaces: None,
+            entering: None,
+            notices: BTreeMap::new(),
+            set_aside: BTreeMap::new(),
         }
     }
 
@@ -469,6 +481,8 @@ impl Durable {
         }
         self.looked.iter_mut().for_each(present);
         self.subkey.forget_the_future(now);
+        self.entering.iter_mut().for_each(|entering| entering.forget_the_future(now));
+        self.set_aside.values_mut().for_each(present);
         let ahead =
             |session: &Session| session.started > now || session.expires > session.started + SESSION_MAX;
         if self.sessions.values().any(ahead) {

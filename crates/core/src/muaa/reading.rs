@@ -119,6 +119,8 @@ impl<C: Crypto> Muaa<C> {
             | Kind::AccountKey
             | Kind::Alive
             | Kind::Destroy
+            | Kind::Veto
+            | Kind::Restore
             | Kind::Unknown(_) => Verdict::Ignore(Ignored::WrongFolder),
         }
     }
@@ -168,6 +170,8 @@ impl<C: Crypto> Muaa<C> {
             | Kind::AccountKey
             | Kind::Alive
             | Kind::Destroy
+            | Kind::Veto
+            | Kind::Restore
             | Kind::Unknown(_) => return Ok(None),
         };
         certificate.map(Some).ok_or(Ignored::Malformed)

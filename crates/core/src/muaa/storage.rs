@@ -116,6 +116,8 @@ pub(super) struct Io {
     pub(super) heard: BTreeMap<Token, (Envelope, Arc<Heard>)>,
     /// Requests, and updates of unknown authors, whose authors are not announced, and how often all announcements were read since.
     pub(super) unannounced: BTreeMap<Token, u8>,
+    /// A member vetoed that this device goes over to another group.
+    pub(super) declined: bool,
     /// Announcements whose authors were told that they have said more than that.
     pub(super) outdated: BTreeSet<Token>,
 }

@@ -30,6 +30,8 @@ impl<C: Crypto> Muaa<C> {
             | LogBody::AccountKey(_)
             | LogBody::Alive
             | LogBody::Destroy(_)
+            | LogBody::Veto(_)
+            | LogBody::Restore(_)
             | LogBody::Unknown(_) => true,
         }
     }

@@ -114,6 +114,19 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// New members that nobody has acknowledged on this device ([`crate::Command::Acknowledge`]): the id of each, and who let it in.
+    #[must_use]
+    pub fn notices(&self) -> Vec<(MuaaId, MuaaId)> {
+        let notices = self.state.notices.iter();
+        notices.filter_map(|(key, by)| Some((self.view.members.get(key)?.id, *by))).collect()
+    }
+
+    /// The account's keys that were destroyed and can be restored until then, by fingerprint ([`crate::Command::RestoreKey`]).
+    #[must_use]
+    pub fn restorable_keys(&self) -> Vec<(Fingerprint, crate::Timestamp)> {
+        self.state.set_aside.iter().map(|(key, since)| (*key, *since + super::keys::SET_ASIDE)).collect()
+    }
+
     /// The offers that a code may be typed for, by session.
     #[must_use]
     pub fn offers(&self) -> Vec<OfferView> {
@@ -149,6 +162,9 @@ impl<C: Crypto> Muaa<C> {
     /// An account secret key, to sign and decrypt mail with.
     #[must_use]
     pub fn account_secret(&self, fingerprint: &Fingerprint) -> Option<&Secret> {
+        if self.view.keys.is_destroyed(fingerprint) {
+            return None;
+        }
         self.state.keys.get(fingerprint).map(|key| &key.secret)
     }
 

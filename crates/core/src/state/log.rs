@@ -90,6 +90,24 @@ pub struct Destruction {
     pub fingerprint: Fingerprint,
 }
 
+/// A key that was destroyed is used again, where it is still held.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Restoration {
+    /// The key's fingerprint.
+    #[n(0)]
+    pub fingerprint: Fingerprint,
+}
+
+/// A member does not want the group to go over to another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Veto {
+    /// The hash of the merge.
+    #[n(0)]
+    pub merge: Hash,
+}
+
 /// The author's group goes on in another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -142,6 +160,10 @@ pub enum LogBody {
     Alive,
     /// A key of the account is destroyed.
     Destroy(Destruction),
+    /// The author does not want a merge.
+    Veto(Veto),
+    /// A key of the account that was destroyed is restored.
+    Restore(Restoration),
     /// An operation of a later version.
     Unknown(u16),
 }
@@ -157,6 +179,8 @@ impl LogBody {
             Kind::Merge => Self::Merge(content.body()?),
             Kind::AccountKey => Self::AccountKey(content.body()?),
             Kind::Destroy => Self::Destroy(content.body()?),
+            Kind::Veto => Self::Veto(content.body()?),
+            Kind::Restore => Self::Restore(content.body()?),
             Kind::Leave => content.body::<Nothing>().map(|_| Self::Leave)?,
             Kind::Alive => content.body::<Nothing>().map(|_| Self::Alive)?,
             Kind::Unknown(number) => Self::Unknown(number),
@@ -185,6 +209,8 @@ impl LogBody {
             Self::AccountKey(body) => (Kind::AccountKey, encode(body)),
             Self::Alive => (Kind::Alive, encode(&Nothing {})),
             Self::Destroy(body) => (Kind::Destroy, encode(body)),
+            Self::Veto(body) => (Kind::Veto, encode(body)),
+            Self::Restore(body) => (Kind::Restore, encode(body)),
             Self::Unknown(number) => (Kind::Unknown(*number), Vec::new()),
         }
     }
@@ -201,6 +227,8 @@ impl LogBody {
             | Self::AccountKey(_)
             | Self::Alive
             | Self::Destroy(_)
+            | Self::Veto(_)
+            | Self::Restore(_)
             | Self::Unknown(_) => None,
         }
     }

@@ -61,6 +61,8 @@ pub struct Membership {
     pub wants_key: bool,
     /// The merges that count, by their hashes: who signed each, and where it leads.
     pub merges: BTreeMap<Hash, (Fingerprint, Hash)>,
+    /// The merges that a member vetoed: nobody goes along who has not gone yet.
+    pub vetoed: BTreeSet<Hash>,
     /// Of each device with an operation that counts, that decides about members, and that this version does not know, the first
     /// such sequence. While there is one, this program must not change who is a member.
     pub unknown: BTreeMap<Fingerprint, u64>,
@@ -83,7 +85,7 @@ impl Membership {
         let mut found = Self { equivocators, removed, firmly_removed, ..Self::default() };
         found.find_members(&said, &cuts, &taken_ids(log, &entries, &cuts));
         found.find_ended(&cuts, &ids);
-        found.find_keys(&entries, &counting);
+        found.find_keys(log, &entries, &said);
         found.choose_key(log, &said, &cuts);
         found.find_unknown(&counting);
         found.find_merges(log, &said, &cuts);
@@ -99,6 +101,8 @@ impl Membership {
                 _ => None,
             })
             .collect();
+        let veto = |(_, entry): &Said<'_>| if let LogBody::Veto(veto) = &entry.body { Some(veto.merge) } else { None };
+        self.vetoed.extend(said.iter().filter_map(veto));
         for (hash, (key, merge)) in &merges {
             let mut at = *merge;
             let mut left = merges.len();
@@ -166,10 +170,10 @@ impl Membership {
     }
 
     /// What is said of the keys, with numbers as far as somebody can have reached them: a notice with others only names its key.
-    fn find_keys(&mut self, all: &[Said<'_>], counting: &[&Entry]) {
+    fn find_keys(&mut self, log: &Log, all: &[Said<'_>], said: &[Said<'_>]) {
         let notices: Vec<_> = all.iter().filter_map(|(_, entry)| notice_in(entry)).collect();
         let epoch = plausible::reached(1, notices.iter().map(|notice| notice.epoch));
-        for entry in counting {
+        for (hash, entry) in said {
             if let Some(notice) = notice_in(entry) {
                 let same = notices.iter().filter(|other| other.fingerprint == notice.fingerprint);
                 let generation = plausible::reached(0, same.map(|other| other.generation));
@@ -178,7 +182,19 @@ impl Membership {
                 self.keys.name(if fits { notice } else { &modest });
             }
             if let LogBody::Destroy(destruction) = &entry.body {
-                self.keys.destroy(destruction.fingerprint);
+                // Whoever restores a key knows which destruction it undoes.
+                let key = destruction.fingerprint;
+                let restores = |entry: &Entry| {
+                    matches!(&entry.body, LogBody::Restore(restoration) if restoration.fingerprint == key)
+                };
+                let restores: Vec<_> = said.iter().filter(|(_, entry)| restores(entry)).collect();
+                let restored = !restores.is_empty() && {
+                    let aware = Graph::of(log).after(hash);
+                    restores.iter().any(|(restores, _)| aware.contains(*restores))
+                };
+                if !restored {
+                    self.keys.destroy(key);
+                }
             }
         }
     }

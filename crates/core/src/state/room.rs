@@ -88,6 +88,8 @@ impl Room {
             | LogBody::Move(_)
             | LogBody::Merge(_)
             | LogBody::Destroy(_)
+            | LogBody::Veto(_)
+            | LogBody::Restore(_)
             | LogBody::Unknown(_) => Place::Shared,
         }
     }

@@ -41,6 +41,10 @@ pub enum Kind {
     Alive,
     /// A key of the account is destroyed.
     Destroy,
+    /// The author does not want its group to go on in another.
+    Veto,
+    /// A key of the account that was destroyed is restored.
+    Restore,
     /// An operation of a later version: kept and relayed, not understood.
     Unknown(u16),
 }
@@ -61,7 +65,7 @@ pub enum Protection {
     Log,
 }
 
-const NUMBERS: [(Kind, u16, Protection); 18] = [
+const NUMBERS: [(Kind, u16, Protection); 20] = [
     (Kind::Announcement, 1, Protection::SelfSigned(Class::Announcement)),
     (Kind::Request, 2, Protection::SelfSigned(Class::Request)),
     (Kind::Offer, 3, Protection::SelfSigned(Class::Offer)),
@@ -78,6 +82,8 @@ const NUMBERS: [(Kind, u16, Protection); 18] = [
     (Kind::Move, 21, Protection::Log),
     (Kind::Merge, 22, Protection::Log),
     (Kind::AccountKey, 23, Protection::Log),
+    (Kind::Veto, 25, Protection::Log),
+    (Kind::Restore, 33, Protection::Log),
     (Kind::Alive, 24, Protection::Log),
     (Kind::Destroy, 32, Protection::Log),
 ];
