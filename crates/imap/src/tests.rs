@@ -267,8 +267,20 @@ async fn r9_without_uidplus_a_foreign_message_marked_as_deleted_keeps_the_folder
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_the_parser_panic_loses_the_connection_and_nothing_else() {
-    let script = vec![Hear("LIST", "* 1 FETCH (INTERNALDATE NIL)\r\n{tag} OK\r\n")];
+async fn what_nobody_asked_for_does_not_cost_the_connection() {
+    let script = vec![
+        Hear("LIST", "* 1 FETCH (INTERNALDATE NIL)\r\n* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n{tag} OK\r\n"),
+        Hear("LIST", "{tag} OK\r\n"),
+    ];
+    let (mut store, _) = store("", script).await;
+    for _ in 0..2 {
+        assert_eq!(store.perform(&Op::ListFolders).await, Ok(Reply::Folders(vec![])));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_matters_and_makes_no_sense_costs_the_connection() {
+    let script = vec![Hear("LIST", "* LIST () {1}\r\n\n _Autocrypt_SMA\r\n{tag} OK\r\n")];
     assert_eq!(outcome("", script, Op::ListFolders).await.0, Err(OpError::NotSent));
 }
 

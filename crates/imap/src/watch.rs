@@ -7,7 +7,7 @@ use sma_core::Folder;
 use tokio::time::Instant;
 
 use crate::{
-    connection::{Connection, Failure},
+    connection::{ANSWER_MAX, Connection, Failure},
     response::Untagged,
     store::{Extent, Store},
 };
@@ -65,13 +65,17 @@ impl Store {
         }
         // STATUS is for folders that are not open (RFC 3501 section 6.3.10), and none but the own inbox stays open.
         let command = format!("STATUS {} (MESSAGES UIDNEXT)", self.names.quoted(folder));
-        let answer = self.connection.as_mut()?.run(&command).await;
-        self.drop_broken();
-        let status = |untagged| {
-            let Untagged::Status { messages, uid_next } = untagged else { return None };
-            Some((messages.unwrap_or(0), uid_next))
+        let mut extent = None;
+        let status = |untagged: Untagged<'_>| {
+            if let Untagged::Status { messages, uid_next } = untagged {
+                extent = Some((messages.unwrap_or(0), uid_next));
+            }
+            Ok(())
         };
-        answer.ok()?.into_iter().find_map(status)
+        let answer = self.connection.as_mut()?.run_each(&command, ANSWER_MAX, status).await;
+        self.drop_broken();
+        answer.ok()?;
+        extent
     }
 
     /// The folder that is kept open for IDLE.
