@@ -185,17 +185,12 @@ async fn read_page(
 ) -> Result<Vec<Message>, Failure> {
     let fits = |waiting: &&Waiting| waiting.size <= message_bytes_max;
     let uids: Vec<_> = page.iter().filter(fits).map(|waiting| waiting.uid).collect();
-    let sizes = || page.iter().filter(fits).map(|waiting| waiting.size);
+    let octets: u64 = page.iter().filter(fits).map(|waiting| waiting.size).sum();
     let mut contents = BTreeMap::new();
     if !uids.is_empty() {
         // Announced sizes may be of another line ending than what comes.
-        let (all, largest) =
-            (sizes().sum::<u64>().saturating_mul(2), sizes().max().unwrap_or(0).saturating_mul(2));
-        let limits = Limits {
-            octets: all.saturating_add(ANSWER_MAX.octets),
-            literal: largest.max(ANSWER_MAX.literal),
-        };
-        contents = sections(connection, (&uids, ""), limits, content).await?;
+        let octets = octets.saturating_mul(2).saturating_add(ANSWER_MAX.octets);
+        contents = sections(connection, (&uids, ""), Limits { octets, literal: octets }, content).await?;
     }
     let message = |waiting: &Waiting| {
         let content =

@@ -61,7 +61,10 @@ impl Head {
         match line.split_first() {
             Some((b'+', _)) => Self::Continue,
             Some((b'*', rest)) => {
-                let word = rest.trim_ascii_start().split(u8::is_ascii_whitespace).next().unwrap_or_default();
+                let rest = rest.trim_ascii_start();
+                // No status is longer, however long the line is.
+                let word =
+                    rest[..rest.len().min(8)].split(u8::is_ascii_whitespace).next().unwrap_or_default();
                 let status = |status: &[u8]| word.eq_ignore_ascii_case(status);
                 let words: [&[u8]; 5] = [b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"];
                 if words.into_iter().any(status) { Self::Status } else { Self::Data }
