@@ -1,24 +1,24 @@
-//! One logged-in connection, and the executor: a command goes out, everything untagged is collected, the tagged answer ends
-//! it. The typed calls of the IMAP library are not used beyond the login: they hide refusals and partial answers.
+//! One logged-in connection, and the executor: a command goes out, everything untagged is handed on, the tagged answer ends
+//! it.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
-use async_imap::{Client, Session};
-use futures_util::FutureExt;
+use sma_core::Secret;
 use tokio::time::timeout;
 
 use crate::{
     Account, Error,
-    guard::{Guarded, Wire},
-    response::{self, Heard, Refusal, Untagged},
+    frame::Limits,
+    response::{Capabilities, Heard, Refusal, Untagged},
+    stream::{Stream, Tag, Wire},
 };
 
 /// For the TCP connection, the TLS handshake, the greeting and the login, each.
 pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(30);
 /// For one command, its data included.
 const COMMAND_TIME: Duration = Duration::from_secs(120);
-/// What a server may send for one command, in octets, if nothing else is said.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
+/// What a server may send for one command if nothing else is said.
+pub(crate) const ANSWER_MAX: Limits = Limits { octets: 1 << 20, literal: 64 << 10 };
 
 /// Why a command brought nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,9 +35,8 @@ pub(crate) enum Failure {
 /// A connection after the login.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    session: Session<Guarded>,
-    /// Upper-case words.
-    capabilities: Vec<String>,
+    stream: Stream,
+    capabilities: Capabilities,
     broken: bool,
 }
 
@@ -45,40 +44,54 @@ impl Connection {
     /// Reads the greeting, logs in and asks for the capabilities.
     pub(crate) async fn log_in(wire: Box<dyn Wire>, account: &Account) -> Result<Self, Error> {
         let server = account.server.shown();
-        let mut client = Client::new(Guarded::new(wire, ANSWER_BYTES_MAX));
-        let greeting = timeout(CONNECT_TIME, next(&mut client)).await;
+        let stream = Stream::new(wire, ANSWER_MAX);
+        let mut connection = Self { stream, capabilities: Capabilities::default(), broken: false };
+        let greeting = timeout(CONNECT_TIME, connection.greeting()).await;
         let greeting = greeting.map_err(|_| unusable(&server, "it does not greet"))?;
-        let greeting = greeting.map_err(|why| unusable(&server, &why))?;
-        if let Heard::Untagged(Untagged::Bye(text)) = greeting {
-            return Err(unusable(&server, &format!("it takes no connections: {text}")));
-        }
+        greeting.map_err(|why| unusable(&server, &why))?;
         let login = &account.server.login;
-        let password = std::str::from_utf8(account.password.expose())
-            .map_err(|_| Error::Connection("the password is not UTF-8".to_owned()))?;
-        let logged_in = timeout(CONNECT_TIME, AssertUnwindSafe(client.login(login, password)).catch_unwind());
-        let logged_in = logged_in.await.map_err(|_| unusable(&server, "it does not answer the login"))?;
-        let logged_in = logged_in.map_err(|_| unusable(&server, "its answer makes no sense"))?;
-        let session = logged_in.map_err(|(error, _)| login_error(&error, &server, login))?;
-        let mut connection = Self { session, capabilities: Vec::new(), broken: false };
-        let answer =
-            connection.run("CAPABILITY").await.map_err(|failure| unusable(&server, failure.why()))?;
-        for untagged in answer {
-            if let Untagged::Capabilities(words) = untagged {
-                connection.capabilities = words;
+        let command = login_command(login, &account.password)?;
+        let logged_in = timeout(CONNECT_TIME, connection.run(command.expose())).await;
+        let logged_in = logged_in.map_err(|_| unusable(&server, "it does not answer the login"))?;
+        logged_in.map_err(|failure| match failure {
+            Failure::Refused(refusal) => {
+                Error::Login { server: server.clone(), login: login.clone(), text: refusal.text }
             }
-        }
+            Failure::Lost { why } => unusable(&server, &why),
+        })?;
+        connection.ask_capabilities().await.map_err(|failure| unusable(&server, failure.why()))?;
         Ok(connection)
+    }
+
+    async fn greeting(&mut self) -> Result<(), String> {
+        match self.stream.next().await? {
+            Heard::Untagged(Untagged::Bye(text)) => Err(format!("it takes no connections: {text}")),
+            Heard::Untagged(_) | Heard::Other => Ok(()),
+            Heard::Continue | Heard::Done { .. } => Err("it does not greet as a mail server does".to_owned()),
+        }
+    }
+
+    async fn ask_capabilities(&mut self) -> Result<(), Failure> {
+        let mut capabilities = Capabilities::default();
+        self.run_each("CAPABILITY", ANSWER_MAX, |untagged| {
+            if let Untagged::Capabilities(said) = untagged {
+                capabilities = said;
+            }
+            Ok(())
+        })
+        .await?;
+        self.capabilities = capabilities;
+        Ok(())
     }
 
     /// Whether the server has an extension, named in upper case.
     pub(crate) fn has(&self, capability: &str) -> bool {
-        self.capabilities.iter().any(|word| word == capability)
+        self.capabilities.has(capability)
     }
 
     /// A capability's value, as in `APPENDLIMIT=35651584`.
     pub(crate) fn value(&self, name: &str) -> Option<u64> {
-        let value = |word: &String| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok();
-        self.capabilities.iter().find_map(value)
+        self.capabilities.value(name)
     }
 
     /// Nothing more can be done with it.
@@ -86,37 +99,34 @@ impl Connection {
         self.broken
     }
 
-    /// Runs a command and gives all untagged responses up to its tagged OK.
-    pub(crate) async fn run(&mut self, command: &str) -> Result<Vec<Untagged>, Failure> {
-        self.run_within(command, ANSWER_BYTES_MAX).await
+    /// Runs a command up to its tagged OK; what is said meanwhile does not matter.
+    pub(crate) async fn run(&mut self, command: impl AsRef<[u8]>) -> Result<(), Failure> {
+        self.run_each(command, ANSWER_MAX, |_| Ok(())).await
     }
 
-    /// As [`Connection::run`], with a limit for the answer in octets.
-    pub(crate) async fn run_within(
+    /// Runs a command up to its tagged OK and hands on each untagged response, also those before a tagged NO. An `Err` of `take`
+    /// says why no more can be taken, and ends the connection.
+    pub(crate) async fn run_each(
         &mut self,
-        command: &str,
-        octets_max: u64,
-    ) -> Result<Vec<Untagged>, Failure> {
-        self.begin(octets_max);
+        command: impl AsRef<[u8]>,
+        limits: Limits,
+        mut take: impl FnMut(Untagged<'_>) -> Result<(), String>,
+    ) -> Result<(), Failure> {
+        self.begin(limits);
         let work = async {
-            let tag = self.session.run_command(command).await.map_err(|error| error.to_string())?.0;
-            let mut answer = Vec::new();
+            let tag = self.stream.command(command.as_ref()).await?;
             loop {
-                match next(&mut self.session).await? {
-                    Heard::Untagged(Untagged::Bye(text)) => {
-                        return Err(format!("the server says goodbye: {text}"));
-                    }
-                    Heard::Untagged(untagged) => answer.push(untagged),
-                    Heard::Done { tag: of, result } if of == tag => return Ok(result.map(|()| answer)),
-                    Heard::Done { .. } | Heard::Continue => {
-                        return Err("an answer to nothing that was asked".to_owned());
-                    }
+                match self.stream.next().await? {
+                    Heard::Untagged(Untagged::Bye(text)) => return Err(goodbye(&text)),
+                    Heard::Untagged(untagged) => take(untagged)?,
+                    Heard::Done { tag: of, result } if tag.is(of) => return Ok(result),
+                    Heard::Done { .. } | Heard::Continue => return Err(unasked()),
                     Heard::Other => {}
                 }
             }
         };
         let outcome = timeout(COMMAND_TIME, work).await;
-        self.conclude(outcome.unwrap_or_else(|_| Err("the server does not answer".to_owned())))
+        self.conclude(outcome.unwrap_or_else(|_| Err(silent())))
     }
 
     /// Appends a message of ASCII text to a folder, marked as seen.
@@ -125,44 +135,38 @@ impl Connection {
         let at_once = self.has("LITERAL+") || (self.has("LITERAL-") && size <= 4096);
         let head = format!("APPEND {folder} (\\Seen) ");
         if at_once {
-            return self.run(&format!("{head}{{{size}+}}\r\n{message}")).await.map(|_| ());
+            return self.run(&format!("{head}{{{size}+}}\r\n{message}")).await;
         }
-        self.begin(ANSWER_BYTES_MAX);
+        self.begin(ANSWER_MAX);
         let work = async {
-            let command = self.session.run_command(format!("{head}{{{size}}}")).await;
-            let tag = command.map_err(|error| error.to_string())?.0;
+            let tag = self.stream.command(format!("{head}{{{size}}}").as_bytes()).await?;
             let mut waiting = true;
             loop {
-                match next(&mut self.session).await? {
+                match self.stream.next().await? {
                     Heard::Continue if waiting => {
                         waiting = false;
-                        let sent = self.session.run_command_untagged(message).await;
-                        sent.map_err(|error| error.to_string())?;
+                        self.stream.continuation(message).await?;
                     }
-                    Heard::Untagged(Untagged::Bye(text)) => {
-                        return Err(format!("the server says goodbye: {text}"));
-                    }
+                    Heard::Untagged(Untagged::Bye(text)) => return Err(goodbye(&text)),
                     // OK without having taken the message is no success.
-                    Heard::Done { tag: of, result } if of == tag && !(waiting && result.is_ok()) => {
+                    Heard::Done { tag: of, result } if tag.is(of) && !(waiting && result.is_ok()) => {
                         return Ok(result);
                     }
-                    Heard::Done { .. } | Heard::Continue => {
-                        return Err("an answer to nothing that was asked".to_owned());
-                    }
+                    Heard::Done { .. } | Heard::Continue => return Err(unasked()),
                     Heard::Untagged(_) | Heard::Other => {}
                 }
             }
         };
         let outcome = timeout(COMMAND_TIME, work).await;
-        self.conclude(outcome.unwrap_or_else(|_| Err("the server does not answer".to_owned())))
+        self.conclude(outcome.unwrap_or_else(|_| Err(silent())))
     }
 
     /// Waits with IDLE (RFC 2177) until the selected folder has another number of messages; `false` if the time was up
     /// before. Dropped half-way it leaves the connection unusable.
     pub(crate) async fn idle(&mut self, time: Duration) -> Result<bool, Failure> {
-        self.begin(ANSWER_BYTES_MAX);
+        self.begin(ANSWER_MAX);
         let work = async {
-            let tag = self.session.run_command("IDLE").await.map_err(|error| error.to_string())?.0;
+            let tag = self.stream.command(b"IDLE").await?;
             let news = timeout(time, self.await_news(&tag)).await;
             let news = match news {
                 Err(_) => false,
@@ -171,34 +175,27 @@ impl Connection {
                 Ok(Ok(Ok(()))) => true,
             };
             let done = async {
-                let sent = self.session.run_command_untagged("DONE").await;
-                sent.map_err(|error| error.to_string())?;
+                self.stream.continuation("DONE").await?;
                 loop {
-                    match next(&mut self.session).await? {
-                        Heard::Done { tag: of, result } if of == tag => return Ok(result.map(|()| news)),
-                        Heard::Untagged(Untagged::Bye(text)) => {
-                            return Err(format!("the server says goodbye: {text}"));
-                        }
+                    match self.stream.next().await? {
+                        Heard::Done { tag: of, result } if tag.is(of) => return Ok(result.map(|()| news)),
+                        Heard::Untagged(Untagged::Bye(text)) => return Err(goodbye(&text)),
                         Heard::Untagged(_) | Heard::Other | Heard::Continue | Heard::Done { .. } => {}
                     }
                 }
             };
-            timeout(CONNECT_TIME, done).await.unwrap_or_else(|_| Err("the server does not answer".to_owned()))
+            timeout(CONNECT_TIME, done).await.unwrap_or_else(|_| Err(silent()))
         };
         let outcome = work.await;
         self.conclude(outcome)
     }
 
-    async fn await_news(&mut self, tag: &str) -> Result<Result<(), Refusal>, String> {
+    async fn await_news(&mut self, tag: &Tag) -> Result<Result<(), Refusal>, String> {
         loop {
-            let heard = next(&mut self.session).await?;
-            self.session.get_mut().allow(ANSWER_BYTES_MAX);
-            match heard {
+            match self.stream.next().await? {
                 Heard::Untagged(Untagged::Exists(_)) => return Ok(Ok(())),
-                Heard::Untagged(Untagged::Bye(text)) => {
-                    return Err(format!("the server says goodbye: {text}"));
-                }
-                Heard::Done { tag: of, result: Err(refusal) } if of == tag => return Ok(Err(refusal)),
+                Heard::Untagged(Untagged::Bye(text)) => return Err(goodbye(&text)),
+                Heard::Done { tag: of, result: Err(refusal) } if tag.is(of) => return Ok(Err(refusal)),
                 Heard::Done { .. } => return Err("IDLE ended by itself".to_owned()),
                 Heard::Untagged(_) | Heard::Other | Heard::Continue => {}
             }
@@ -207,8 +204,8 @@ impl Connection {
 
     /// From here until [`Connection::conclude`] the connection counts as broken: a caller that is dropped in between leaves it
     /// out of step.
-    fn begin(&mut self, octets_max: u64) {
-        self.session.get_mut().allow(octets_max);
+    fn begin(&mut self, limits: Limits) {
+        self.stream.allow(limits);
         self.broken = true;
     }
 
@@ -231,39 +228,43 @@ impl Failure {
     }
 }
 
-/// One response, or why there is none. The parser panics on some answers that no honest server gives; that must not end the
-/// program.
-async fn next(connection: &mut async_imap::Connection<Guarded>) -> Result<Heard, String> {
-    match AssertUnwindSafe(connection.read_response()).catch_unwind().await {
-        Ok(Ok(Some(data))) => Ok(response::read(data.parsed())),
-        Ok(Ok(None)) => Err("the server closed the connection".to_owned()),
-        Ok(Err(error)) => Err(reason(&error)),
-        Err(_) => Err("the server's answer makes no sense".to_owned()),
-    }
+fn goodbye(text: &str) -> String {
+    format!("the server says goodbye: {text}")
 }
 
-/// The parser's own errors quote what was received, which may be anything.
-fn reason(error: &std::io::Error) -> String {
-    if error.kind() == std::io::ErrorKind::Other {
-        return "the server's answer makes no sense".to_owned();
+fn unasked() -> String {
+    "the server answers what was not asked".to_owned()
+}
+
+fn silent() -> String {
+    "the server does not answer".to_owned()
+}
+
+fn login_command(login: &str, password: &Secret) -> Result<Secret, Error> {
+    let refused = |why: &str| Error::Connection(why.to_owned());
+    let password =
+        std::str::from_utf8(password.expose()).map_err(|_| refused("the password is not UTF-8"))?;
+    if [login, password].iter().any(|text| text.contains(['\r', '\n', '\0'])) {
+        return Err(refused("the login name or the password holds a line break"));
     }
-    error.to_string()
+    // Room for all, so that no copy of the password is left behind.
+    let mut line = Vec::with_capacity(2 * (login.len() + password.len()) + 16);
+    line.extend_from_slice(b"LOGIN");
+    for text in [login, password] {
+        line.extend_from_slice(b" \"");
+        for octet in text.bytes() {
+            if matches!(octet, b'"' | b'\\') {
+                line.push(b'\\');
+            }
+            line.push(octet);
+        }
+        line.push(b'"');
+    }
+    Ok(Secret::new(line))
 }
 
 fn unusable(server: &str, why: &str) -> Error {
     Error::Connection(format!(
         "cannot use the mail server {server}: {why}; check its address and the network"
     ))
-}
-
-fn login_error(error: &async_imap::error::Error, server: &str, login: &str) -> Error {
-    use async_imap::error::Error as Imap;
-    if let Imap::No(text) | Imap::Bad(text) = error {
-        let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
-        return Error::Login { server: server.to_owned(), login: login.to_owned(), text };
-    }
-    if let Imap::Validate(_) = error {
-        return Error::Connection("the login name or the password holds a line break".to_owned());
-    }
-    unusable(server, "the connection was lost during the login")
 }

@@ -11,7 +11,7 @@ use tokio_rustls::{
 use crate::{
     Account, Error,
     connection::{CONNECT_TIME, Connection},
-    guard::Wire,
+    stream::Wire,
 };
 
 /// Connects and logs in.

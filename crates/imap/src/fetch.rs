@@ -6,18 +6,23 @@ use sma_core::{Content, Cursor, Message, Reply, Timestamp, Token, Uid};
 use sma_mime::Parsed;
 
 use crate::{
-    connection::{Connection, Failure},
+    connection::{ANSWER_MAX, Connection, Failure},
+    frame::Limits,
     response::{Fetched, Untagged},
 };
 
 /// How many messages one answer holds; the rest comes with the next cursor.
 const MESSAGES_MAX: usize = 200;
+/// How many octets of messages one answer holds before no more are asked for.
+const MESSAGES_BYTES_MAX: u64 = 2 << 20;
 /// How many messages one command asks for.
 const PAGE_MESSAGES_MAX: usize = 50;
 /// How many octets of messages one command asks for, more only if one message alone is larger.
-const PAGE_BYTES_MAX: u64 = 4 << 20;
-/// What the list of a folder's messages may take, in octets: some 100,000 messages.
-const LIST_BYTES_MAX: u64 = 16 << 20;
+const PAGE_BYTES_MAX: u64 = 2 << 20;
+/// What a server may send for the list of a folder's messages.
+const LIST_MAX: Limits = Limits { octets: 16 << 20, ..ANSWER_MAX };
+/// How many messages such a list names.
+const LISTED_MAX: usize = 100_000;
 /// How many uids one command names.
 const UIDS_MAX: usize = 200;
 
@@ -35,7 +40,7 @@ pub(crate) struct Selected {
 pub(crate) async fn select(connection: &mut Connection, quoted: &str) -> Result<Option<Selected>, Failure> {
     let mut selected = Selected::default();
     let mut validity = None;
-    for untagged in connection.run(&format!("SELECT {quoted}")).await? {
+    let said = |untagged: Untagged<'_>| {
         match untagged {
             Untagged::Exists(count) => selected.messages = count,
             Untagged::UidValidity(number) => validity = Some(number),
@@ -46,7 +51,9 @@ pub(crate) async fn select(connection: &mut Connection, quoted: &str) -> Result<
             | Untagged::Capabilities(_)
             | Untagged::Bye(_) => {}
         }
-    }
+        Ok(())
+    };
+    connection.run_each(format!("SELECT {quoted}"), ANSWER_MAX, said).await?;
     Ok(validity.map(|validity| Selected { validity, ..selected }))
 }
 
@@ -62,13 +69,24 @@ pub(crate) async fn read(
     let first = cursor.map_or(1, |cursor| cursor.uid.0.saturating_add(1));
     let mut waiting = if selected.messages == 0 { Vec::new() } else { list(connection, first).await? };
     let mut messages = Vec::new();
+    let mut octets = 0;
     // What vanished meanwhile counts for nothing, so that an answer with `more` always moves the cursor.
-    while messages.len() < MESSAGES_MAX && !waiting.is_empty() {
+    while messages.len() < MESSAGES_MAX && octets < MESSAGES_BYTES_MAX && !waiting.is_empty() {
         let page = page(&mut waiting, MESSAGES_MAX - messages.len(), message_bytes_max);
-        messages.extend(read_page(connection, &page, message_bytes_max).await?);
+        let read = read_page(connection, &page, message_bytes_max).await?;
+        octets += read.iter().map(held).sum::<u64>();
+        messages.extend(read);
     }
     let more = !waiting.is_empty();
     Ok(Reply::Messages { validity: selected.validity, complete: cursor.is_none(), messages, more })
+}
+
+/// What a message takes until the core has read it, in octets.
+fn held(message: &Message) -> u64 {
+    match &message.content {
+        Content::Envelope(envelope) => envelope.body.len() as u64,
+        Content::Foreign | Content::TooLarge(_) => 0,
+    }
 }
 
 /// What is known of a message before its octets are fetched.
@@ -81,30 +99,66 @@ struct Waiting {
 
 /// The messages from a uid on, the last first; without what is marked as deleted, which is as good as gone.
 async fn list(connection: &mut Connection, first: u32) -> Result<Vec<Waiting>, Failure> {
-    let command = format!("UID FETCH {first}:* (UID RFC822.SIZE INTERNALDATE FLAGS)");
-    let found = merged(connection.run_within(&command, LIST_BYTES_MAX).await?);
-    let waiting = found.into_iter().rev().filter_map(|(uid, fetched)| {
+    let found =
+        facts(connection, format!("UID FETCH {first}:* (UID RFC822.SIZE INTERNALDATE FLAGS)")).await?;
+    let waiting = found.into_iter().rev().filter_map(|(uid, facts)| {
         // `n:*` is never empty: servers give the last message although its uid is below n (RFC 3501 section 6.4.8).
-        let wanted = uid >= first && fetched.deleted != Some(true);
-        let date = fetched.date.unwrap_or_default();
-        fetched.size.filter(|_| wanted).map(|size| Waiting { uid, size, date })
+        let wanted = uid >= first && facts.deleted != Some(true);
+        let date = facts.date.unwrap_or_default();
+        facts.size.filter(|_| wanted).map(|size| Waiting { uid, size, date })
     });
     Ok(waiting.collect())
 }
 
-/// All that was said of each message; parts come in several responses, and unasked ones among them.
-fn merged(answer: Vec<Untagged>) -> BTreeMap<u32, Fetched> {
-    let mut found: BTreeMap<u32, Fetched> = BTreeMap::new();
-    for untagged in answer {
-        let Untagged::Fetched(fetched) = untagged else { continue };
-        let Some(uid) = fetched.uid else { continue };
-        let known = found.entry(uid).or_default();
-        known.size = fetched.size.or(known.size);
-        known.date = fetched.date.or(known.date);
-        known.deleted = fetched.deleted.or(known.deleted);
-        known.section = fetched.section.or(known.section.take());
+/// What was said of a message, apart from its octets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Facts {
+    size: Option<u64>,
+    date: Option<Timestamp>,
+    deleted: Option<bool>,
+}
+
+async fn facts(connection: &mut Connection, command: String) -> Result<BTreeMap<u32, Facts>, Failure> {
+    let mut found = BTreeMap::new();
+    connection.run_each(command, LIST_MAX, |untagged| note(&mut found, &untagged)).await?;
+    Ok(found)
+}
+
+/// Puts together what is said of each message; parts come in several responses, and unasked ones among them.
+fn note(found: &mut BTreeMap<u32, Facts>, untagged: &Untagged<'_>) -> Result<(), String> {
+    let Untagged::Fetched(Fetched { uid: Some(uid), size, date, deleted, section: _ }) = untagged else {
+        return Ok(());
+    };
+    if found.len() >= LISTED_MAX && !found.contains_key(uid) {
+        return Err(format!("the server lists more than {LISTED_MAX} messages in one of its folders"));
     }
-    found
+    let known = found.entry(*uid).or_default();
+    known.size = size.or(known.size);
+    known.date = date.or(known.date);
+    known.deleted = deleted.or(known.deleted);
+    Ok(())
+}
+
+/// What each message that was asked for shows in its section, as `read` takes it. Of two answers the later counts.
+async fn sections<T>(
+    connection: &mut Connection,
+    (uids, section): (&[u32], &str),
+    limits: Limits,
+    read: impl Fn(&[u8]) -> T,
+) -> Result<BTreeMap<u32, T>, Failure> {
+    let asked: BTreeSet<_> = uids.iter().copied().collect();
+    let mut found = BTreeMap::new();
+    let command = format!("UID FETCH {} (UID BODY.PEEK[{section}])", set(uids));
+    let said = |untagged: Untagged<'_>| {
+        if let Untagged::Fetched(Fetched { uid: Some(uid), section: Some(octets), .. }) = untagged
+            && asked.contains(&uid)
+        {
+            found.insert(uid, read(&octets));
+        }
+        Ok(())
+    };
+    connection.run_each(command, limits, said).await?;
+    Ok(found)
 }
 
 /// Takes the next messages that one command asks for.
@@ -132,26 +186,25 @@ async fn read_page(
     let fits = |waiting: &&Waiting| waiting.size <= message_bytes_max;
     let uids: Vec<_> = page.iter().filter(fits).map(|waiting| waiting.uid).collect();
     let octets: u64 = page.iter().filter(fits).map(|waiting| waiting.size).sum();
-    let mut bodies = BTreeMap::new();
+    let mut contents = BTreeMap::new();
     if !uids.is_empty() {
-        let command = format!("UID FETCH {} (UID BODY.PEEK[])", set(&uids));
         // Announced sizes may be of another line ending than what comes.
-        let octets_max = octets.saturating_mul(2).saturating_add(1 << 20);
-        bodies = merged(connection.run_within(&command, octets_max).await?);
+        let octets = octets.saturating_mul(2).saturating_add(ANSWER_MAX.octets);
+        contents = sections(connection, (&uids, ""), Limits { octets, literal: octets }, content).await?;
     }
     let message = |waiting: &Waiting| {
-        let content = if fits(&waiting) {
-            let octets = bodies.remove(&waiting.uid)?.section?;
-            match sma_mime::parse(&octets) {
-                Parsed::Envelope(envelope) => Content::Envelope(envelope),
-                Parsed::Foreign => Content::Foreign,
-            }
-        } else {
-            Content::TooLarge(waiting.size)
-        };
+        let content =
+            if fits(&waiting) { contents.remove(&waiting.uid)? } else { Content::TooLarge(waiting.size) };
         Some(Message { uid: Uid(waiting.uid), date: waiting.date, content })
     };
     Ok(page.iter().filter_map(message).collect())
+}
+
+fn content(octets: &[u8]) -> Content {
+    match sma_mime::parse(octets) {
+        Parsed::Envelope(envelope) => Content::Envelope(envelope),
+        Parsed::Foreign => Content::Foreign,
+    }
 }
 
 fn set(uids: &[u32]) -> String {
@@ -162,7 +215,7 @@ fn set(uids: &[u32]) -> String {
 pub(crate) async fn remove(connection: &mut Connection, messages: &[(Uid, Token)]) -> Result<(), Failure> {
     for messages in messages.chunks(UIDS_MAX) {
         let named: Vec<_> = messages.iter().map(|(uid, _)| uid.0).collect();
-        let ids = message_ids(connection, &set(&named)).await?;
+        let ids = message_ids(connection, &named).await?;
         let carries = |(uid, token): &&(Uid, Token)| {
             ids.get(&uid.0).is_some_and(|id| id.contains(&format!("<{token}@{DOMAIN}>")))
         };
@@ -178,11 +231,9 @@ pub(crate) async fn remove(connection: &mut Connection, messages: &[(Uid, Token)
 const DOMAIN: &str = "autocrypt-sma.invalid";
 
 /// The `Message-ID` field of each message.
-async fn message_ids(connection: &mut Connection, set: &str) -> Result<BTreeMap<u32, String>, Failure> {
-    let command = format!("UID FETCH {set} (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])");
-    let found = merged(connection.run(&command).await?);
-    let field = |fetched: Fetched| String::from_utf8_lossy(&fetched.section.unwrap_or_default()).into_owned();
-    Ok(found.into_iter().map(|(uid, fetched)| (uid, field(fetched))).collect())
+async fn message_ids(connection: &mut Connection, uids: &[u32]) -> Result<BTreeMap<u32, String>, Failure> {
+    let field = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    sections(connection, (uids, "HEADER.FIELDS (MESSAGE-ID)"), ANSWER_MAX, field).await
 }
 
 async fn expunge(connection: &mut Connection, uids: &[u32]) -> Result<(), Failure> {
@@ -197,7 +248,7 @@ async fn expunge(connection: &mut Connection, uids: &[u32]) -> Result<(), Failur
         "EXPUNGE".to_owned()
     };
     match connection.run(&command).await {
-        Err(Failure::Refused(_)) | Ok(_) => Ok(()),
+        Err(Failure::Refused(_)) | Ok(()) => Ok(()),
         Err(lost) => Err(lost),
     }
 }
@@ -205,12 +256,11 @@ async fn expunge(connection: &mut Connection, uids: &[u32]) -> Result<(), Failur
 /// Whether a message that is not ours is marked as deleted.
 async fn others_are_deleted(connection: &mut Connection, uids: &[u32]) -> Result<bool, Failure> {
     let own: BTreeSet<_> = uids.iter().copied().collect();
-    let found = merged(connection.run_within("UID FETCH 1:* (UID FLAGS)", LIST_BYTES_MAX).await?);
-    let deleted =
-        found.into_iter().filter(|(uid, fetched)| fetched.deleted == Some(true) && !own.contains(uid));
+    let found = facts(connection, "UID FETCH 1:* (UID FLAGS)".to_owned()).await?;
+    let deleted = found.into_iter().filter(|(uid, facts)| facts.deleted == Some(true) && !own.contains(uid));
     let others: Vec<_> = deleted.map(|(uid, _)| uid).collect();
     for others in others.chunks(UIDS_MAX) {
-        let ids = message_ids(connection, &set(others)).await?;
+        let ids = message_ids(connection, others).await?;
         let ours = |uid: &u32| ids.get(uid).is_none_or(|id| id.contains(&format!("@{DOMAIN}>")));
         if !others.iter().all(ours) {
             return Ok(true);
@@ -242,7 +292,8 @@ mod tests {
     #[test]
     fn a_page_is_bounded_in_messages_and_in_octets_and_never_empty() {
         assert_eq!(pages(&[10; 120], MESSAGES_MAX), [50, 50, 20]);
-        assert_eq!(pages(&[2 << 20; 5], MESSAGES_MAX), [2, 2, 1]);
+        assert_eq!(pages(&[1 << 20; 5], MESSAGES_MAX), [2, 2, 1]);
+        assert_eq!(pages(&[2 << 20; 2], MESSAGES_MAX), [1, 1]);
         assert_eq!(pages(&[10; 3], 1), [1, 1, 1]);
         // What is too large is not fetched and takes no room.
         assert_eq!(pages(&[1 << 40; 60], MESSAGES_MAX), [50, 10]);
@@ -250,13 +301,26 @@ mod tests {
 
     #[test]
     fn what_several_responses_say_of_a_message_is_put_together() {
-        let part = |fetched| Untagged::Fetched(fetched);
-        let found = merged(vec![
-            part(Fetched { uid: Some(3), size: Some(10), ..Fetched::default() }),
-            part(Fetched { deleted: Some(true), ..Fetched::default() }),
-            part(Fetched { uid: Some(3), deleted: Some(true), ..Fetched::default() }),
-        ]);
-        let wanted = Fetched { uid: Some(3), size: Some(10), deleted: Some(true), ..Fetched::default() };
-        assert_eq!(found.into_values().map(|f| Fetched { uid: Some(3), ..f }).collect::<Vec<_>>(), [wanted]);
+        let mut found = BTreeMap::new();
+        for fetched in [
+            Fetched { uid: Some(3), size: Some(10), ..Fetched::default() },
+            Fetched { deleted: Some(true), ..Fetched::default() },
+            Fetched { uid: Some(3), deleted: Some(true), ..Fetched::default() },
+        ] {
+            assert_eq!(note(&mut found, &Untagged::Fetched(fetched)), Ok(()));
+        }
+        let wanted = Facts { size: Some(10), deleted: Some(true), date: None };
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [(3, wanted)]);
+    }
+
+    #[test]
+    fn a_list_that_does_not_end_is_not_kept() {
+        let mut found = BTreeMap::new();
+        let mut note =
+            |uid| note(&mut found, &Untagged::Fetched(Fetched { uid: Some(uid), ..Fetched::default() }));
+        let full = LISTED_MAX as u32;
+        assert!((1..=full).all(|uid| note(uid).is_ok()));
+        assert!(note(full + 1).is_err());
+        assert!(note(full).is_ok());
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sma_core::{Folder, OpError, Reply};
 
 use crate::{
-    connection::{Connection, Failure},
+    connection::{ANSWER_MAX, Connection, Failure},
     response::{Listed, Untagged},
 };
 
@@ -33,21 +33,14 @@ impl Names {
         self.prefix = Some(prefix);
     }
 
-    /// Takes a whole listing. A bare name is preferred to one under `INBOX`; both are found, so that devices agree on
+    /// Takes a folder of a listing. A bare name is preferred to one under `INBOX`; both are found, so that devices agree on
     /// whatever exists.
-    fn take(&mut self, listing: &[Listed]) {
-        self.known.clear();
-        let mut prefixes = Vec::new();
-        for listed in listing.iter().filter(|listed| listed.selectable) {
-            let Some((folder, prefix)) = parse(listed) else { continue };
-            let bare = prefix.is_empty();
-            if bare || !self.known.contains_key(&folder) {
-                self.known.insert(folder, listed.name.clone());
-            }
-            prefixes.push(prefix);
+    fn take(&mut self, listed: Listed) {
+        let Some((folder, prefix)) = parse(&listed).filter(|_| listed.selectable) else { return };
+        if prefix.is_empty() || !self.known.contains_key(&folder) {
+            self.known.insert(folder, listed.name);
         }
-        // A listing without any leaves what creating a folder has taught.
-        if let Some(prefix) = prefixes.into_iter().min_by_key(String::len) {
+        if self.prefix.as_ref().is_none_or(|known| prefix.len() < known.len()) {
             self.prefix = Some(prefix);
         }
     }
@@ -70,15 +63,27 @@ pub(crate) fn quote(name: &str) -> String {
 
 /// Lists the archive's folders.
 pub(crate) async fn list(connection: &mut Connection, names: &mut Names) -> Result<Reply, Failure> {
-    let listing = listing(connection, "*_Autocrypt_SMA*").await?;
-    names.take(&listing);
+    let mut found = Names::default();
+    listing(connection, "*_Autocrypt_SMA*", |listed| found.take(listed)).await?;
+    names.known = found.known;
+    // A listing without any leaves what creating a folder has taught.
+    names.prefix = found.prefix.or(names.prefix.take());
     Ok(Reply::Folders(names.known.keys().copied().collect()))
 }
 
-async fn listing(connection: &mut Connection, pattern: &str) -> Result<Vec<Listed>, Failure> {
-    let answer = connection.run(&format!("LIST \"\" \"{pattern}\"")).await?;
-    let listed = |untagged| if let Untagged::Listed(listed) = untagged { Some(listed) } else { None };
-    Ok(answer.into_iter().filter_map(listed).collect())
+async fn listing(
+    connection: &mut Connection,
+    pattern: &str,
+    mut take: impl FnMut(Listed),
+) -> Result<(), Failure> {
+    let command = format!("LIST \"\" \"{pattern}\"");
+    let listed = |untagged: Untagged<'_>| {
+        if let Untagged::Listed(listed) = untagged {
+            take(listed);
+        }
+        Ok(())
+    };
+    connection.run_each(&command, ANSWER_MAX, listed).await
 }
 
 /// Whether a folder is there, asked anew.
@@ -116,8 +121,9 @@ pub(crate) async fn create(
     if known.is_some() || matches!(error, OpError::AlreadyExists | OpError::OverQuota) {
         return Err(error);
     }
-    let Ok(root) = listing(connection, "").await else { return Err(error) };
-    let Some(delimiter) = root.into_iter().find_map(|listed| listed.delimiter) else { return Err(error) };
+    let mut delimiter = None;
+    let listed = listing(connection, "", |listed| delimiter = delimiter.take().or(listed.delimiter)).await;
+    let (Ok(()), Some(delimiter)) = (listed, delimiter) else { return Err(error) };
     match try_create(connection, names, folder, &format!("INBOX{delimiter}")).await? {
         None => Ok(Reply::Ok),
         Some(error) => Err(error),
@@ -177,7 +183,8 @@ mod tests {
         for (prefix, delimiter) in [("", "."), ("", "/"), ("INBOX.", "."), ("INBOX/", "/"), ("Inbox.", ".")] {
             let mut names = Names::default();
             let name = format!("{prefix}_Autocrypt_SMA_27");
-            names.take(&[listed(&name, delimiter), listed(&format!("{prefix}My_Autocrypt_SMA"), delimiter)]);
+            names.take(listed(&name, delimiter));
+            names.take(listed(&format!("{prefix}My_Autocrypt_SMA"), delimiter));
             assert_eq!(names.quoted(Folder::Inbox(MuaaId(27))), quote(&name));
             assert_eq!(names.quoted(Folder::Announcements), quote(&format!("{prefix}_Autocrypt_SMA")));
             assert_eq!(names.known.len(), 1);
@@ -186,19 +193,17 @@ mod tests {
 
     #[test]
     fn a_bare_name_is_preferred_in_whatever_order_they_are_listed() {
-        let mut both = [listed("INBOX._Autocrypt_SMA", "."), listed("_Autocrypt_SMA", ".")];
-        for _ in 0..2 {
+        for both in [["INBOX._Autocrypt_SMA", "_Autocrypt_SMA"], ["_Autocrypt_SMA", "INBOX._Autocrypt_SMA"]] {
             let mut names = Names::default();
-            names.take(&both);
+            both.into_iter().for_each(|name| names.take(listed(name, ".")));
             assert_eq!(names.quoted(Folder::Announcements), "\"_Autocrypt_SMA\"");
-            both.reverse();
         }
     }
 
     #[test]
     fn a_folder_that_cannot_be_opened_is_none() {
         let mut names = Names::default();
-        names.take(&[Listed { selectable: false, ..listed("_Autocrypt_SMA", "/") }]);
+        names.take(Listed { selectable: false, ..listed("_Autocrypt_SMA", "/") });
         assert!(names.known.is_empty());
     }
 

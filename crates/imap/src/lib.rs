@@ -8,15 +8,19 @@ mod driver;
 mod error;
 mod fetch;
 mod folders;
-mod guard;
+mod frame;
 #[cfg(test)]
 mod mock;
 mod response;
 mod state_file;
 mod store;
+mod stream;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod watch;
+#[cfg(test)]
+mod witness;
 
 pub use address::{Account, Address};
 pub use driver::{Driver, Settled, now};

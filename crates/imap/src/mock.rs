@@ -25,12 +25,38 @@ pub(crate) async fn store(capabilities: &'static str, script: Vec<Step>) -> (Sto
     let (near, far) = tokio::io::duplex(1 << 20);
     let heard = Heard::default();
     tokio::spawn(serve(far, capabilities, script, heard.clone()));
+    (logged_in(near).await, heard)
+}
+
+/// A store on a server that answers each command for ever, `{tag}` standing for the tag of the last one.
+pub(crate) async fn answered(mut answer: impl FnMut(&str) -> String + Send + 'static) -> Store {
+    let (near, far) = tokio::io::duplex(1 << 20);
+    tokio::spawn(async move {
+        let mut stream = BufReader::new(far);
+        let (mut line, mut tag) = (String::new(), String::new());
+        stream.write_all(b"* OK hello\r\n").await.unwrap();
+        while stream.read_line(&mut line).await.is_ok_and(|size| size > 0) {
+            let command = match line.trim_end().split_once(' ') {
+                Some((of, command)) => {
+                    of.clone_into(&mut tag);
+                    command
+                }
+                None => line.trim_end(),
+            };
+            stream.write_all(answer(command).replace("{tag}", &tag).as_bytes()).await.unwrap();
+            line.clear();
+        }
+    });
+    logged_in(near).await
+}
+
+async fn logged_in(near: DuplexStream) -> Store {
     let server = Address { host: "127.0.0.1".into(), port: 1, tls: false, login: "anna".into() };
     let account = Account { server, password: Secret::new(b"pass".to_vec()) };
     let connection = crate::connection::Connection::log_in(Box::new(near), &account).await.unwrap();
     let mut store = Store::new(account, "anna@example.org", 2 << 20);
     store.connection = Some(connection);
-    (store, heard)
+    store
 }
 
 async fn serve(stream: DuplexStream, capabilities: &'static str, script: Vec<Step>, heard: Heard) {

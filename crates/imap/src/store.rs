@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sma_core::{Cursor, Envelope, Folder, Op, OpError, Reply, Token, Uid};
+use sma_core::{Content, Cursor, Envelope, Folder, Op, OpError, Reply, Token, Uid};
 use tokio::time::Instant;
 
 use crate::{
@@ -32,6 +32,8 @@ pub(crate) struct Store {
     used: Instant,
     /// How often in succession no connection could be made.
     pub(crate) failures: u32,
+    /// How often in succession a folder was said to have changed, and nothing of ours that is new was in it.
+    pub(crate) false_alarms: u32,
     /// Why the last connection was lost or refused.
     trouble: Option<Error>,
     pub(crate) watched: Vec<Folder>,
@@ -50,6 +52,7 @@ impl Store {
             selected: None,
             used: Instant::now(),
             failures: 0,
+            false_alarms: 0,
             trouble: None,
             watched: Vec::new(),
             extents: BTreeMap::new(),
@@ -202,6 +205,9 @@ impl Store {
         match fetch::read(connection, selected, after, self.message_bytes_max).await {
             Ok(reply) => {
                 self.extents.insert(folder, (selected.messages, selected.uid_next));
+                if brings_news(&reply) {
+                    self.false_alarms = 0;
+                }
                 Ok(reply)
             }
             Err(Failure::Refused(_)) => {
@@ -263,6 +269,12 @@ impl Store {
             }
         }
     }
+}
+
+/// Whether there is a message of ours that came since the last time. What is read anew as a whole may be all old.
+fn brings_news(reply: &Reply) -> bool {
+    let Reply::Messages { messages, complete: false, .. } = reply else { return false };
+    messages.iter().any(|message| matches!(message.content, Content::Envelope(_)))
 }
 
 /// Connects and logs in, and nothing else: whether the address and the password are right.

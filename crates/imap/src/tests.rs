@@ -1,9 +1,22 @@
 //! What the store makes of what servers say; each case was seen on a real one, or is one that a lying one may give.
 
-use bytes::Bytes;
-use sma_core::{Class, Content, Cursor, Envelope, Folder, MuaaId, Op, OpError, Reply, Timestamp, Token, Uid};
+use std::time::Duration;
 
-use crate::mock::{Step, Step::*, commands, store};
+use bytes::Bytes;
+use sma_core::{
+    Class, Content, Cursor, Envelope, Folder, MuaaId, Op, OpError, Reply, Secret, Timestamp, Token, Uid,
+};
+
+use tokio::{
+    io::{AsyncWriteExt, DuplexStream},
+    time::Instant,
+};
+
+use crate::{
+    Account, Address,
+    connection::Connection,
+    mock::{Step, Step::*, commands, store},
+};
 
 const INBOX: Folder = Folder::Inbox(MuaaId(27));
 const SELECTED: &str =
@@ -267,8 +280,20 @@ async fn r9_without_uidplus_a_foreign_message_marked_as_deleted_keeps_the_folder
 }
 
 #[tokio::test]
-async fn an_answer_that_makes_the_parser_panic_loses_the_connection_and_nothing_else() {
-    let script = vec![Hear("LIST", "* 1 FETCH (INTERNALDATE NIL)\r\n{tag} OK\r\n")];
+async fn what_nobody_asked_for_does_not_cost_the_connection() {
+    let script = vec![
+        Hear("LIST", "* 1 FETCH (INTERNALDATE NIL)\r\n* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n{tag} OK\r\n"),
+        Hear("LIST", "{tag} OK\r\n"),
+    ];
+    let (mut store, _) = store("", script).await;
+    for _ in 0..2 {
+        assert_eq!(store.perform(&Op::ListFolders).await, Ok(Reply::Folders(vec![])));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_matters_and_makes_no_sense_costs_the_connection() {
+    let script = vec![Hear("LIST", "* LIST () {1}\r\n\n _Autocrypt_SMA\r\n{tag} OK\r\n")];
     assert_eq!(outcome("", script, Op::ListFolders).await.0, Err(OpError::NotSent));
 }
 
@@ -278,4 +303,33 @@ async fn a_server_that_cannot_be_reached_did_nothing() {
     store.connection = None;
     assert_eq!(store.perform(&append()).await, Err(OpError::NotSent));
     assert!(store.take_trouble().unwrap().to_string().contains("127.0.0.1:1"));
+}
+
+/// Sends the first octets at once and then one octet a second for ever, whatever it hears.
+async fn dripping(first: &'static str) -> DuplexStream {
+    let (near, mut far) = tokio::io::duplex(1 << 20);
+    tokio::spawn(async move {
+        let mut octets = first.as_bytes().to_vec();
+        while far.write_all(&octets).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            octets = vec![b'a'];
+        }
+    });
+    near
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_sends_octet_by_octet_is_waited_for_no_longer_than_a_silent_one() {
+    for (first, seconds, why) in [
+        ("* OK ", 30, "it does not greet"),
+        ("* OK\r\n* 1 FETCH (BODY[] {9}\r\n", 30, "it does not answer the login"),
+        ("* OK\r\nA0000 OK\r\n* X ", 120, "the server does not answer"),
+    ] {
+        let server = Address { host: "127.0.0.1".into(), port: 1, tls: false, login: "anna".into() };
+        let account = Account { server, password: Secret::new(b"pass".to_vec()) };
+        let start = Instant::now();
+        let error = Connection::log_in(Box::new(dripping(first).await), &account).await.unwrap_err();
+        assert_eq!(start.elapsed().as_secs(), seconds, "{first}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
 }

@@ -7,20 +7,36 @@ use sma_core::Folder;
 use tokio::time::Instant;
 
 use crate::{
-    connection::{Connection, Failure},
+    connection::{ANSWER_MAX, Connection, Failure},
     response::Untagged,
     store::{Extent, Store},
 };
 
 /// How often a pause is doubled at most.
 const FAILURES_MAX: u32 = 4;
+/// So many false alarms in succession are followed at once: one comes of each message that is taken away.
+const FALSE_ALARMS_FREE: u32 = 2;
+/// The first pause after those; each further one is twice as long, up to the time between two looks.
+const FALSE_ALARM_PAUSE: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Waits until a watched folder may have changed, or until `deadline`; gives what changed. Looks at all watched folders at
-    /// least every `poll`. Without a connection it waits as well: nothing here is worth an error.
+    /// least every `poll`. Without a connection it waits as well: nothing here is worth an error. A server that says again and again that
+    /// something changed, and has nothing new, is listened to less and less often, down to once every `poll`.
     ///
     /// Dropped half-way it costs the connection and nothing else.
     pub(crate) async fn changes(&mut self, poll: Duration, deadline: Instant) -> Vec<Folder> {
+        let pause = alarm_pause(self.false_alarms).min(poll);
+        tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
+        let changed = self.await_change(poll, deadline).await;
+        if !changed.is_empty() {
+            // Until something new is found in it.
+            self.false_alarms = self.false_alarms.saturating_add(1);
+        }
+        changed
+    }
+
+    async fn await_change(&mut self, poll: Duration, deadline: Instant) -> Vec<Folder> {
         loop {
             let changed = self.look().await;
             let now = Instant::now();
@@ -37,6 +53,10 @@ impl Store {
                 changed.sort_unstable();
                 changed.dedup();
                 return changed;
+            }
+            // A calm as long as the pause ends the suspicion.
+            if time >= alarm_pause(self.false_alarms).min(poll) {
+                self.false_alarms = 0;
             }
         }
     }
@@ -65,13 +85,17 @@ impl Store {
         }
         // STATUS is for folders that are not open (RFC 3501 section 6.3.10), and none but the own inbox stays open.
         let command = format!("STATUS {} (MESSAGES UIDNEXT)", self.names.quoted(folder));
-        let answer = self.connection.as_mut()?.run(&command).await;
-        self.drop_broken();
-        let status = |untagged| {
-            let Untagged::Status { messages, uid_next } = untagged else { return None };
-            Some((messages.unwrap_or(0), uid_next))
+        let mut extent = None;
+        let status = |untagged: Untagged<'_>| {
+            if let Untagged::Status { messages, uid_next } = untagged {
+                extent = Some((messages.unwrap_or(0), uid_next));
+            }
+            Ok(())
         };
-        answer.ok()?.into_iter().find_map(status)
+        let answer = self.connection.as_mut()?.run_each(&command, ANSWER_MAX, status).await;
+        self.drop_broken();
+        answer.ok()?;
+        extent
     }
 
     /// The folder that is kept open for IDLE.
@@ -100,6 +124,14 @@ impl Store {
     }
 }
 
+/// How long nobody listens after so many false alarms in succession.
+fn alarm_pause(false_alarms: u32) -> Duration {
+    match false_alarms.checked_sub(FALSE_ALARMS_FREE + 1) {
+        Some(more) => FALSE_ALARM_PAUSE.saturating_mul(2_u32.saturating_pow(more)),
+        None => Duration::ZERO,
+    }
+}
+
 /// A next uid that one of the two answers lacks is no difference.
 fn differs(before: Extent, after: Extent) -> bool {
     let next = before.1.zip(after.1).is_some_and(|(before, after)| before != after);
@@ -109,4 +141,103 @@ fn differs(before: Extent, after: Extent) -> bool {
 /// Says farewell; whatever comes of it.
 pub(crate) async fn log_out(connection: &mut Connection) {
     let _ = connection.run("LOGOUT").await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use sma_core::{Class, Cursor, Envelope, MuaaId, Op, Timestamp, Token, Uid};
+
+    use super::*;
+    use crate::mock::answered;
+
+    const INBOX: Folder = Folder::Inbox(MuaaId(27));
+    const POLL: Duration = Duration::from_secs(30);
+
+    /// What a server says of the inbox, whenever it is asked, and of its messages the `n`-th time.
+    async fn watching(
+        selected: impl Fn(usize) -> String + Send + 'static,
+        messages: fn(usize) -> String,
+    ) -> (Store, Arc<AtomicUsize>) {
+        let looked = Arc::new(AtomicUsize::new(0));
+        let count = looked.clone();
+        let envelope = Envelope {
+            sender: MuaaId(1),
+            token: Token([0xa7; 16]),
+            class: Class::Sync,
+            date: Timestamp(0),
+            body: vec![7; 9].into(),
+        };
+        let message = sma_mime::render(&envelope, &sma_mime::Text::default());
+        let message = String::from_utf8(message).unwrap();
+        let mut store = answered(move |command| match command.split(' ').next().unwrap_or_default() {
+            "CAPABILITY" => "* CAPABILITY IMAP4rev1 IDLE\r\n{tag} OK\r\n".to_owned(),
+            "SELECT" => {
+                format!("{}* OK [UIDVALIDITY 7]\r\n{{tag}} OK\r\n", selected(count.load(Ordering::SeqCst)))
+            }
+            "IDLE" => "+ go on\r\n* 2 EXISTS\r\n".to_owned(),
+            "UID" if command.contains("BODY") => {
+                format!("* 2 FETCH (UID 2 BODY[] {{{}}}\r\n{message})\r\n{{tag}} OK\r\n", message.len())
+            }
+            "UID" => format!("{}{{tag}} OK\r\n", messages(count.fetch_add(1, Ordering::SeqCst))),
+            _ => "{tag} OK\r\n".to_owned(),
+        })
+        .await;
+        assert!(store.perform(&Op::Watch(vec![INBOX])).await.is_ok());
+        (store, looked)
+    }
+
+    /// Watches for so long, as the driver does; gives how often something was to be read.
+    async fn watch(store: &mut Store, time: Duration) -> usize {
+        let (end, mut times) = (Instant::now() + time, 0);
+        while Instant::now() < end && times < 1000 {
+            for folder in store.changes(POLL, end).await {
+                let after = Some(Cursor { validity: 7, uid: Uid(1) });
+                assert!(store.perform(&Op::Fetch { folder, after }).await.is_ok());
+                times += 1;
+            }
+        }
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_always_claims_news_and_has_none_is_asked_hardly_more_often_than_one_that_is_silent()
+     {
+        let same = |_| "* 2 EXISTS\r\n".to_owned();
+        let (mut store, _) = watching(same, |_| String::new()).await;
+        let times = watch(&mut store, Duration::from_secs(600)).await;
+        assert!((20..=30).contains(&times), "{times}");
+        // Nor one whose folder looks another each time.
+        let other = |n| format!("* {n} EXISTS\r\n");
+        let (mut store, _) = watching(other, |_| String::new()).await;
+        let times = watch(&mut store, Duration::from_secs(600)).await;
+        assert!((20..=30).contains(&times), "{times}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_is_read_at_once_also_after_false_alarms() {
+        let same = |_| "* 2 EXISTS\r\n".to_owned();
+        // Every tenth time there is a message.
+        let (mut store, looked) = watching(same, |n| match n % 10 {
+            9 => "* 2 FETCH (UID 2 RFC822.SIZE 900 FLAGS ())\r\n".to_owned(),
+            _ => String::new(),
+        })
+        .await;
+        let mut waited = Vec::new();
+        for _ in 0..25 {
+            let start = Instant::now();
+            for folder in store.changes(POLL, start + Duration::from_secs(3600)).await {
+                let after = Some(Cursor { validity: 7, uid: Uid(1) });
+                assert!(store.perform(&Op::Fetch { folder, after }).await.is_ok());
+            }
+            waited.push(start.elapsed().as_secs());
+        }
+        assert!(looked.load(Ordering::SeqCst) >= 25);
+        let round = [0, 0, 0, 1, 2, 4, 8, 16, 30, 30];
+        assert_eq!(waited[..20], [round, round].concat());
+    }
 }

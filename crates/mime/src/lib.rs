@@ -4,7 +4,7 @@ mod parse;
 mod render;
 mod setup;
 
-pub use parse::{CONTENT_TYPES_MAX, MARKER_BYTES_MAX, MESSAGE_BYTES_MAX, Parsed, parse};
+pub use parse::{CONTENT_TYPES_MAX, MARKER_BYTES_MAX, MARKS_MAX, MESSAGE_BYTES_MAX, Parsed, parse};
 pub use render::{Text, render};
 pub use setup::{SetupText, parse_setup_message, render_setup_message};
 

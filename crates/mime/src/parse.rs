@@ -21,6 +21,12 @@ pub const MARKER_BYTES_MAX: usize = 2048;
 /// small message could exhaust the stack.
 pub const CONTENT_TYPES_MAX: usize = 32;
 
+/// How many marks a message may have that could begin a field (`:`), an address (`,`), a parameter (`;`), an id (`<`) or a part (a line
+/// that begins with `--`). A body of 1 MiB in quoted-printable has half of that.
+///
+/// The MIME parser keeps a hundred octets and more for each of them, and two octets can make one.
+pub const MARKS_MAX: usize = 32 << 10;
+
 /// What a message turned out to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Parsed {
@@ -37,7 +43,8 @@ pub fn parse(message: &[u8]) -> Parsed {
 }
 
 fn envelope(message: &[u8]) -> Option<Envelope> {
-    if message.len() > MESSAGE_BYTES_MAX || !few_content_types(message) {
+    let small = message.len() <= MESSAGE_BYTES_MAX && marks(message) <= MARKS_MAX;
+    if !small || !few_content_types(message) {
         return None;
     }
     let message = MessageParser::new().parse(message)?;
@@ -66,6 +73,12 @@ fn content_types(message: &[u8]) -> usize {
         }
     }
     found
+}
+
+/// Counts what [`MARKS_MAX`] is about.
+fn marks(message: &[u8]) -> usize {
+    let marks = message.iter().filter(|octet| matches!(octet, b':' | b',' | b';' | b'<')).count();
+    marks + message.windows(3).filter(|octets| octets == b"\n--").count()
 }
 
 /// The value of a header that must be there once.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sma_core::{Class, Envelope, MuaaId, Timestamp, Token};
-use sma_mime::{CONTENT_TYPES_MAX, MARKER, MARKER_BYTES_MAX, Parsed, Text, parse, render};
+use sma_mime::{CONTENT_TYPES_MAX, MARKER, MARKER_BYTES_MAX, MARKS_MAX, Parsed, Text, parse, render};
 
 const HOUR_MAX: u64 = 32_535_212_400 / 3600;
 
@@ -293,6 +293,29 @@ fn limits_make_a_message_foreign_and_nothing_more() {
     let long = format!("{MARKER}: v=1; kind=sync; from=27; _x={}\r\n", "x".repeat(MARKER_BYTES_MAX));
     assert_eq!(marked(&long), Parsed::Foreign);
     assert!(is_foreign(&(rendered() + &"x".repeat(sma_mime::MESSAGE_BYTES_MAX))));
+    for unit in ["X: y\r\n", "To: a,b\r\n", "X;\r\n y", "--x\r\n"] {
+        let marks = |count: usize| format!("{}X: {unit}", unit.repeat(count));
+        assert!(is_foreign(&(rendered() + &marks(MARKS_MAX))), "{unit}");
+    }
+    assert!(is_example(&("X: y\r\n".repeat(MARKS_MAX / 2) + &rendered())));
+}
+
+#[test]
+fn a_body_of_any_octets_has_few_marks_in_either_encoding() {
+    let envelope =
+        Envelope { body: (0..=255).cycle().take(1 << 20).collect::<Vec<u8>>().into(), ..example() };
+    let message = String::from_utf8(render(&envelope, &Text::default())).expect("ASCII");
+    assert_eq!(parse(message.as_bytes()), Parsed::Envelope(envelope.clone()));
+    let (head, rest) = message.split_once("Encoding: base64\r\n\r\n").expect("the body");
+    let end = rest.split_once("--").expect("the boundary").1;
+    let mut body = String::new();
+    for (at, octet) in envelope.body.iter().enumerate() {
+        let plain = matches!(octet, b'!'..=b'~') && *octet != b'=';
+        body += &if plain { char::from(*octet).to_string() } else { format!("={octet:02X}") };
+        body += if at % 25 == 24 { "=\r\n" } else { "" };
+    }
+    let message = format!("{head}Encoding: quoted-printable\r\n\r\n{body}\r\n--{end}");
+    assert_eq!(parse(message.as_bytes()), Parsed::Envelope(envelope));
 }
 
 #[test]
