@@ -137,6 +137,12 @@ pub trait Crypto: Clone {
     /// Everything else, without a reason.
     fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError>;
 
+    /// This device key, whole or with one of its subkeys, was destroyed: an implementation that remembers keys between calls wipes
+    /// what it remembers of it. One that remembers nothing has nothing to do. No result of another method depends on it.
+    fn forget(&self, key: &Secret) {
+        let _ = key;
+    }
+
     /// This side's share of a PAKE run.
     fn pake_share(&self, run: PakeRun<'_>) -> Bytes;
 

@@ -26,8 +26,8 @@ use sma_core::{
 
 /// The cryptography of [`sma_core`] with rPGP, SPAKE2, HKDF, HMAC and ChaCha20-Poly1305.
 ///
-/// It remembers at most 128 certificates that it checked and the device's own secret key, which is wiped when the last clone is
-/// dropped; clones share them. Results depend on the arguments alone. Make one for a program, and clone it.
+/// It remembers at most 128 certificates that it checked and the device's own secret key, which is wiped when it is forgotten
+/// ([`Crypto::forget`]) or the last clone is dropped; clones share them. `Debug` counts them. Results depend on the arguments alone. Make one for a program, and clone it.
 #[derive(Clone, Default)]
 pub struct OpenPgp {
     keys: Arc<Keys>,
@@ -43,7 +43,11 @@ impl OpenPgp {
 
 impl fmt::Debug for OpenPgp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OpenPgp")
+        let (certificates, secret_keys) = self.keys.counts();
+        f.debug_struct("OpenPgp")
+            .field("certificates", &certificates)
+            .field("secret_keys", &secret_keys)
+            .finish()
     }
 }
 
@@ -102,6 +106,10 @@ impl Crypto for OpenPgp {
 
     fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError> {
         seal::open(&*self.keys.secret(key)?, sealed)
+    }
+
+    fn forget(&self, key: &Secret) {
+        self.keys.forget(key);
     }
 
     fn pake_share(&self, run: PakeRun<'_>) -> Bytes {
