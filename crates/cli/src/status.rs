@@ -51,12 +51,19 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
 /// The public account key, armored.
 pub(crate) fn export_public(directory: &Path, report: &mut Report) -> Result<(), Failure> {
     let settings = Settings::load(directory)?;
-    let account = with_key(directory, &settings)?.account();
-    let armored = sma_openpgp::keys::armor_public(&account.public.unwrap_or_default());
-    report.set("fingerprint", account.current.map(|key| key.to_string()));
+    let muaa = with_key(directory, &settings)?;
+    let armored = sma_openpgp::keys::armor_public(&public_key(&muaa)?);
+    report.set("fingerprint", muaa.account().current.map(|key| key.to_string()));
     report.set("public_key", armored.as_str());
     report.say(armored.trim_end());
     Ok(())
+}
+
+/// The public part of the account's key.
+pub(crate) fn public_key(muaa: &Muaa<OpenPgp>) -> Result<Vec<u8>, Failure> {
+    muaa.account().public.map(Into::into).ok_or_else(|| {
+        Failure::Failed("this program is too old to read the account's key: update it".to_owned())
+    })
 }
 
 /// The machine as it was saved, to look at; a failure that says what to do if it has no account key.

@@ -467,7 +467,7 @@ pub struct Sibling {
 pub struct Account {
     /// The key that outgoing mail carries.
     pub current: Option<Fingerprint>,
-    /// The current key's public octets.
+    /// The current key's public octets; none if this version of the program cannot read the key, which it passes on all the same.
     pub public: Option<Bytes>,
     /// Every key that can decrypt, the current one included, by fingerprint.
     pub keys: Vec<Fingerprint>,

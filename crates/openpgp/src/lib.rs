@@ -13,6 +13,7 @@ mod seal;
 mod seeded;
 pub mod setup_message;
 mod sign;
+mod transferable;
 
 use std::{fmt, sync::Arc};
 
@@ -147,6 +148,6 @@ impl Crypto for OpenPgp {
     }
 
     fn read_account_key(&self, secret: &Secret) -> Result<AccountKey, CryptoError> {
-        account::read(secret)
+        Ok(account::read(secret)?)
     }
 }

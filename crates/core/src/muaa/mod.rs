@@ -170,6 +170,7 @@ impl<C: Crypto> Muaa<C> {
         }
         peers::bound(&mut state.peers, config.peers_max);
         state.forget_the_future(now);
+        keys::read_what_was_not_read(&mut state, &crypto);
         let view = from.view.0.clone().unwrap_or_else(|| state.membership());
         let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, false);
         muaa.phase_told = Some(muaa.phase());
