@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, Op, OpError, OpId, Output, Phase, Token};
+use sma_core::{
+    Class, Command, Config, Envelope, Event, Folder, Form, MuaaId, Op, OpError, OpId, Output, Phase, Token,
+};
 use sma_sim::{
     lab::{Fate, Step},
     stage::{Mishap, Stage},
@@ -377,4 +379,70 @@ fn a13_ten_thousand_messages_of_a_stranger_leave_a_device_as_large_as_before() {
     let siblings = stage.lab.machines[newcomer].muaa.as_ref().unwrap().siblings();
     assert!(siblings.iter().any(|sibling| sibling.name.as_deref() == Some("desk")));
     holds(&stage);
+}
+
+/// A device whose program is configured with the account's address in this spelling.
+fn add_as(stage: &mut Stage, id: u64, address: &str) -> usize {
+    let config = Config { poll_interval: Duration::from_secs(86_400), ..Config::new(address, "device") };
+    let at = stage.lab.add(&id.to_string(), config, Some(MuaaId(id)), [u8::try_from(id).unwrap(); 32]);
+    stage.lab.start(at);
+    stage.settle();
+    at
+}
+
+/// One account, as people write its address.
+const SPELLINGS: [[&str; 2]; 4] = [
+    ["anna@example.org", "Anna@example.org"],
+    ["ANNA@example.org", "anna@Example.ORG"],
+    ["zoë@bücher.example", "Zoë@xn--bcher-kva.example"],
+    ["anna@example.org", " anna@example.org"],
+];
+
+#[test]
+fn the_right_code_pairs_when_the_address_is_spelt_in_other_letters() {
+    for [one, other] in SPELLINGS {
+        let mut stage = Stage::new();
+        let (member, newcomer) = (add_as(&mut stage, 1, one), add_as(&mut stage, 27, other));
+        assert!(stage.pair(member, newcomer), "{one} and {other}");
+        holds(&stage);
+    }
+    let mut stage = Stage::new();
+    let (member, newcomer) =
+        (add_as(&mut stage, 1, "anna@example.org"), add_as(&mut stage, 27, "ana@example.org"));
+    assert!(!stage.pair(member, newcomer), "another account");
+}
+
+#[test]
+fn a_link_pairs_when_the_address_is_spelt_in_other_letters() {
+    for [one, other] in SPELLINGS {
+        let mut stage = Stage::new();
+        let (member, newcomer) = (add_as(&mut stage, 1, one), add_as(&mut stage, 27, other));
+        stage.command(member, Command::Offer { to: stage.id(newcomer), form: Form::Link }).unwrap();
+        stage.settle();
+        let link = stage.told.iter().find_map(|(_, event)| match event {
+            Event::ShowLink { link, .. } => Some(link.shown().to_string()),
+            _ => None,
+        });
+        let handed_in = Command::EnterCode { code: link.unwrap().into(), from: None };
+        assert_eq!(stage.command(newcomer, handed_in), Ok(()), "{one} and {other}");
+        stage.settle();
+        assert_eq!(stage.lab.machines[newcomer].muaa.as_ref().unwrap().phase(), Phase::Paired);
+    }
+}
+
+#[test]
+fn a_saved_state_is_taken_up_when_the_address_is_spelt_in_other_letters() {
+    for [one, other] in SPELLINGS {
+        let mut stage = Stage::new();
+        let at = add_as(&mut stage, 1, one);
+        let address = |stage: &mut Stage, address: &str| {
+            stage.lab.stop(at);
+            stage.lab.machines[at].config.address = address.to_owned();
+            stage.lab.start(at);
+            stage.settle();
+            stage.broken()
+        };
+        assert_eq!(address(&mut stage, other), None, "{one} and {other}");
+        assert!(address(&mut stage, "bob@example.org").is_some(), "another account");
+    }
 }
