@@ -381,10 +381,35 @@ fn a13_ten_thousand_messages_of_a_stranger_leave_a_device_as_large_as_before() {
     holds(&stage);
 }
 
+/// A name that would turn a line of the terminal around, or wipe it.
+#[test]
+fn a_name_with_what_is_not_seen_is_refused_and_sent_by_nobody() {
+    let mut stage = Stage::new();
+    let config = Config::new("anna@example.org", "x\u{1b}[2K\u{202e}y");
+    let member = stage.lab.add("1", config, Some(MuaaId(1)), [1; 32]);
+    stage.lab.start(member);
+    stage.settle();
+    let newcomer = stage.add(27);
+    assert!(stage.pair(member, newcomer));
+    let name = |stage: &Stage| stage.lab.machines[newcomer].muaa.as_ref().unwrap().siblings()[0].name.clone();
+    assert_eq!(name(&stage).as_deref(), Some("x[2Ky"));
+    for hidden in
+        ['\0', '\n', '\u{1b}', '\u{7f}', '\u{9b}', '\u{200b}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{feff}']
+    {
+        let refused = stage.command(member, Command::Rename { name: format!("x{hidden}y") });
+        assert!(refused.unwrap_err().contains("leave it out"), "{hidden:?}");
+    }
+    stage.settle();
+    assert_eq!(name(&stage).as_deref(), Some("x[2Ky"));
+    stage.command(member, Command::Rename { name: "Annas Händy".to_owned() }).unwrap();
+    stage.settle();
+    assert_eq!(name(&stage).as_deref(), Some("Annas Händy"));
+}
+
 /// A device whose program is configured with the account's address in this spelling.
-fn add_as(stage: &mut Stage, id: u64, address: &str) -> usize {
+fn add_as(stage: &mut Stage, id: u8, address: &str) -> usize {
     let config = Config { poll_interval: Duration::from_secs(86_400), ..Config::new(address, "device") };
-    let at = stage.lab.add(&id.to_string(), config, Some(MuaaId(id)), [u8::try_from(id).unwrap(); 32]);
+    let at = stage.lab.add(&id.to_string(), config, Some(MuaaId(u64::from(id))), [id; 32]);
     stage.lab.start(at);
     stage.settle();
     at
@@ -419,9 +444,9 @@ fn a_link_pairs_when_the_address_is_spelt_in_other_letters() {
         let (member, newcomer) = (add_as(&mut stage, 1, one), add_as(&mut stage, 27, other));
         stage.command(member, Command::Offer { to: stage.id(newcomer), form: Form::Link }).unwrap();
         stage.settle();
-        let link = stage.told.iter().find_map(|(_, event)| match event {
-            Event::ShowLink { link, .. } => Some(link.shown().to_string()),
-            _ => None,
+        let link = stage.told.iter().find_map(|(_, event)| {
+            let Event::ShowLink { link, .. } = event else { return None };
+            Some(link.shown().to_string())
         });
         let handed_in = Command::EnterCode { code: link.unwrap().into(), from: None };
         assert_eq!(stage.command(newcomer, handed_in), Ok(()), "{one} and {other}");

@@ -62,6 +62,7 @@ impl From<InputError> for Failure {
             | InputError::KeyDestroyed
             | InputError::NoSuchKey
             | InputError::CurrentKey
+            | InputError::BadName(_)
             | InputError::BadAddress => Self::Failed(sentence),
         }
     }

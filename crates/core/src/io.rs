@@ -434,6 +434,9 @@ pub enum InputError {
     /// Mail carries this key. No effect.
     #[error("this is the key in use: adopt another one first")]
     CurrentKey,
+    /// A name has a character that is not seen, or that moves what stands beside it. No effect.
+    #[error("a name cannot have the character U+{:04X}, which is not seen or moves what stands beside it: leave it out", u32::from(*.0))]
+    BadName(char),
     /// It is no mail address. No effect.
     #[error("this is no mail address")]
     BadAddress,

@@ -401,7 +401,7 @@ impl Durable {
     ) -> Self {
         Self {
             address: config.address.clone(),
-            name: config.name.clone(),
+            name: config.name.chars().filter(|character| !crate::is_hidden(*character)).collect(),
             life: Life::Discovering,
             id,
             inbox: InboxState::Drawn,
