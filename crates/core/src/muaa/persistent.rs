@@ -52,7 +52,7 @@ impl Snapshot {
     /// The versioned encoding. Holds all secrets of the device.
     #[must_use]
     pub fn encode(&self) -> Secret {
-        Secret::new(wire::encode(&(FORMAT, &*self.durable)))
+        wire::encode_secret(&(FORMAT, &*self.durable))
     }
 
     /// Reads what [`Snapshot::encode`] wrote.
