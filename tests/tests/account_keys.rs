@@ -174,6 +174,73 @@ fn a_current_key_that_nobody_holds_any_more_is_replaced() {
     assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
 }
 
+/// As a later version of OpenPGP makes it: the crypto here refuses it, the log names it.
+fn unreadable(text: &str) -> Secret {
+    let secret = Secret::new(text.as_bytes().to_vec());
+    assert!(Symbolic.read_account_key(&secret).is_err());
+    secret
+}
+
+fn held<'a>(stage: &'a Stage, at: usize, fingerprint: &Fingerprint) -> Option<&'a Secret> {
+    muaa(stage, at).account_secret(fingerprint)
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_held_passed_on_and_not_replaced() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let mut later = Insider::of(&stage.lab.machines[three]).unwrap();
+    stage.lab.stop(three);
+    let fingerprint = Fingerprint::new(&[7; 32]).unwrap();
+    let (first, second) =
+        (unreadable("a key of a later version"), unreadable("the same with another subkey"));
+    let mut named = |generation, secret: &Secret| {
+        let version = Symbolic.hash("autocrypt-sma-key-v1", &[secret.expose()]);
+        let notice = KeyNotice { fingerprint, epoch: 9, created: stage.lab.now, generation, version };
+        later.op(wire::Kind::AccountKey.number(), wire::encode(&notice))
+    };
+    let (notice, renewal) = (named(0, &first), named(1, &second));
+    let keys = vec![unreadable("octets that nobody named"), first.clone()];
+    say(&mut stage, &mut later, one, Said { ops: vec![notice], keys });
+    assert_eq!(held(&stage, one, &fingerprint), Some(&first));
+    stage.advance(Duration::from_secs(13 * 86_400));
+    for at in [one, two] {
+        assert_eq!(held(&stage, at, &fingerprint), Some(&first), "one has it from the other");
+        let account = muaa(&stage, at).account();
+        assert_eq!((account.current, account.public), (Some(fingerprint), None));
+    }
+    stage.advance(Duration::from_secs(30 * 86_400));
+    assert!([one, two].iter().all(|at| muaa(&stage, *at).account().current == Some(fingerprint)));
+    assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
+
+    say(&mut stage, &mut later, two, Said { ops: vec![renewal], keys: vec![second.clone(), first] });
+    stage.advance(Duration::from_secs(13 * 86_400));
+    assert!([one, two].iter().all(|at| held(&stage, *at, &fingerprint) == Some(&second)), "renewed");
+
+    let fresh = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap();
+    stage.command(one, Command::AdoptKey { secret: fresh.secret }).unwrap();
+    stage.command(one, Command::DestroyKey { fingerprint }).unwrap();
+    stage.settle();
+    assert!([one, two].iter().all(|at| held(&stage, *at, &fingerprint).is_none()), "destroyed");
+    tell(&mut stage, &mut later, two, vec![second]);
+    assert_eq!(held(&stage, two, &fingerprint), None);
+}
+
+#[test]
+fn a_key_that_cannot_be_read_and_is_too_large_is_not_held() {
+    let (mut stage, [one, _, three]) = paired([1, 2, 3]);
+    let mut later = Insider::of(&stage.lab.machines[three]).unwrap();
+    stage.lab.stop(three);
+    let fingerprint = Fingerprint::new(&[7; 32]).unwrap();
+    for (epoch, octets) in [(8, (64 << 10) + 1), (9, 64 << 10)] {
+        let secret = unreadable(&"x".repeat(octets));
+        let version = Symbolic.hash("autocrypt-sma-key-v1", &[secret.expose()]);
+        let notice = KeyNotice { fingerprint, epoch, created: stage.lab.now, generation: 0, version };
+        let ops = vec![later.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
+        say(&mut stage, &mut later, one, Said { ops, keys: vec![secret] });
+        assert_eq!(held(&stage, one, &fingerprint).is_some(), epoch == 9);
+    }
+}
+
 /// The log of both is the same: only what they hold tells them apart.
 #[test]
 fn invariant_2_a_key_that_the_log_names_and_that_did_not_arrive_is_asked_for() {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, Op, OpError, OpId, Output, Phase, Token};
+use sma_core::{
+    Class, Command, Config, Envelope, Event, Folder, Form, MuaaId, Op, OpError, OpId, Output, Phase, Token,
+};
 use sma_sim::{
     lab::{Fate, Step},
     stage::{Mishap, Stage},
@@ -377,4 +379,95 @@ fn a13_ten_thousand_messages_of_a_stranger_leave_a_device_as_large_as_before() {
     let siblings = stage.lab.machines[newcomer].muaa.as_ref().unwrap().siblings();
     assert!(siblings.iter().any(|sibling| sibling.name.as_deref() == Some("desk")));
     holds(&stage);
+}
+
+/// A name that would turn a line of the terminal around, or wipe it.
+#[test]
+fn a_name_with_what_is_not_seen_is_refused_and_sent_by_nobody() {
+    let mut stage = Stage::new();
+    let config = Config::new("anna@example.org", "x\u{1b}[2K\u{202e}y");
+    let member = stage.lab.add("1", config, Some(MuaaId(1)), [1; 32]);
+    stage.lab.start(member);
+    stage.settle();
+    let newcomer = stage.add(27);
+    assert!(stage.pair(member, newcomer));
+    let name = |stage: &Stage| stage.lab.machines[newcomer].muaa.as_ref().unwrap().siblings()[0].name.clone();
+    assert_eq!(name(&stage).as_deref(), Some("x[2Ky"));
+    for hidden in
+        ['\0', '\n', '\u{1b}', '\u{7f}', '\u{9b}', '\u{200b}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{feff}']
+    {
+        let refused = stage.command(member, Command::Rename { name: format!("x{hidden}y") });
+        assert!(refused.unwrap_err().contains("leave it out"), "{hidden:?}");
+    }
+    stage.settle();
+    assert_eq!(name(&stage).as_deref(), Some("x[2Ky"));
+    stage.command(member, Command::Rename { name: "Annas Händy".to_owned() }).unwrap();
+    stage.settle();
+    assert_eq!(name(&stage).as_deref(), Some("Annas Händy"));
+}
+
+/// A device whose program is configured with the account's address in this spelling.
+fn add_as(stage: &mut Stage, id: u8, address: &str) -> usize {
+    let config = Config { poll_interval: Duration::from_secs(86_400), ..Config::new(address, "device") };
+    let at = stage.lab.add(&id.to_string(), config, Some(MuaaId(u64::from(id))), [id; 32]);
+    stage.lab.start(at);
+    stage.settle();
+    at
+}
+
+/// One account, as people write its address.
+const SPELLINGS: [[&str; 2]; 4] = [
+    ["anna@example.org", "Anna@example.org"],
+    ["ANNA@example.org", "anna@Example.ORG"],
+    ["zoë@bücher.example", "Zoë@xn--bcher-kva.example"],
+    ["anna@example.org", " anna@example.org"],
+];
+
+#[test]
+fn the_right_code_pairs_when_the_address_is_spelt_in_other_letters() {
+    for [one, other] in SPELLINGS {
+        let mut stage = Stage::new();
+        let (member, newcomer) = (add_as(&mut stage, 1, one), add_as(&mut stage, 27, other));
+        assert!(stage.pair(member, newcomer), "{one} and {other}");
+        holds(&stage);
+    }
+    let mut stage = Stage::new();
+    let (member, newcomer) =
+        (add_as(&mut stage, 1, "anna@example.org"), add_as(&mut stage, 27, "ana@example.org"));
+    assert!(!stage.pair(member, newcomer), "another account");
+}
+
+#[test]
+fn a_link_pairs_when_the_address_is_spelt_in_other_letters() {
+    for [one, other] in SPELLINGS {
+        let mut stage = Stage::new();
+        let (member, newcomer) = (add_as(&mut stage, 1, one), add_as(&mut stage, 27, other));
+        stage.command(member, Command::Offer { to: stage.id(newcomer), form: Form::Link }).unwrap();
+        stage.settle();
+        let link = stage.told.iter().find_map(|(_, event)| {
+            let Event::ShowLink { link, .. } = event else { return None };
+            Some(link.shown().to_string())
+        });
+        let handed_in = Command::EnterCode { code: link.unwrap().into(), from: None };
+        assert_eq!(stage.command(newcomer, handed_in), Ok(()), "{one} and {other}");
+        stage.settle();
+        assert_eq!(stage.lab.machines[newcomer].muaa.as_ref().unwrap().phase(), Phase::Paired);
+    }
+}
+
+#[test]
+fn a_saved_state_is_taken_up_when_the_address_is_spelt_in_other_letters() {
+    for [one, other] in SPELLINGS {
+        let mut stage = Stage::new();
+        let at = add_as(&mut stage, 1, one);
+        let address = |stage: &mut Stage, address: &str| {
+            stage.lab.stop(at);
+            stage.lab.machines[at].config.address = address.to_owned();
+            stage.lab.start(at);
+            stage.settle();
+            stage.broken()
+        };
+        assert_eq!(address(&mut stage, other), None, "{one} and {other}");
+        assert!(address(&mut stage, "bob@example.org").is_some(), "another account");
+    }
 }

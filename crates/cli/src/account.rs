@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sma_core::{Config, Secret};
 use sma_imap::{Account, Address, replace_file};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, shown::Line};
 
 const FILE: &str = "account.json";
 const VARIABLE: &str = "SMA_PASSWORD";
@@ -89,8 +89,8 @@ fn from_command(command: &str) -> Result<Secret, Failure> {
 }
 
 fn from_person(server: &Address) -> Result<Secret, Failure> {
-    let prompt = format!("Password of {} at {}: ", server.login, server.shown());
-    let typed = rpassword::prompt_password(prompt).map_err(|error| {
+    let prompt = Line::text(&format!("Password of {} at {}: ", server.login, server.shown()));
+    let typed = rpassword::prompt_password(prompt.as_str()).map_err(|error| {
         Failure::Failed(format!(
             "no password: give --password-command, or set {VARIABLE}, or run this in a terminal ({error})"
         ))

@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use sma_core::{Command, Event, Form, Phase};
+use sma_autocrypt::Address;
+use sma_core::{Command, Event, Form, Phase, check_name};
 use sma_imap::{Driver, Settled, StateFile, check_login};
 use sma_openpgp::OpenPgp;
 
@@ -35,9 +36,11 @@ pub(crate) async fn setup(
     if !is_mail_address(&setup.address) {
         return Err(Failure::Failed(format!("{} is no mail address: write anna@example.org", setup.address)));
     }
+    setup.name.as_deref().map_or(Ok(()), check_name)?;
     let _state = StateFile::open(directory)?;
     let before = Settings::find(directory)?;
-    if let Some(other) = before.as_ref().filter(|before| before.address != setup.address) {
+    let is_other = |before: &&Settings| Address::parse(&before.address) != Address::parse(&setup.address);
+    if let Some(other) = before.as_ref().filter(is_other) {
         let why =
             format!("{} belongs to {}: give another --state directory", directory.display(), other.address);
         return Err(Failure::Failed(why));
@@ -80,7 +83,7 @@ pub(crate) async fn sync(
     result?;
     // An event may have said so before others.
     let standing = format!("This device is {}.", words::phase_words(phase));
-    report.say_last(standing);
+    report.say_last(&standing);
     match phase {
         Phase::Suspended | Phase::Removed | Phase::Left => {
             let sentence = format!("this device takes no part: {}", advice(phase));
@@ -104,8 +107,8 @@ pub(crate) async fn watch(
     let mut driver = open(directory, password_command)?;
     driver.set_poll(poll);
     let tell = |event: Event| {
-        let (value, sentence) = words::event(&event, sma_imap::now());
-        output.event(&value, &sentence);
+        let (value, lines) = words::event(&event, sma_imap::now());
+        output.event(&value, &lines);
     };
     let interrupt = async {
         // A system without signals stays until it is ended.
@@ -180,7 +183,7 @@ async fn change(
     driver.command(command)?;
     settle(driver, LIMIT, report).await?;
     if !then.is_empty() {
-        report.say(then.to_owned());
+        report.say(then);
     }
     Ok(())
 }

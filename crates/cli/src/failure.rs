@@ -52,6 +52,8 @@ impl From<InputError> for Failure {
             | InputError::NoOffer
             | InputError::WhichOffer
             | InputError::CodesLocked
+            | InputError::JoinPending
+            | InputError::NoJoin
             | InputError::UpdateNeeded => Self::NeedsPerson(sentence),
             InputError::NoSuchRequest
             | InputError::WrongReply
@@ -60,8 +62,10 @@ impl From<InputError> for Failure {
             | InputError::LogFull
             | InputError::BadKey
             | InputError::KeyDestroyed
+            | InputError::KeyOfRemoved
             | InputError::NoSuchKey
             | InputError::CurrentKey
+            | InputError::BadName(_)
             | InputError::BadAddress => Self::Failed(sentence),
         }
     }

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use sma_core::{Command, Crypto, Phase, Secret, Token};
 use sma_openpgp::{
     OpenPgp,
-    keys::{ImportError, expires, unprotect},
+    keys::{ImportError, expires, is_usable, unprotect},
     setup_message::{self, Hint, Setup},
 };
 use zeroize::Zeroizing;
@@ -77,6 +77,9 @@ fn what_to_do(error: ImportError) -> &'static str {
         ImportError::NotAKey => {
             "write the whole key, with a subkey that encrypts, with gpg --export-secret-keys ID; from a card it cannot be had"
         }
+        ImportError::Unknown => {
+            "update this program; or take its password off with the program that made it, or take a key of version 6"
+        }
         ImportError::TooLarge => {
             "write less of it, with gpg --export-options export-minimal --export-secret-keys ID"
         }
@@ -107,6 +110,7 @@ async fn adopt(
 ) -> Result<(), Failure> {
     let Setup { secret, mutual } = setup;
     has_not_ended(&secret)?;
+    let is_known = can_be_used(&secret);
     let mut driver = open(directory, password_command)?;
     let result = async {
         // Before there is a group, the key is used in the place of a fresh one; so nothing is done before.
@@ -123,8 +127,21 @@ async fn adopt(
     report.standing(driver.muaa());
     driver.close().await;
     result?;
+    report.set("usable", is_known);
     report.say("The key is the account's key now, or will be when this device is paired.");
+    if !is_known {
+        report.say(
+            "This program does not know its algorithms: it carries the key along, and only who has a program that knows them can \
+             encrypt to this account.",
+        );
+    }
     Ok(())
+}
+
+/// Whether this program itself could encrypt to the key.
+fn can_be_used(secret: &Secret) -> bool {
+    let key = OpenPgp::new().read_account_key(secret);
+    key.is_ok_and(|key| is_usable(&key.public, sma_imap::now()))
 }
 
 /// Writes the account's key as a setup message.

@@ -20,11 +20,11 @@ pub(crate) fn header(directory: &Path, report: &mut Report) -> Result<(), Failur
     let settings = Settings::load(directory)?;
     let muaa = status::with_key(directory, &settings)?;
     let preference = if muaa.prefers_encrypt() { Preference::Mutual } else { Preference::NoPreference };
-    let key = muaa.account().public.unwrap_or_default();
+    let key = status::public_key(&muaa)?.into();
     let header = Header { addr: address(&settings.address)?, preference, key };
     let header = header.render(Source::Header).map_err(|error| Failure::Failed(error.to_string()))?;
     report.set("header", header.as_str());
-    report.say(header.trim_end());
+    report.write(&header);
     Ok(())
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn header(directory: &Path, report: &mut Report) -> Result<(), Failur
 pub(crate) fn gossip(directory: &Path, addresses: &[String], report: &mut Report) -> Result<(), Failure> {
     let headers = advice(directory, addresses, false)?.gossip();
     report.set("headers", headers.as_str());
-    report.say(headers.trim_end());
+    report.write(&headers);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod mail;
 mod output;
 mod qr;
 mod report;
+mod shown;
 mod status;
 mod words;
 
@@ -37,8 +38,8 @@ async fn main() -> ExitCode {
     if let Err(failure) = &result {
         report.set("error", json!({ "sentence": failure.sentence(), "exit": failure.code() }));
     }
-    let (value, sentences) = report.into_parts();
-    output.answer(&value, &sentences);
+    let (value, lines) = report.into_parts();
+    output.answer(&value, &lines);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

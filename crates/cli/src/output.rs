@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, shown::Line};
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug)]
@@ -13,26 +13,28 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// The answer: one JSON object, or sentences, one a line.
-    pub(crate) fn answer(self, value: &Value, sentences: &[String]) {
-        if self.json {
-            print(&value.to_string());
-        } else {
-            sentences.iter().for_each(|sentence| print(sentence));
-        }
+    /// The answer: one JSON object, or lines.
+    pub(crate) fn answer(self, value: &Value, lines: &[Line]) {
+        if self.json { print_json(value) } else { lines.iter().for_each(print) }
     }
 
     /// One thing of many that happen while the program stays; JSON objects one a line.
-    pub(crate) fn event(self, value: &Value, sentence: &str) {
-        if self.json { print(&value.to_string()) } else { print(sentence) }
+    pub(crate) fn event(self, value: &Value, lines: &[Line]) {
+        self.answer(value, lines);
     }
 }
 
 /// Why it did not go well.
 pub(crate) fn failure(failure: &Failure) {
-    let _ = writeln!(std::io::stderr(), "sma: {}", failure.sentence());
+    let line = Line::text(failure.sentence());
+    let _ = writeln!(std::io::stderr(), "sma: {}", line.as_str());
 }
 
-fn print(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+fn print(line: &Line) {
+    let _ = writeln!(std::io::stdout(), "{}", line.as_str());
+}
+
+/// Exact, for programs.
+fn print_json(value: &Value) {
+    let _ = writeln!(std::io::stdout(), "{value}");
 }

@@ -4,13 +4,16 @@ use std::io::IsTerminal;
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 
+use crate::shown::Line;
+
 /// Black on white, whatever the terminal's colours are; and back to these.
 const COLOURS: &str = "\x1b[30;107m";
 const RESET: &str = "\x1b[0m";
 
 /// The lines of the code, if a person looks at a terminal: elsewhere the link alone is of use.
-pub(crate) fn for_terminal(text: &str) -> Vec<String> {
-    if std::io::stdout().is_terminal() { lines(text).unwrap_or_default() } else { Vec::new() }
+pub(crate) fn for_terminal(text: &str) -> Vec<Line> {
+    let lines = std::io::stdout().is_terminal().then(|| lines(text)).flatten();
+    lines.unwrap_or_default().into_iter().map(Line::drawn).collect()
 }
 
 /// `None` if the text is too long for a QR code. Two modules stand in one character, one above the other.

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 use sma_core::{Crypto, Event, Muaa};
 
-use crate::{qr, words};
+use crate::{qr, shown::Line, words};
 
 /// The answer of a command.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     value: Map<String, Value>,
-    sentences: Vec<String>,
+    lines: Vec<Line>,
 }
 
 impl Report {
@@ -17,25 +17,32 @@ impl Report {
         self.value.insert(name.to_owned(), value.into());
     }
 
-    pub(crate) fn say(&mut self, sentence: impl Into<String>) {
-        self.sentences.push(sentence.into());
+    /// A sentence, which is one line.
+    pub(crate) fn say(&mut self, sentence: impl AsRef<str>) {
+        self.lines.push(Line::text(sentence.as_ref()));
+    }
+
+    /// A text of several lines that this program made.
+    pub(crate) fn write(&mut self, text: &str) {
+        self.lines.extend(Line::block(text));
     }
 
     /// Adds a sentence, in place of where it was said before.
-    pub(crate) fn say_last(&mut self, sentence: String) {
-        self.sentences.retain(|said| *said != sentence);
-        self.sentences.push(sentence);
+    pub(crate) fn say_last(&mut self, sentence: &str) {
+        let sentence = Line::text(sentence);
+        self.lines.retain(|said| *said != sentence);
+        self.lines.push(sentence);
     }
 
     pub(crate) fn events(&mut self, events: &[Event]) {
         let mut values = Vec::new();
         for event in events {
-            let (value, sentence) = words::event(event, sma_imap::now());
+            let (value, lines) = words::event(event, sma_imap::now());
             values.push(value);
             if let Event::ShowLink { link, .. } = event {
-                self.sentences.extend(qr::for_terminal(&link.shown()));
+                self.lines.extend(qr::for_terminal(&link.shown()));
             }
-            self.say(sentence);
+            self.lines.extend(lines);
         }
         if let Value::Array(list) = self.value.entry("events").or_insert_with(|| json!([])) {
             list.append(&mut values);
@@ -49,7 +56,7 @@ impl Report {
         self.set("account_key", muaa.account().current.map(|key| key.to_string()));
     }
 
-    pub(crate) fn into_parts(self) -> (Value, Vec<String>) {
-        (Value::Object(self.value), self.sentences)
+    pub(crate) fn into_parts(self) -> (Value, Vec<Line>) {
+        (Value::Object(self.value), self.lines)
     }
 }

@@ -51,12 +51,19 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
 /// The public account key, armored.
 pub(crate) fn export_public(directory: &Path, report: &mut Report) -> Result<(), Failure> {
     let settings = Settings::load(directory)?;
-    let account = with_key(directory, &settings)?.account();
-    let armored = sma_openpgp::keys::armor_public(&account.public.unwrap_or_default());
-    report.set("fingerprint", account.current.map(|key| key.to_string()));
+    let muaa = with_key(directory, &settings)?;
+    let armored = sma_openpgp::keys::armor_public(&public_key(&muaa)?);
+    report.set("fingerprint", muaa.account().current.map(|key| key.to_string()));
     report.set("public_key", armored.as_str());
-    report.say(armored.trim_end());
+    report.write(&armored);
     Ok(())
+}
+
+/// The public part of the account's key.
+pub(crate) fn public_key(muaa: &Muaa<OpenPgp>) -> Result<Vec<u8>, Failure> {
+    muaa.account().public.map(Into::into).ok_or_else(|| {
+        Failure::Failed("this program is too old to read the account's key: update it".to_owned())
+    })
 }
 
 /// The machine as it was saved, to look at; a failure that says what to do if it has no account key.
@@ -101,5 +108,71 @@ fn siblings(siblings: &[Sibling], report: &mut Report) {
         };
         let place = sibling.replaces.map(|id| format!(", in place of device {id}")).unwrap_or_default();
         report.say(format!("Device {}{name} {what}{place}.{silent}", sibling.id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sma_core::{Crypto, MuaaId, Timestamp, is_hidden};
+
+    use super::*;
+
+    /// It would wipe its own line, go up, wipe that one, turn the rest around, and ring.
+    const HOSTILE: &str = "x\u{1b}[2K\u{1b}[1A\r\n\u{202e}gone\u{7}\u{9b}";
+
+    fn sibling() -> Sibling {
+        let key = OpenPgp::new().new_device_key(&[1; 32], Timestamp::default()).unwrap();
+        Sibling {
+            id: MuaaId(27),
+            name: Some(HOSTILE.to_owned()),
+            member: true,
+            requesting: false,
+            replaces: Some(MuaaId(3)),
+            fingerprint: key.fingerprint,
+            added_by: None,
+            last_heard: None,
+            silent: true,
+        }
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            address: format!("{HOSTILE}@example.org"),
+            imap: "imaps://anna@mail.example.org".into(),
+            name: HOSTILE.into(),
+            insecure: false,
+            password_command: None,
+        }
+    }
+
+    /// What a terminal gets of a report, and what a program does.
+    fn told(report: Report) -> (serde_json::Value, Vec<String>) {
+        let (value, lines) = report.into_parts();
+        let lines: Vec<_> = lines.iter().map(|line| line.as_str().to_owned()).collect();
+        assert!(lines.iter().all(|line| !line.contains(is_hidden)), "{lines:?}");
+        (value, lines)
+    }
+
+    #[test]
+    fn a_name_of_another_device_hides_no_line_of_the_status_and_is_exact_for_programs() {
+        let mut report = Report::default();
+        siblings(&[sibling()], &mut report);
+        let (value, lines) = told(report);
+        assert_eq!(value["siblings"][0]["name"], HOSTILE);
+        let [line] = &lines[..] else { panic!("one line: {lines:?}") };
+        assert!(
+            line.starts_with("Device 27, \"x\\u{1b}[2K") && line.contains("\\r\\n\\u{202e}gone"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn the_own_name_and_address_are_shown_as_they_are_safe() {
+        let directory = tempfile::tempdir().unwrap();
+        settings().save(directory.path()).unwrap();
+        let mut report = Report::default();
+        status(directory.path(), &mut report).unwrap();
+        let (value, _) = told(report);
+        assert_eq!(value["name"], HOSTILE);
     }
 }

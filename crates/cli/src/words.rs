@@ -3,8 +3,19 @@
 use serde_json::{Value, json};
 use sma_core::{Ended, Event, Form, Gone, Phase, Sibling, Timestamp};
 
-/// A word for programs, and a sentence for people.
-pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
+use crate::shown::Line;
+
+/// A word for programs, and lines for people.
+pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, Vec<Line>) {
+    let (value, sentence) = told(event, now);
+    let mut lines = vec![Line::text(&sentence)];
+    if let Event::ShowLink { link, .. } = event {
+        lines.insert(0, Line::text(&link.shown()));
+    }
+    (value, lines)
+}
+
+fn told(event: &Event, now: Timestamp) -> (Value, String) {
     let value = |name: &str, more: Value| {
         let mut value = json!({ "event": name });
         if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
@@ -37,9 +48,8 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, String) {
         Event::ShowLink { link, expires, .. } => {
             let (link, minutes) = (link.shown(), expires.since(now).as_secs() / 60);
             let sentence = format!(
-                "{}\nThis link is good for {minutes} minutes. Scan its QR code with your new device, or hand it in there with \
-                 sma pair --code, and give it to nobody. Then run sma sync here, so that the new device is let in.",
-                *link
+                "This link is good for {minutes} minutes. Scan its QR code with your new device, or hand it in there with \
+                 sma pair --code, and give it to nobody. Then run sma sync here, so that the new device is let in."
             );
             (value("link", json!({ "link": *link, "expires": expires.as_secs() })), sentence)
         }
@@ -234,8 +244,9 @@ mod tests {
             Event::StoreTrouble { op: "APPEND", error: OpError::OverQuota },
         ];
         for each in events {
-            let (value, sentence) = event(&each, Timestamp(0));
+            let (value, lines) = event(&each, Timestamp(0));
             assert!(value["event"].is_string());
+            let sentence = lines.last().unwrap().as_str();
             assert!(sentence.ends_with(['.', '?', '7']), "{sentence}");
         }
     }

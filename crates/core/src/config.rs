@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sma_autocrypt::Address;
+
 const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
@@ -10,9 +12,11 @@ pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 /// only for a reason.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// The account's mail address, as it stands in the `From` of its mails.
+    /// The account's mail address, as it stands in the `From` of its mails. All devices have the same account if the canonical
+    /// forms (`sma_autocrypt::Address`) are the same, however each spells it.
     pub address: String,
-    /// What people call this device; shown on siblings, never in clear to the server. At most 64 octets are sent.
+    /// What people call this device; shown on siblings, never in clear to the server. At most 64 characters are sent. A program
+    /// asks [`check_name`](crate::check_name) first: what is not seen is left out.
     pub name: String,
     /// How long between two looks at the store when nothing was told.
     pub poll_interval: Duration,
@@ -61,6 +65,12 @@ pub struct Config {
     pub peers_max: usize,
     /// How large the plain text of an update may get because of peers, in octets; what does not fit follows in further updates.
     pub update_bytes_max: usize,
+}
+
+/// The form in which the account's address is compared and goes into a pairing; a text that is no address is its own.
+pub(crate) fn canonical(address: &str) -> String {
+    let canonical = Address::parse(address);
+    canonical.map_or_else(|| address.to_owned(), |canonical| canonical.as_str().to_owned())
 }
 
 impl Config {

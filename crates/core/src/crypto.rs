@@ -28,7 +28,7 @@ pub struct DeviceKey {
 pub struct AccountKey {
     /// The secret key, an unarmored transferable secret key; opaque to the core.
     pub secret: Secret,
-    /// The public certificate that goes into `Autocrypt` headers.
+    /// The public certificate that goes into `Autocrypt` headers; empty of a key that is held without being read.
     pub public: Bytes,
     /// Its fingerprint.
     pub fingerprint: Fingerprint,
@@ -137,6 +137,12 @@ pub trait Crypto: Clone {
     /// Everything else, without a reason.
     fn open(&self, key: &Secret, sealed: &[u8]) -> Result<Secret, CryptoError>;
 
+    /// This device key, whole or with one of its subkeys, was destroyed: an implementation that remembers keys between calls wipes
+    /// what it remembers of it. One that remembers nothing has nothing to do. No result of another method depends on it.
+    fn forget(&self, key: &Secret) {
+        let _ = key;
+    }
+
     /// This side's share of a PAKE run.
     fn pake_share(&self, run: PakeRun<'_>) -> Bytes;
 
@@ -173,7 +179,9 @@ pub trait Crypto: Clone {
     ) -> Result<AccountKey, CryptoError>;
 
     /// Reads an account's secret key: an implementation accepts every OpenPGP transferable secret key up to 64 KiB whose
-    /// secret parts are not protected by a password, also of versions and algorithms that it cannot use itself.
+    /// secret parts are not protected by a password, also of algorithms that it cannot use itself, as long as it can tell the
+    /// public part from the secret one. What it gives has the octets that were given. What it refuses is held if a member names it in
+    /// the log, and never taken from a person.
     ///
     /// # Errors
     /// Anything else.

@@ -505,6 +505,9 @@ pub enum InputError {
     /// Mail carries this key. No effect.
     #[error("this is the key in use: adopt another one first")]
     CurrentKey,
+    /// A name has a character that is not seen, or that moves what stands beside it. No effect.
+    #[error("a name cannot have the character U+{:04X}, which is not seen or moves what stands beside it: leave it out", u32::from(*.0))]
+    BadName(char),
     /// It is no mail address. No effect.
     #[error("this is no mail address")]
     BadAddress,
@@ -538,7 +541,7 @@ pub struct Sibling {
 pub struct Account {
     /// The key that outgoing mail carries.
     pub current: Option<Fingerprint>,
-    /// The current key's public octets.
+    /// The current key's public octets; none if this version of the program cannot read the key, which it passes on all the same.
     pub public: Option<Bytes>,
     /// Every key that can decrypt, the current one included, by fingerprint.
     pub keys: Vec<Fingerprint>,

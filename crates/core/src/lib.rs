@@ -13,6 +13,7 @@ mod secret;
 mod shared;
 pub mod state;
 mod store;
+mod text;
 mod time;
 pub mod wire;
 
@@ -27,4 +28,5 @@ pub use secret::Secret;
 /// The crate whose types tell of peers: [`Muaa::peers`], [`Muaa::recommendation`].
 pub use sma_autocrypt as autocrypt;
 pub use store::{Class, Content, Cursor, Envelope, Folder, Message, Op, OpError, OpId, Reply, Uid};
+pub use text::{check_name, is_hidden};
 pub use time::Timestamp;

@@ -28,7 +28,7 @@ pub enum Form {
 /// dropped, and `Debug` shows nothing of a link; [`PairingLink::shown`] does.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PairingLink {
-    /// The account's mail address, as the member is configured with it.
+    /// The account's mail address in its canonical form.
     pub address: String,
     /// The member's group.
     pub group: Hash,

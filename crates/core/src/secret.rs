@@ -4,7 +4,7 @@ use std::fmt;
 
 use minicbor::{Decode, Encode};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// Secret octets: wiped when dropped, compared in constant time, never shown by `Debug`.
 #[derive(Clone, Default)]
@@ -17,6 +17,8 @@ impl Drop for Secret {
         self.0.zeroize();
     }
 }
+
+impl ZeroizeOnDrop for Secret {}
 
 impl Secret {
     /// Takes the octets over.

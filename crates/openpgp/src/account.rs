@@ -10,7 +10,7 @@ use pgp::{
         SignatureConfig, SignatureType, Subpacket, SubpacketData, UserId,
     },
     ser::Serialize,
-    types::{KeyDetails, KeyVersion, Password, Tag, Timestamp},
+    types::{KeyDetails, KeyVersion, Password, Timestamp},
 };
 use rand_chacha_03::ChaCha20Rng;
 use sma_core::{AccountKey, CryptoError, Fingerprint, Secret};
@@ -18,12 +18,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     certificate,
-    packets::{refused, seconds, split},
+    packets::{refused, seconds},
     seeded,
+    transferable::{Refusal, Transferable},
 };
-
-/// The largest secret key that is read, in octets.
-pub(crate) const SECRET_MAX: usize = 64 << 10;
 
 /// The largest public key that goes into an `Autocrypt` header, in octets.
 pub(crate) const PUBLIC_MAX: usize = 10 << 10;
@@ -122,59 +120,29 @@ pub(crate) fn generate_key(
 ) -> Result<AccountKey, CryptoError> {
     let key = generate(&mut seeded::rng(seed), &user_id(address)?, seconds(now)?).map_err(refused)?;
     let public = key.to_public_key().to_bytes().map_err(refused)?;
-    describe(&key, write(&key)?, public.into())
+    describe(&key.primary_key, write(&key)?, public.into())
 }
 
-fn describe(key: &SignedSecretKey, secret: Secret, public: Bytes) -> Result<AccountKey, CryptoError> {
+fn describe(key: &impl KeyDetails, secret: Secret, public: Bytes) -> Result<AccountKey, CryptoError> {
     let fingerprint = Fingerprint::new(key.fingerprint().as_bytes()).ok_or(CryptoError)?;
     let created = sma_core::Timestamp::from_secs(u64::from(key.created_at().as_secs()));
     Ok(AccountKey { secret, public, fingerprint, created })
 }
 
-/// How many transferable secret keys stand in `octets`.
-pub(crate) fn primaries(octets: &[u8]) -> Result<usize, CryptoError> {
-    Ok(split(octets)?.iter().filter(|(header, _)| header.tag() == Tag::SecretKey).count())
+/// Parses one transferable secret key that fills `octets`, and of which nothing would be lost if it were written again.
+pub(crate) fn parse(octets: &[u8]) -> Result<SignedSecretKey, Refusal> {
+    let subkeys = Transferable::read(octets)?.subkeys;
+    let key = SignedSecretKey::from_bytes(octets).map_err(refused)?;
+    let whole = key.secret_subkeys.len() + key.public_subkeys.len() == subkeys;
+    if whole { Ok(key) } else { Err(Refusal::Unknown) }
 }
 
-/// Parses one transferable secret key that fills `octets`.
-pub(crate) fn parse(octets: &[u8]) -> Result<SignedSecretKey, CryptoError> {
-    if octets.len() > SECRET_MAX {
-        return Err(CryptoError);
-    }
-    let packets = split(octets)?;
-    let first = packets.first().map(|(header, _)| header.tag());
-    let known = |tag| {
-        matches!(
-            tag,
-            Tag::SecretKey
-                | Tag::SecretSubkey
-                | Tag::PublicSubkey
-                | Tag::Signature
-                | Tag::UserId
-                | Tag::UserAttribute
-                | Tag::Trust
-                | Tag::Padding
-                | Tag::Marker
-        )
-    };
-    let shape = first == Some(Tag::SecretKey)
-        && primaries(octets)? == 1
-        && packets.iter().all(|(h, _)| known(h.tag()));
-    if shape { SignedSecretKey::from_bytes(octets).map_err(refused) } else { Err(CryptoError) }
-}
-
-/// Whether a part of the secret key is under a password.
-pub(crate) fn is_protected(key: &SignedSecretKey) -> bool {
-    key.primary_key.secret_params().is_encrypted()
-        || key.secret_subkeys.iter().any(|subkey| subkey.key.secret_params().is_encrypted())
-}
-
-/// Reads an account's secret key.
-pub(crate) fn read(secret: &Secret) -> Result<AccountKey, CryptoError> {
-    let key = parse(secret.expose())?;
-    if is_protected(&key) {
-        return Err(CryptoError);
+/// Reads an account's secret key, which stays as it is.
+pub(crate) fn read(secret: &Secret) -> Result<AccountKey, Refusal> {
+    let key = Transferable::read(secret.expose())?;
+    if key.is_protected {
+        return Err(Refusal::Protected);
     }
     let public = certificate::public(&key)?;
-    describe(&key, secret.clone(), public)
+    Ok(describe(&key.public.primary_key, secret.clone(), public)?)
 }

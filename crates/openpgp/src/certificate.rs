@@ -3,9 +3,8 @@
 
 use bytes::Bytes;
 use pgp::{
-    composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey, SignedSecretKey},
-    crypto::public_key::PublicKeyAlgorithm,
-    packet::{PacketHeader, PublicKey, Signature, SignatureType, SubpacketType},
+    composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey},
+    packet::{PublicKey, Signature, SignatureType, SubpacketType},
     ser::Serialize,
     types::{
         Duration, EcdhPublicParams, EddsaLegacyPublicParams, KeyDetails, PublicParams, SignedUser, Tag,
@@ -17,6 +16,7 @@ use sma_core::CryptoError;
 use crate::{
     account::PUBLIC_MAX,
     packets::{refused, split},
+    transferable::{self, Refusal, Transferable},
 };
 
 /// Whether rPGP can check signatures of a key with these parameters.
@@ -118,22 +118,24 @@ fn subkey(primary: &PublicKey, subkey: &SignedPublicSubKey, at: Option<u64>) -> 
     (!revoked).then_some(kept)
 }
 
-/// Whether a signature over a key of this algorithm lets it encrypt; without flags, as in old keys, it may what it can.
-fn lets_encrypt(signature: &Signature, algorithm: PublicKeyAlgorithm) -> bool {
+/// Whether a signature over a key lets it encrypt; without flags, as in old keys, it may what it can. What an algorithm can that is
+/// not known is what the flags say.
+fn lets_encrypt(signature: &Signature, key: &impl KeyDetails) -> bool {
     let flags = signature.key_flags();
     let has_flags =
         signature.config().is_some_and(|c| c.hashed_subpackets().any(|s| s.typ() == SubpacketType::KeyFlags));
     let is_let = !has_flags || flags.encrypt_comms() || flags.encrypt_storage();
-    is_let && algorithm.can_encrypt()
+    let is_unknown = matches!(key.public_params(), PublicParams::Unknown { .. });
+    is_let && (key.algorithm().can_encrypt() || is_unknown && has_flags)
 }
 
 fn encrypts(subkey: &SignedPublicSubKey) -> bool {
-    subkey.signatures.iter().any(|signature| lets_encrypt(signature, subkey.algorithm()))
+    subkey.signatures.iter().any(|signature| lets_encrypt(signature, &subkey.key))
 }
 
 /// Whether the primary key's own signatures let it encrypt.
 fn primary_encrypts(key: &SignedPublicKey) -> bool {
-    own_signatures(&key.details).any(|signature| lets_encrypt(signature, key.algorithm()))
+    own_signatures(&key.details).any(|signature| lets_encrypt(signature, &key.primary_key))
 }
 
 /// The signatures of a key over itself, those over user ids first: what they say goes before what a direct one says.
@@ -165,23 +167,28 @@ fn checked(key: &SignedPublicKey, at: Option<u64>) -> Result<SignedPublicKey, Cr
 
 /// The public part; at most [`PUBLIC_MAX`] octets, without the subkeys that only sign if they do not fit. Of a key that
 /// rPGP cannot check it is everything.
-pub(crate) fn public(key: &SignedSecretKey) -> Result<Bytes, CryptoError> {
-    let whole = key.to_public_key();
-    let mut public = if can_verify(whole.public_params()) { checked(&whole, None)? } else { whole };
+pub(crate) fn public(key: &Transferable) -> Result<Bytes, Refusal> {
+    if !can_verify(key.public.public_params()) {
+        return bounded(key.octets.clone());
+    }
+    // A subkey that is not known might be the one that encrypts.
+    let refusal = if key.lacks_a_subkey { Refusal::Unknown } else { Refusal::Malformed };
+    let mut public = checked(&key.public, None).map_err(|_| refusal)?;
     if public.write_len() > PUBLIC_MAX {
         public.public_subkeys.retain(encrypts);
     }
-    let octets = with_current_headers(&public.to_bytes().map_err(refused)?)?;
-    if octets.len() > PUBLIC_MAX { Err(CryptoError) } else { Ok(octets.into()) }
+    bounded(with_current_headers(&public.to_bytes().map_err(refused)?)?)
+}
+
+fn bounded(octets: Vec<u8>) -> Result<Bytes, Refusal> {
+    if octets.len() > PUBLIC_MAX { Err(Refusal::TooLarge) } else { Ok(octets.into()) }
 }
 
 /// The same packets with headers of the current format, so that a key has one public form whoever wrote it.
 fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let mut written = Vec::with_capacity(octets.len());
     for (header, body) in split(octets)? {
-        let length = u32::try_from(body.len()).map_err(refused)?;
-        PacketHeader::new_fixed(header.tag(), length).to_writer(&mut written).map_err(refused)?;
-        written.extend_from_slice(body);
+        transferable::write(header.tag(), body, &mut written)?;
     }
     Ok(written)
 }
@@ -189,8 +196,7 @@ fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
 /// Whether rPGP can encrypt to the key, and the key lets it, at this time, in seconds since 1970. A revocation counts whenever it
 /// was made.
 pub(crate) fn is_usable(key: &SignedPublicKey, now: u64) -> bool {
-    let revoked = key.details.revocation_signatures.iter().any(|s| s.verify_key(&key.primary_key).is_ok());
-    if revoked || !can_verify(key.public_params()) {
+    if is_revoked(key) || !can_verify(key.public_params()) {
         return false;
     }
     let Ok(key) = checked(key, Some(now)) else {
@@ -206,8 +212,8 @@ pub(crate) fn is_usable(key: &SignedPublicKey, now: u64) -> bool {
 }
 
 /// Whether the key's owner revoked it.
-pub(crate) fn is_revoked(key: &SignedSecretKey) -> bool {
-    key.details.revocation_signatures.iter().any(|s| s.verify_key(key.primary_key.public_key()).is_ok())
+pub(crate) fn is_revoked(key: &SignedPublicKey) -> bool {
+    key.details.revocation_signatures.iter().any(|s| s.verify_key(&key.primary_key).is_ok())
 }
 
 /// How long the key says it lives, after [`checked`] chose its signatures.
@@ -225,7 +231,7 @@ pub(crate) fn expires(key: &SignedPublicKey) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use pgp::{
-        composed::{Deserializable, SignedSecretSubKey},
+        composed::{Deserializable, SignedSecretKey, SignedSecretSubKey},
         packet::{KeyFlags, Subpacket, SubpacketData},
         types::Password,
     };
@@ -250,6 +256,10 @@ mod tests {
         key
     }
 
+    fn public(key: &SignedSecretKey) -> Result<Bytes, Refusal> {
+        super::public(&Transferable::read(account::write(key).unwrap().expose())?)
+    }
+
     #[test]
     fn flags_decide_what_encrypts_and_the_algorithm_without_them() {
         let mut encrypting = KeyFlags::default();
@@ -269,6 +279,6 @@ mod tests {
         let other = SignedSecretKey::from_bytes(other.secret.expose()).unwrap();
         key.secret_subkeys = other.secret_subkeys;
         assert!(public(&key).is_err(), "the subkey is bound to another");
-        assert!(!is_revoked(&key));
+        assert!(!is_revoked(&key.to_public_key()));
     }
 }

@@ -1,15 +1,18 @@
 //! Account keys at the edge of a program: read from a file, shown, exported under a password.
 
 use pgp::{
-    composed::{ArmorOptions, Deserializable, SignedPublicKey, SignedSecretKey},
-    types::{KeyDetails, Password, S2kParams, SecretParams, StringToKey},
+    armor::BlockType,
+    composed::{ArmorOptions, Deserializable, SignedPublicKey},
+    types::{KeyDetails, Password, S2kParams, SecretParams, StringToKey, Tag},
 };
 use sma_core::{Secret, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
-    account::{self, SECRET_MAX},
-    certificate, seeded,
+    account, certificate,
+    packets::{Octets, tags},
+    seeded,
+    transferable::{Refusal, SECRET_MAX, Transferable, primaries},
 };
 
 /// Why a key was not imported. Nothing is changed by a refused import.
@@ -24,6 +27,10 @@ pub enum ImportError {
     /// Not an OpenPGP secret key with an encryption-capable part of its own, or its secret parts are elsewhere.
     #[error("not a usable OpenPGP secret key")]
     NotAKey,
+    /// Of a version or an algorithm that is not known here, in a form that does not say where its public part ends, or under a
+    /// password that cannot be taken off here.
+    #[error("the key is of a kind that this program does not know")]
+    Unknown,
     /// More than 64 KiB unarmored, or a public part above 10 KiB.
     #[error("the key is too large")]
     TooLarge,
@@ -33,6 +40,17 @@ pub enum ImportError {
     /// The key's owner revoked it.
     #[error("the key is revoked")]
     Revoked,
+}
+
+impl From<Refusal> for ImportError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed => Self::NotAKey,
+            Refusal::Unknown => Self::Unknown,
+            Refusal::Protected => Self::PasswordNeeded,
+            Refusal::TooLarge => Self::TooLarge,
+        }
+    }
 }
 
 /// Why a key was not exported.
@@ -81,17 +99,24 @@ fn is_stub(params: &SecretParams) -> bool {
     }
 }
 
-fn unlock(key: &mut SignedSecretKey, password: &Secret) -> Result<(), ImportError> {
-    let password = Password::from(password.expose());
+/// The same key without its password.
+fn unlocked(octets: &[u8], password: Option<&Secret>) -> Result<Secret, ImportError> {
+    let mut key = account::parse(octets)?;
+    let subkeys = key.secret_subkeys.iter().map(|subkey| subkey.key.secret_params());
+    if std::iter::once(key.primary_key.secret_params()).chain(subkeys).any(is_stub) {
+        return Err(ImportError::NotAKey);
+    }
+    let password = Password::from(password.ok_or(ImportError::PasswordNeeded)?.expose());
     key.primary_key.remove_password(&password).map_err(|_| ImportError::WrongPassword)?;
     for subkey in &mut key.secret_subkeys {
         subkey.key.remove_password(&password).map_err(|_| ImportError::WrongPassword)?;
     }
-    Ok(())
+    account::write(&key).map_err(|_| ImportError::NotAKey)
 }
 
 /// Reads a transferable secret key, armored or binary, and takes its password off. What it gives can be adopted as an
-/// account key. A key that has ended is taken here: the core has no clock, so ask [`expires`].
+/// account key; without a password it is what was given, octet by octet. Algorithms need not be known: ask [`is_usable`] of the
+/// key's public part. A key that has ended is taken here: the core has no clock, so ask [`expires`].
 ///
 /// # Errors
 /// See [`ImportError`]; [`ImportError::PasswordNeeded`] if the key is protected and `password` is `None`.
@@ -100,22 +125,16 @@ pub fn unprotect(key: &[u8], password: Option<&Secret>) -> Result<Secret, Import
     if octets.len() > SECRET_MAX {
         return Err(ImportError::TooLarge);
     }
-    if account::primaries(&octets).map_err(|_| ImportError::NotAKey)? > 1 {
+    if primaries(&octets).map_err(|_| ImportError::NotAKey)? > 1 {
         return Err(ImportError::SeveralKeys);
     }
-    let mut key = account::parse(&octets).map_err(|_| ImportError::NotAKey)?;
-    let subkeys = key.secret_subkeys.iter().map(|subkey| subkey.key.secret_params());
-    if std::iter::once(key.primary_key.secret_params()).chain(subkeys).any(is_stub) {
-        return Err(ImportError::NotAKey);
-    }
-    if account::is_protected(&key) {
-        unlock(&mut key, password.ok_or(ImportError::PasswordNeeded)?)?;
-    }
-    if certificate::is_revoked(&key) {
+    let key = Transferable::read(&octets)?;
+    if certificate::is_revoked(&key.public) {
         return Err(ImportError::Revoked);
     }
-    let secret = account::write(&key).map_err(|_| ImportError::NotAKey)?;
-    account::read(&secret).map_err(|_| ImportError::NotAKey)?;
+    // What has no password stays as it is, octet by octet.
+    let secret = if key.is_protected { unlocked(&octets, password)? } else { Secret::new(octets.to_vec()) };
+    account::read(&secret)?;
     Ok(secret)
 }
 
@@ -136,8 +155,12 @@ pub fn is_usable(public: &[u8], now: Timestamp) -> bool {
 /// The armored form of a public key, as [`sma_core::AccountKey::public`] holds it; empty if it is none.
 #[must_use]
 pub fn armor_public(public: &[u8]) -> String {
-    let key = SignedPublicKey::from_bytes(public);
-    key.and_then(|key| key.to_armored_string(ArmorOptions::default())).unwrap_or_default()
+    let is_key = tags(public).is_ok_and(|tags| tags.first() == Some(&Tag::PublicKey));
+    let mut armored = Vec::new();
+    let octets = Octets(public);
+    let written =
+        is_key && pgp::armor::write(&octets, BlockType::PublicKey, &mut armored, None, true).is_ok();
+    String::from_utf8(armored).ok().filter(|_| written).unwrap_or_default()
 }
 
 /// Writes an account key under a password, armored, as GnuPG imports it: for version 4 AES-256 in CFB mode, the password
@@ -153,10 +176,8 @@ pub fn export_protected(
     if password.expose().is_empty() {
         return Err(ExportError::EmptyPassword);
     }
+    account::read(secret).map_err(|_| ExportError::NotAKey)?;
     let mut key = account::parse(secret.expose()).map_err(|_| ExportError::NotAKey)?;
-    if account::is_protected(&key) {
-        return Err(ExportError::NotAKey);
-    }
     let mut rng = seeded::rng(seed);
     let version = key.primary_key.version();
     let mut protection = || S2kParams::new_default(&mut rng, version);

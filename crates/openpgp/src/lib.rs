@@ -13,6 +13,7 @@ mod seal;
 mod seeded;
 pub mod setup_message;
 mod sign;
+mod transferable;
 
 use std::{fmt, sync::Arc};
 
@@ -26,8 +27,8 @@ use sma_core::{
 
 /// The cryptography of [`sma_core`] with rPGP, SPAKE2, HKDF, HMAC and ChaCha20-Poly1305.
 ///
-/// It remembers at most 128 certificates that it checked and the device's own secret key, which is wiped when the last clone is
-/// dropped; clones share them. Results depend on the arguments alone. Make one for a program, and clone it.
+/// It remembers at most 128 certificates that it checked and the device's own secret key, which is wiped when it is forgotten
+/// ([`Crypto::forget`]) or the last clone is dropped; clones share them. `Debug` counts them. Results depend on the arguments alone. Make one for a program, and clone it.
 #[derive(Clone, Default)]
 pub struct OpenPgp {
     keys: Arc<Keys>,
@@ -43,7 +44,11 @@ impl OpenPgp {
 
 impl fmt::Debug for OpenPgp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OpenPgp")
+        let (certificates, secret_keys) = self.keys.counts();
+        f.debug_struct("OpenPgp")
+            .field("certificates", &certificates)
+            .field("secret_keys", &secret_keys)
+            .finish()
     }
 }
 
@@ -104,6 +109,10 @@ impl Crypto for OpenPgp {
         seal::open(&*self.keys.secret(key)?, sealed)
     }
 
+    fn forget(&self, key: &Secret) {
+        self.keys.forget(key);
+    }
+
     fn pake_share(&self, run: PakeRun<'_>) -> Bytes {
         pake::share(run)
     }
@@ -139,6 +148,6 @@ impl Crypto for OpenPgp {
     }
 
     fn read_account_key(&self, secret: &Secret) -> Result<AccountKey, CryptoError> {
-        account::read(secret)
+        Ok(account::read(secret)?)
     }
 }

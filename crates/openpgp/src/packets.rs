@@ -3,6 +3,8 @@
 //! rPGP's parser skips what it does not know and stops silently at a broken header. Here everything counts: the framing is
 //! walked first, and what has one right form is compared with what rPGP writes back.
 
+use std::io;
+
 use pgp::{
     packet::{PacketHeader, SignatureConfig, SignatureVersion, SubpacketType},
     ser::Serialize,
@@ -34,6 +36,19 @@ pub(crate) fn split(mut octets: &[u8]) -> Result<Vec<(PacketHeader, &[u8])>, Cry
 /// The packet types of `octets`, in order.
 pub(crate) fn tags(octets: &[u8]) -> Result<Vec<Tag>, CryptoError> {
     Ok(split(octets)?.into_iter().map(|(header, _)| header.tag()).collect())
+}
+
+/// Octets that go into armor as they are.
+pub(crate) struct Octets<'a>(pub(crate) &'a [u8]);
+
+impl Serialize for Octets<'_> {
+    fn to_writer<W: io::Write>(&self, writer: &mut W) -> pgp::errors::Result<()> {
+        Ok(writer.write_all(self.0)?)
+    }
+
+    fn write_len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Refuses `octets` unless they are exactly what `parsed` is written as.

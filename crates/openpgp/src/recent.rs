@@ -14,7 +14,7 @@ use crate::device;
 /// So many certificates are kept; a group has at most 64 members.
 const CERTIFICATES_MAX: usize = 128;
 
-/// So many secret keys are kept: a device has one.
+/// So many secret keys are kept: a device has one, and for a while the one before it, which it has forgotten when it is destroyed.
 const SECRETS_MAX: usize = 2;
 
 /// The values that were asked for last, by what they were made of; the oldest makes room.
@@ -41,6 +41,10 @@ impl<K, V> Recent<K, V> {
             self.entries.remove(0);
         }
         self.entries.push((key, value));
+    }
+
+    fn remove(&mut self, is_key: impl Fn(&K) -> bool) {
+        self.entries.retain(|(key, _)| !is_key(key));
     }
 }
 
@@ -84,6 +88,17 @@ impl Keys {
         let make = || Ok((secret.clone(), device::secret(secret)?));
         find_or_make(&self.secrets, |key| key == secret, make)
     }
+
+    /// Drops a secret key, which wipes it.
+    pub(crate) fn forget(&self, secret: &Secret) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remove(|key| key == secret);
+    }
+
+    /// How many certificates and how many secret keys are kept.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner).entries.len();
+        (certificates, self.secrets.lock().unwrap_or_else(PoisonError::into_inner).entries.len())
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +138,31 @@ mod tests {
         *changed.last_mut().unwrap() ^= 1;
         assert!(keys.certificate(&changed).is_err());
         assert!(keys.certificate(&key.certificate[1..]).is_err());
+    }
+
+    #[test]
+    fn a_forgotten_key_is_not_kept_and_its_renewal_is() {
+        let keys = Keys::default();
+        let former = device::generate_key(&[1; 32], Timestamp::default()).unwrap();
+        let renewed = device::renew(&former.secret, &[2; 32], Timestamp::default()).unwrap();
+        let weak = Arc::downgrade(&keys.secret(&former.secret).unwrap());
+        keys.secret(&renewed.secret).unwrap();
+        keys.forget(&former.secret);
+        assert!(weak.upgrade().is_none(), "nobody holds it, so it was dropped");
+        let kept: Vec<_> = keys.secrets.lock().unwrap().entries.iter().map(|(key, _)| key.clone()).collect();
+        assert_eq!(kept, [renewed.secret]);
+        keys.forget(&former.secret);
+        assert_eq!(keys.counts().1, 1, "what is not there is forgotten without harm");
+    }
+
+    /// What is dropped is wiped: the parts of rPGP's type that hold secrets, and the octets they were read from.
+    #[test]
+    fn a_dropped_secret_key_is_wiped() {
+        fn is_wiped_on_drop<T: zeroize::ZeroizeOnDrop>() {}
+        is_wiped_on_drop::<pgp::packet::SecretKey>();
+        is_wiped_on_drop::<pgp::packet::SecretSubkey>();
+        is_wiped_on_drop::<pgp::types::SecretParams>();
+        is_wiped_on_drop::<Secret>();
     }
 
     #[test]

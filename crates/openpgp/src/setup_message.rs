@@ -12,10 +12,9 @@ use std::{
 
 use pgp::{
     armor::{BlockType, Dearmor, DearmorOptions, Headers},
-    composed::{ArmorOptions, Esk, Message, RawSessionKey},
+    composed::{Esk, Message, RawSessionKey},
     crypto::{hash::HashAlgorithm, sym::SymmetricKeyAlgorithm},
     packet::{PacketTrait, SymEncryptedProtectedData, SymKeyEncryptedSessionKey},
-    ser::Serialize,
     types::{Password, StringToKey},
 };
 use rand_chacha_03::{ChaCha20Rng, rand_core::RngCore};
@@ -23,10 +22,10 @@ use sma_core::{CryptoError, Secret};
 use zeroize::Zeroizing;
 
 use crate::{
-    account::{self, SECRET_MAX},
-    keys,
-    packets::refused,
+    account, keys,
+    packets::{Octets, refused},
     seal, seeded,
+    transferable::SECRET_MAX,
 };
 
 /// The largest armored text that is read, in octets: armor costs a third, and two times are put around the key.
@@ -80,24 +79,29 @@ pub struct Hint {
 /// # Errors
 /// `setup.secret` is not an account key without a password.
 pub fn lock(setup: &Setup, seed: &[u8; 32]) -> Result<Locked, CryptoError> {
-    let key = account::parse(setup.secret.expose())?;
-    if account::is_protected(&key) {
-        return Err(CryptoError);
-    }
+    account::read(&setup.secret)?;
     let prefer = if setup.mutual { "mutual" } else { "nopreference" };
     let headers = Headers::from([(PREFER_ENCRYPT.to_owned(), vec![prefer.to_owned()])]);
-    let options = ArmorOptions { headers: Some(&headers), include_checksum: true };
-    let inner = Zeroizing::new(key.to_armored_string(options).map_err(refused)?);
+    // With room for all of it, so that no copy stays behind.
+    let mut inner = Zeroizing::new(Vec::with_capacity(ARMORED_MAX));
+    pgp::armor::write(
+        &Octets(setup.secret.expose()),
+        BlockType::PrivateKey,
+        &mut *inner,
+        Some(&headers),
+        true,
+    )
+    .map_err(refused)?;
     let mut rng = seeded::rng(seed);
     let code = new_code(&mut rng);
-    let message = encrypt(&mut rng, inner.as_bytes(), &code).map_err(refused)?;
+    let message = encrypt(&mut rng, &inner, &code).map_err(refused)?;
     let begin = code.get(..2).unwrap_or_default().to_owned();
     let headers = Headers::from([
         (PASSPHRASE_FORMAT.to_owned(), vec![FORMAT.to_owned()]),
         (PASSPHRASE_BEGIN.to_owned(), vec![begin]),
     ]);
     let mut armored = Vec::new();
-    pgp::armor::write(&Octets(message), BlockType::Message, &mut armored, Some(&headers), true)
+    pgp::armor::write(&Octets(&message), BlockType::Message, &mut armored, Some(&headers), true)
         .map_err(refused)?;
     Ok(Locked { armored: String::from_utf8(armored).map_err(refused)?, code })
 }
@@ -134,19 +138,6 @@ fn encrypt(rng: &mut ChaCha20Rng, inner: &[u8], code: &str) -> pgp::errors::Resu
     key.to_writer_with_header(&mut message)?;
     data.to_writer_with_header(&mut message)?;
     Ok(message)
-}
-
-/// Octets that go into armor as they are.
-struct Octets(Vec<u8>);
-
-impl Serialize for Octets {
-    fn to_writer<W: io::Write>(&self, writer: &mut W) -> pgp::errors::Result<()> {
-        Ok(writer.write_all(&self.0)?)
-    }
-
-    fn write_len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 /// Takes the armor off a block of this sort that `armored` consists of.

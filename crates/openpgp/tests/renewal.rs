@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{NOW, device, flips, secret};
+use std::time::Duration;
+
+use common::{NOW, device, flips, secret, world::World};
 use pgp::composed::{Deserializable, SignedPublicKey};
 use sma_core::{Crypto, DeviceKey, Timestamp};
 use sma_openpgp::OpenPgp;
@@ -70,4 +72,29 @@ fn what_is_no_device_key_is_not_renewed() {
     let account = OpenPgp::new().new_account_key("anna@example.org", &[1; 32], NOW).unwrap();
     assert!(OpenPgp::new().renew_device_key(&account.secret, &[2; 32], NOW).is_err());
     assert!(OpenPgp::new().renew_device_key(&secret(b""), &[2; 32], NOW).is_err());
+}
+
+/// How many secret keys the cryptography remembers.
+fn remembered(openpgp: &OpenPgp) -> usize {
+    let shown = format!("{openpgp:?}");
+    let (_, count) = shown.split_once("secret_keys: ").unwrap();
+    count.trim_end_matches([' ', '}']).parse().unwrap()
+}
+
+/// A program that stays: nothing else would take the former secret key out of its memory before the next renewal.
+#[test]
+fn a_destroyed_subkey_is_gone_from_the_memory_of_a_running_program() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let openpgp = OpenPgp::new();
+    let mut world = World::new();
+    world.add(openpgp.clone(), 1);
+    world.settle();
+    assert_eq!(remembered(&openpgp), 1);
+    let mut counts = Vec::new();
+    for _ in 0..50 {
+        world.wait(DAY);
+        counts.push(remembered(&openpgp));
+    }
+    assert!(counts.contains(&2), "the former one is kept for a while: {counts:?}");
+    assert_eq!(counts.last(), Some(&1), "{counts:?}");
 }

@@ -64,6 +64,7 @@ impl<C: Crypto> Muaa<C> {
             Command::Leave => self.leave(),
             Command::Rename { name } => {
                 self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
+                crate::check_name(&name)?;
                 self.state.name = name.clone();
                 self.changed();
                 self.set(&format!("name/{}", self.state.id), &name);

@@ -5,7 +5,13 @@
 
 use std::time::Duration;
 
-use super::{Muaa, limits::KEYS_BYTES_MAX, persistent::Item};
+use bytes::Bytes;
+
+use super::{
+    Muaa,
+    limits::{KEY_BYTES_MAX, KEYS_BYTES_MAX},
+    persistent::{Durable, Item},
+};
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Hash, InputError, Phase, Secret, Timestamp,
     config::DAY,
@@ -17,6 +23,19 @@ use crate::{
 const LOST_AFTER: Duration = DAY.saturating_mul(14);
 /// For how long a key that was destroyed can be restored.
 pub(super) const SET_ASIDE: Duration = DAY.saturating_mul(30);
+
+/// What the names of versions are hashed under.
+const VERSION: &str = "autocrypt-sma-key-v1";
+
+/// What a former version of this program held without reading it is read now, if it can be.
+pub(super) fn read_what_was_not_read<C: Crypto>(state: &mut Durable, crypto: &C) {
+    let unread = state.keys.values().filter(|key| key.public.is_empty());
+    let read = unread.filter_map(|key| crypto.read_account_key(&key.secret).ok());
+    let read: Vec<_> = read.filter(|key| state.keys.contains_key(&key.fingerprint)).collect();
+    for key in read {
+        state.keys.insert(key.fingerprint, key);
+    }
+}
 
 impl<C: Crypto> Muaa<C> {
     /// Takes a key that a person brings along: before a group is founded for its first one, later as the current one. Other octets
@@ -154,7 +173,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// The name of a key's version: the hash of its secret octets.
     pub(super) fn version_of(&self, key: &AccountKey) -> Hash {
-        self.crypto.hash("autocrypt-sma-key-v1", &[key.secret.expose()])
+        self.crypto.hash(VERSION, &[key.secret.expose()])
     }
 
     /// The keys that are held and that the log names.
@@ -164,7 +183,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Takes a key in that a member sent, if the log names it, and if this version comes after the one that is held.
     pub(super) fn take_key(&mut self, material: &KeyMaterial, keys: &Keys) {
-        let Ok(key) = self.crypto.read_account_key(&material.secret) else { return };
+        let read = self.crypto.read_account_key(&material.secret).ok();
+        let Some(key) = read.or_else(|| self.unread(&material.secret, keys)) else { return };
         let fingerprint = key.fingerprint;
         let Some(named) = keys.get(&fingerprint) else { return };
         let newer = match self.state.keys.get(&fingerprint) {
@@ -204,6 +224,16 @@ impl<C: Crypto> Muaa<C> {
     /// When a key that was destroyed is to be wiped.
     pub(super) fn wipe_deadline(&self) -> Option<Timestamp> {
         self.state.set_aside.values().min().map(|since| *since + SET_ASIDE)
+    }
+
+    /// A key that cannot be read here, as one of a later version of OpenPGP: what it is called, and when it was made, the log says. It
+    /// is held and passed on; mail cannot carry it.
+    fn unread(&self, secret: &Secret, keys: &Keys) -> Option<AccountKey> {
+        let secret = Some(secret).filter(|secret| secret.expose().len() <= KEY_BYTES_MAX)?;
+        let version = self.crypto.hash(VERSION, &[secret.expose()]);
+        let (fingerprint, named) = keys.iter().find(|(_, named)| named.generation_of(&version).is_some())?;
+        let (secret, fingerprint, created) = (secret.clone(), *fingerprint, named.created);
+        Some(AccountKey { secret, public: Bytes::new(), fingerprint, created })
     }
 
     pub(super) fn wipe_destroyed_keys(&mut self) {

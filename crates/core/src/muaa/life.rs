@@ -176,6 +176,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn take_another_key(&mut self) {
         self.state.moves.clear();
+        self.forget_device_key();
         self.state.device =
             self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
         self.state.subkey = Subkey::new(self.now);

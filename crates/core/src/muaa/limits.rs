@@ -13,6 +13,9 @@ use crate::{
 /// The largest sum of the account's secret keys, in octets.
 pub(super) const KEYS_BYTES_MAX: usize = 192 << 10;
 
+/// The largest of them, in octets.
+pub(super) const KEY_BYTES_MAX: usize = 64 << 10;
+
 impl<C: Crypto> Muaa<C> {
     /// Whether the log has room for more than what ends something.
     pub(super) fn require_room(&self) -> Result<(), InputError> {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Class, Code, Crypto, Event, Fingerprint, Folder, Form, Gone, Hash, Ignored, InputError, MuaaId,
     PairingLink, PakeRun, Phase, Secret, SessionId, SessionKeys, Side, Timestamp, Token,
-    config::HOUR,
+    config::{HOUR, canonical},
     state::{Introduction, LogBody},
     wire::{self, Kind},
 };
@@ -54,7 +54,7 @@ impl Transcript<'_> {
         crypto.hash(
             "autocrypt-sma-pair-v1",
             &[
-                self.address.as_bytes(),
+                canonical(self.address).as_bytes(),
                 self.group.as_bytes(),
                 self.session.as_bytes(),
                 self.member.1.as_bytes(),
@@ -121,7 +121,7 @@ impl<C: Crypto> Muaa<C> {
                 let group = self.group().expect("only a member makes offers");
                 let (member, fingerprint) = (self.state.id, self.state.device.fingerprint);
                 let secret = Secret::new(self.random.octets::<{ PairingLink::SECRET }>().to_vec());
-                let address = self.state.address.clone();
+                let address = canonical(&self.state.address);
                 let link =
                     PairingLink { address, group, member, fingerprint, session, secret: secret.clone() };
                 (secret, Event::ShowLink { session, link, expires })

@@ -129,8 +129,11 @@ impl<C: Crypto> Muaa<C> {
 
     /// This device is none of the own group, into which a merge had led it: it goes back to the group it had left. Whether there is one.
     pub(super) fn go_back_from_here(&mut self) -> bool {
-        let here = self.group();
-        let left = self.state.formers.iter().find(|(_, former)| former.left && Some(former.into) == here);
+        let (here, own) = (self.group(), self.state.device.fingerprint);
+        let left = self.state.formers.iter().find(|(_, former)| {
+            let stays = || Membership::of(&former.log).members.contains_key(&own);
+            former.left && Some(former.into) == here && stays()
+        });
         let Some((group, log)) = left.map(|(group, former)| (*group, former.log.clone())) else { return false };
         self.state.formers.remove(&group);
         self.return_to_group(log);

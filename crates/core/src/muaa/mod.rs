@@ -35,8 +35,8 @@ pub use persistent::{RestoreError, Snapshot};
 pub use views::OfferView;
 
 use crate::{
-    Config, Crypto, Event, Folder, Input, InputError, MuaaId, Output, Phase, Timestamp, random::Random,
-    shared::Shared, state::Membership,
+    Config, Crypto, Event, Folder, Input, InputError, MuaaId, Output, Phase, Timestamp, config::canonical,
+    random::Random, shared::Shared, state::Membership,
 };
 
 /// One mail program on one account.
@@ -157,7 +157,7 @@ impl<C: Crypto> Muaa<C> {
     /// Takes up where a snapshot stands.
     ///
     /// # Errors
-    /// [`RestoreError::OtherAccount`] if the snapshot was made for another address.
+    /// [`RestoreError::OtherAccount`] if the snapshot was made for another address, not only for one spelt in other letters.
     pub fn restore(
         config: Config,
         crypto: C,
@@ -166,11 +166,13 @@ impl<C: Crypto> Muaa<C> {
         now: Timestamp,
     ) -> Result<Self, RestoreError> {
         let mut state = Durable::clone(&from.durable);
-        if state.address != config.address {
+        if canonical(&state.address) != canonical(&config.address) {
             return Err(RestoreError::OtherAccount);
         }
+        state.address.clone_from(&config.address);
         peers::bound(&mut state.peers, config.peers_max);
         state.forget_the_future(now);
+        keys::read_what_was_not_read(&mut state, &crypto);
         let view = from.view.0.clone().unwrap_or_else(|| state.membership());
         let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, false);
         muaa.phase_told = Some(muaa.phase());

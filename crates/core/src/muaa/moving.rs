@@ -103,6 +103,7 @@ impl<C: Crypto> Muaa<C> {
         let from = self.state.id;
         self.lay_down_key();
         self.clear_away_key();
+        self.forget_device_key();
         (self.state.device, self.state.id, self.state.incarnation) = (device, id, incarnation);
         self.state.subkey = Subkey::new(self.now);
         self.state.inbox = InboxState::Drawn;

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Class, Code, Crypto, Ended, Event, Fingerprint, Folder, Form, Hash, Ignored, InputError, MuaaId,
     PairingLink, PakeRun, Phase, Secret, SessionId, Side,
+    config::canonical,
     state::{Log, Membership},
     wire::{self, Kind, Update},
 };
@@ -109,7 +110,7 @@ impl<C: Crypto> Muaa<C> {
         let typed = std::str::from_utf8(typed.expose()).map_err(|_| InputError::Mistyped)?.trim();
         if PairingLink::is_meant(typed) {
             let link = PairingLink::parse(typed).map_err(|_| InputError::Mistyped)?;
-            if link.address != self.state.address {
+            if link.address != canonical(&self.state.address) {
                 return Err(InputError::OtherAccount);
             }
             let session = self.offer_of(&link, from)?;

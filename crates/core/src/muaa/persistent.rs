@@ -52,7 +52,7 @@ impl Snapshot {
     /// The versioned encoding. Holds all secrets of the device.
     #[must_use]
     pub fn encode(&self) -> Secret {
-        Secret::new(wire::encode(&(FORMAT, &*self.durable)))
+        wire::encode_secret(&(FORMAT, &*self.durable))
     }
 
     /// Reads what [`Snapshot::encode`] wrote.
@@ -419,7 +419,7 @@ impl Durable {
     ) -> Self {
         Self {
             address: config.address.clone(),
-            name: config.name.clone(),
+            name: config.name.chars().filter(|character| !crate::is_hidden(*character)).collect(),
             life: Life::Discovering,
             id,
             inbox: InboxState::Drawn,

@@ -64,9 +64,18 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn forget_former_subkey(&mut self) {
         let subkey = &mut self.state.subkey;
         if subkey.announced.is_some_and(|at| self.now.since(at) >= self.config.heartbeat) {
-            *subkey = Subkey::new(subkey.made);
+            let made = subkey.made;
+            if let Some(former) = std::mem::replace(subkey, Subkey::new(made)).former {
+                self.crypto.forget(&former);
+            }
             self.changed();
         }
+    }
+
+    /// Another device key is about to take the place of the own one: nothing of that, and of its former subkey, stays in memory.
+    pub(super) fn forget_device_key(&self) {
+        let keys = [&self.state.device.secret].into_iter().chain(&self.state.subkey.former);
+        keys.for_each(|key| self.crypto.forget(key));
     }
 
     pub(super) fn open_sealed(&self, sealed: &[u8]) -> Result<Secret, CryptoError> {

@@ -126,7 +126,7 @@ impl<C: Crypto> Muaa<C> {
         update: &Update,
     ) -> Option<Bytes> {
         let op = self.sign(Kind::Update, group, wire::encode(update));
-        let plain = crate::Secret::new(wire::encode(&op));
+        let plain = wire::encode_secret(&op);
         let seed = self.random.seed();
         self.crypto.seal(certificate, plain.expose(), &seed).ok()
     }

@@ -146,9 +146,10 @@ impl<C: Crypto> Muaa<C> {
     #[must_use]
     pub fn account(&self) -> Account {
         let current = self.view.current.filter(|key| self.state.keys.contains_key(key));
+        let public = current.and_then(|key| self.state.keys.get(&key)).map(|key| key.public.clone());
         Account {
             current,
-            public: current.and_then(|key| self.state.keys.get(&key)).map(|key| key.public.clone()),
+            public: public.filter(|public| !public.is_empty()),
             keys: self.account_keys().collect(),
             destroyed: self.view.keys.destroyed().iter().copied().collect(),
         }

@@ -16,6 +16,9 @@ pub use op::{Content, Seen, SignedOp};
 pub use update::{KeyMaterial, Update};
 
 use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
+
+use crate::Secret;
 
 /// Room for most of what is encoded, so that it is not moved while it grows.
 const USUAL_SIZE: usize = 512;
@@ -25,6 +28,38 @@ pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     let mut octets = Vec::with_capacity(USUAL_SIZE);
     let written = minicbor::encode(value, &mut octets);
     if written.is_ok() { octets } else { Vec::new() }
+}
+
+/// Encodes a value that holds secrets: no copy of them stays behind while the buffer grows.
+pub(crate) fn encode_secret<T: Encode<()>>(value: &T) -> Secret {
+    let mut octets = Growing(Zeroizing::new(Vec::with_capacity(USUAL_SIZE)));
+    let written = minicbor::encode(value, &mut octets);
+    if written.is_ok() { Secret::new(std::mem::take(&mut *octets.0)) } else { Secret::default() }
+}
+
+/// A buffer that is wiped when another one takes its place.
+struct Growing(Zeroizing<Vec<u8>>);
+
+impl Growing {
+    /// Makes room for so many octets; gives the former buffer if there was none, to be wiped.
+    fn make_room(&mut self, octets: usize) -> Option<Zeroizing<Vec<u8>>> {
+        let needed = self.0.len().saturating_add(octets);
+        (needed > self.0.capacity()).then(|| {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.saturating_mul(2)));
+            larger.extend_from_slice(&self.0);
+            std::mem::replace(&mut self.0, larger)
+        })
+    }
+}
+
+impl minicbor::encode::Write for Growing {
+    type Error = std::convert::Infallible;
+
+    fn write_all(&mut self, octets: &[u8]) -> Result<(), Self::Error> {
+        drop(self.make_room(octets.len()));
+        self.0.extend_from_slice(octets);
+        Ok(())
+    }
 }
 
 /// Decodes a value that fills `octets` and stands there in its canonical form.
@@ -92,6 +127,25 @@ mod tests {
             if let Some(update) = decode::<Update>(&octets) {
                 prop_assert_eq!(encode(&update), octets);
             }
+        }
+    }
+
+    /// Where it would have to move, another one takes its place, and what is replaced is of a type that wipes itself.
+    #[test]
+    fn a_buffer_of_secrets_does_not_move_while_it_grows() {
+        let mut buffer = Growing(Zeroizing::new(Vec::with_capacity(4)));
+        let mut replaced = 0;
+        for octets in [&[7; 3][..], &[7; 1], &[7; 1], &[7; 100], &[7; 7]] {
+            let former = buffer.make_room(octets.len());
+            replaced += usize::from(former.is_some());
+            let place = (buffer.0.as_ptr(), buffer.0.capacity());
+            minicbor::encode::Write::write_all(&mut buffer, octets).unwrap();
+            assert_eq!(place, (buffer.0.as_ptr(), buffer.0.capacity()));
+        }
+        assert_eq!((buffer.0.as_slice(), replaced), (&[7; 112][..], 2));
+        for length in [0, 505, 512, 5000] {
+            let value = (1_u32, "x".repeat(length));
+            assert_eq!(encode_secret(&value).expose(), encode(&value));
         }
     }
 

@@ -64,6 +64,21 @@ impl<C: Crypto> World<C> {
         panic!("a storm");
     }
 
+    /// Time passes; all that is due until then happens.
+    pub(crate) fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.settle();
+        while let Some((at, _)) = self.programs.iter().filter_map(|p| p.muaa.poll_timeout()).min() {
+            if at > end {
+                break;
+            }
+            self.now = at.max(self.now);
+            self.programs.iter_mut().for_each(|program| program.muaa.handle_timeout(self.now));
+            self.settle();
+        }
+        self.now = self.now.max(end);
+    }
+
     fn turn(&mut self, at: usize) -> bool {
         let program = &mut self.programs[at];
         let mut moved = false;
