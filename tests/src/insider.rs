@@ -1,10 +1,12 @@
 //! What a device could say that runs another version of the program, or none: its keys are read from its saved state.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use minicbor::Decoder;
 use sma_core::{
     Class, Crypto, Envelope, Fingerprint, MuaaId, Secret, Timestamp, Token,
-    state::Log,
+    state::{Log, Register},
     wire::{self, KeyMaterial, SignedOp, Update},
 };
 use sma_sim::{lab::Machine, symbolic::Symbolic};
@@ -31,6 +33,10 @@ pub struct Said {
     pub ops: Vec<SignedOp>,
     /// Secret keys of the account.
     pub keys: Vec<Secret>,
+    /// Settings by name.
+    pub settings: BTreeMap<String, Register>,
+    /// What it tells of peers, in the octets of `sma-autocrypt`.
+    pub peers: Option<Bytes>,
 }
 
 impl Insider {
@@ -76,6 +82,12 @@ impl Insider {
         }))
     }
 
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> MuaaId {
+        self.id
+    }
+
     /// Signs an operation of its group's log.
     pub fn op(&mut self, kind: u16, body: Vec<u8>) -> SignedOp {
         let heads = self.log.heads();
@@ -118,10 +130,10 @@ impl Insider {
             ask: false,
             ops: said.ops,
             keys: said.keys.into_iter().map(|secret| KeyMaterial { secret }).collect(),
-            settings: Default::default(),
+            settings: said.settings,
             merged: None,
             to: to.key,
-            peers: None,
+            peers: said.peers.map(|octets| octets.to_vec().into()),
         };
         let op = self.sign(wire::Kind::Update.number(), wire::encode(&update), None, None);
         let body = CRYPTO.seal(&to.certificate, &wire::encode(&op), &[2; 32]).unwrap_or_default();

@@ -47,7 +47,7 @@ fn current(stage: &Stage, at: usize) -> Secret {
 fn tell(stage: &mut Stage, from: &mut Insider, to: usize, keys: Vec<Secret>) {
     // Above everything that was said since.
     (0..100).for_each(|_| drop(from.op(99, Vec::new())));
-    say(stage, from, to, Said { ops: Vec::new(), keys });
+    say(stage, from, to, Said { keys, ..Said::default() });
 }
 
 fn say(stage: &mut Stage, from: &mut Insider, to: usize, said: Said) {
@@ -165,7 +165,7 @@ fn a_current_key_that_nobody_holds_any_more_is_replaced() {
     let notice =
         KeyNotice { fingerprint, epoch: 9, created: stage.lab.now, generation: 0, version: Hash([7; 32]) };
     let ops = vec![gone.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
-    say(&mut stage, &mut gone, one, Said { ops, keys: Vec::new() });
+    say(&mut stage, &mut gone, one, Said { ops, ..Said::default() });
     stage.advance(Duration::from_secs(10 * 86_400));
     assert_eq!(muaa(&stage, two).account().current, None, "it may still come");
     stage.advance(Duration::from_secs(8 * 86_400));
@@ -185,7 +185,7 @@ fn invariant_2_a_key_that_the_log_names_and_that_did_not_arrive_is_asked_for() {
     let notice = KeyNotice { fingerprint, epoch: 1, created, generation: 0, version };
     let notice = author.op(wire::Kind::AccountKey.number(), wire::encode(&notice));
     for (to, keys) in [(one, vec![key.secret]), (two, Vec::new())] {
-        say(&mut stage, &mut author, to, Said { ops: vec![notice.clone()], keys });
+        say(&mut stage, &mut author, to, Said { ops: vec![notice.clone()], keys, ..Said::default() });
     }
     let held = |stage: &Stage, at: usize| muaa(stage, at).account_secret(&fingerprint).is_some();
     assert_eq!([one, two].map(|at| held(&stage, at)), [true, false]);

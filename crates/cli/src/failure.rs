@@ -52,6 +52,7 @@ impl From<InputError> for Failure {
             | InputError::NoOffer
             | InputError::WhichOffer
             | InputError::CodesLocked
+            | InputError::Outranked
             | InputError::UpdateNeeded => Self::NeedsPerson(sentence),
             InputError::NoSuchRequest
             | InputError::WrongReply

@@ -168,7 +168,7 @@ impl<C: Crypto> Muaa<C> {
         if state.address != config.address {
             return Err(RestoreError::OtherAccount);
         }
-        peers::bound(&mut state.peers, config.peers_max);
+        peers::bound(&mut state.peers, config.peers_max, now);
         state.forget_the_future(now);
         let view = from.view.0.clone().unwrap_or_else(|| state.membership());
         let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, false);

@@ -10,4 +10,5 @@ pub use keys::{Keys, Named};
 pub(crate) use log::Merge;
 pub use log::{Destruction, Entry, Expiry, Introduction, KeyNotice, LOG_BYTES_MAX, Log, LogBody, Removal};
 pub use members::{Member, Membership};
-pub use settings::{Register, Settings};
+pub(crate) use settings::PREFER_ENCRYPT;
+pub use settings::{Register, Settings, Standing};
