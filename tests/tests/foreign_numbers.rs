@@ -168,6 +168,62 @@ fn two_thousand_mails_of_strangers_do_not_push_out_a_correspondent() {
 }
 
 #[test]
+fn two_thousand_mails_with_any_dates_do_not_push_out_who_was_written_to() {
+    let mut stage = paired(2);
+    let genuine = ago(&stage, 40);
+    read(&mut stage, 0, "bob", genuine, key(GENUINE));
+    let wrote = Command::Wrote { addresses: [address("bob").unwrap()].into(), date: genuine };
+    stage.command(0, wrote).unwrap();
+    for number in 0..2100 {
+        // Nobody has to date spam with the day on which it is sent.
+        let date = ago(&stage, number % 30);
+        let spam = Mail { from: format!("spam{number}"), date, received: stage.lab.now, key: key(6) };
+        stage.command(0, spam.read().unwrap()).unwrap();
+    }
+    assert_eq!(muaa(&stage, 0).peers().len(), 2001);
+    stage.settle();
+    for at in 0..2 {
+        assert_eq!(advice(&stage, at, "bob"), (Recommendation::Encrypt, Some(GENUINE)));
+    }
+    assert_eq!(stage.broken(), None);
+}
+
+#[test]
+fn what_a_removed_device_told_of_a_peer_gives_way_to_an_older_mail() {
+    let mut stage = paired(3);
+    let now = stage.lab.now;
+    read(&mut stage, 2, "bob", now, key(FORGED));
+    assert_eq!(advice(&stage, 1, "bob"), (Recommendation::Encrypt, Some(FORGED)));
+    let id = stage.id(2).unwrap();
+    stage.command(0, Command::Remove { id }).unwrap();
+    stage.settle();
+    assert_eq!(advice(&stage, 1, "bob"), (Recommendation::Encrypt, Some(FORGED)), "there is no other");
+    let genuine = ago(&stage, 3);
+    read(&mut stage, 0, "bob", genuine, key(GENUINE));
+    for at in 0..2 {
+        assert_eq!(advice(&stage, at, "bob"), (Recommendation::Encrypt, Some(GENUINE)));
+    }
+    assert_eq!(stage.broken(), None);
+}
+
+#[test]
+fn what_a_removed_device_set_gives_way_to_what_another_set_before() {
+    let mut stage = paired(3);
+    let mut thief = Insider::of(&stage.lab.machines[2]).unwrap();
+    let removed = thief.id();
+    stage.lab.stop(2);
+    stage.cut.insert(1);
+    stage.command(1, Command::SetPreferEncrypt { mutual: false }).unwrap();
+    say(&mut stage, &mut thief, 0, setting("prefer-encrypt", 1 << 40, removed, "stolen"));
+    stage.command(0, Command::Remove { id: removed }).unwrap();
+    stage.settle();
+    stage.cut.clear();
+    stage.advance(Duration::from_secs(3600));
+    assert_eq!([0, 1].map(|at| muaa(&stage, at).prefers_encrypt()), [false; 2]);
+    assert_eq!(muaa(&stage, 0).digest(), muaa(&stage, 1).digest());
+}
+
+#[test]
 fn a_stolen_device_cannot_poison_a_peer_with_a_date_that_nobody_reaches() {
     let mut stage = paired(3);
     let genuine = ago(&stage, 1);

@@ -48,10 +48,13 @@ impl Layers {
 
     /// Joins what another device knows, all of it or a part. The addresses of which something is known that was not.
     pub fn join(&mut self, delta: &Self, until: Date) -> BTreeSet<Address> {
+        let named = delta.addresses();
         // What counted before may be displaced, or pushed out, by what is ahead.
         let pushes = delta.newest.is_ahead(until) || self.newest.is_crowded(until);
-        let named = delta.addresses();
         let before = if pushes { self.newest.clone() } else { self.newest.only(&named) };
+        if !pushes && !before.is_ahead(until) && self.counting.is_empty() && delta.counting.is_empty() {
+            return self.newest.join(&delta.newest);
+        }
         let mut counts = before.up_to(until);
         counts.join(&self.counting.only(&named));
         counts.join(&delta.newest.up_to(until));

@@ -144,6 +144,32 @@ fn a_deletion_is_dated_by_what_counts() {
 }
 
 #[test]
+fn a_member_deletes_nobody_from_a_date_that_nobody_reaches() {
+    let mut table = Table::new(MAX);
+    table.observe(&mail("bob", NOW, Some(1)), UNTIL);
+    for date in ODD.map(Date).into_iter().filter(|date| *date > UNTIL) {
+        let mut deletion = Peers::new(MAX);
+        deletion.delete(&address("bob"), date);
+        table.join(&deletion.into(), UNTIL);
+        assert_eq!(key(&table, "bob"), Some(1));
+    }
+}
+
+#[test]
+fn gossip_of_a_date_that_nobody_reaches_does_not_take_the_place_of_what_counts() {
+    let gossip = |date, key| Fact { source: Source::Gossip, ..fact("bob", date, key, 1) };
+    let mut table = Table::new(MAX);
+    table.gossip(&[gossip(NOW, 1), gossip(u64::MAX, 2)], UNTIL);
+    let of = |table: &Table| {
+        let addr = address("bob");
+        table.peer(&addr, UNTIL).and_then(|peer| peer.gossip).map(|known| known.key[0])
+    };
+    assert_eq!(of(&table), Some(1));
+    table.gossip(&[gossip(NOW + 1, 3)], UNTIL);
+    assert_eq!(of(&table), Some(3));
+}
+
+#[test]
 fn a_member_that_fills_every_table_with_dates_that_nobody_reaches_pushes_out_nobody() {
     let mut table = Table::new(MAX);
     table.wrote(&BTreeSet::from([address("bob")]), Date(NOW), UNTIL);

@@ -142,7 +142,8 @@ impl<C: Crypto> Muaa<C> {
     /// Joins what a member sent.
     pub(super) fn take_in(&mut self, update: &Update) {
         self.take_ops(&update.ops, &update.keys);
-        let standing = Standing::of(&self.view);
+        let standing =
+            if update.settings.is_empty() { Standing::default() } else { Standing::of(&self.view) };
         let mut news = false;
         for (name, register) in &update.settings {
             // What is known already changes nothing, and what is shared stays so.
