@@ -59,7 +59,7 @@ fn mails() -> io::Result<()> {
     let mut table = Table::new(100);
     for mail in [&mail[..], gpg] {
         let observed = read(mail, Date(NOW.as_secs()), 1).map_err(io::Error::other)?;
-        table.observe(&observed);
+        table.observe(&observed, Date(NOW.as_secs()));
     }
     save("autocrypt", "peers", &table.shared().to_bytes())
 }

@@ -5,7 +5,7 @@ use sma_core::{Class, Command, Crypto, Envelope, Folder, Phase, Timestamp, Token
 
 use crate::{
     choices::Choices,
-    mail::{Key, Mail},
+    mail::{Key, Mail, address},
     store::Kept,
     symbolic::{Symbolic, renewed},
     world::{DAY, HOUR, Happening, World},
@@ -100,7 +100,7 @@ fn set_clock<C: Choices>(world: &mut World<C>) {
     let decade = 3650 * DAY;
     let wrong = world.choices.chance(500_000);
     let off = if wrong { world.choices.below(2 * decade) as i64 - decade as i64 } else { 0 };
-    world.lab.machines[at].clock = off;
+    world.lab.machines[at].set_clock(off);
     world.lab.trace.say(|_| format!("the clock of {} is set {} days ahead", at + 1, off / DAY as i64));
 }
 
@@ -263,7 +263,8 @@ fn receive_mail<C: Choices>(world: &mut World<C>) {
         let at = any_machine(world);
         let received = Timestamp(world.lab.now.0.saturating_add_signed(world.lab.store.clock_offset));
         let peer = PEERS[world.choices.below(PEERS.len() as u64) as usize];
-        let command = match world.choices.below(10) {
+        let command = match world.choices.below(11) {
+            10 => Ok(Command::Wrote { addresses: address(peer).into_iter().collect(), date: received }),
             0 => Ok(Command::DeletePeer { address: format!("{peer}@example.org"), date: received }),
             1 => {
                 let about = PEERS[world.choices.below(PEERS.len() as u64) as usize];

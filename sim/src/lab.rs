@@ -52,6 +52,7 @@ pub struct Machine {
     pub watching: BTreeSet<Folder>,
     /// How far its clock is off, in milliseconds.
     pub clock: i64,
+    misled: bool,
     /// The code or the link on its screen.
     pub shown: Option<Shown>,
     first_id: Option<MuaaId>,
@@ -61,6 +62,18 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Its clock goes wrong, or is put right.
+    pub fn set_clock(&mut self, off: i64) {
+        self.misled |= self.is_misled();
+        self.clock = off;
+    }
+
+    /// Whether its clock is, or was at some time, off by a day or more.
+    #[must_use]
+    pub const fn is_misled(&self) -> bool {
+        self.misled || self.clock.unsigned_abs() >= 86_400_000
+    }
+
     /// What its clock says.
     #[must_use]
     pub fn local(&self, now: Timestamp) -> Timestamp {
@@ -141,6 +154,7 @@ impl Lab {
             outstanding: BTreeMap::new(),
             watching: BTreeSet::new(),
             clock: 0,
+            misled: false,
             shown: None,
             first_id,
             seed,
@@ -155,6 +169,7 @@ impl Lab {
         let (config, durable) = (self.machines[of].config.clone(), self.machines[of].durable.clone());
         let at = self.add(&name, config, None, seed);
         self.machines[at].durable = durable;
+        self.machines[at].misled = self.machines[of].is_misled();
         self.truth.copied = true;
         at
     }

@@ -148,7 +148,8 @@ impl<C: Choices> World<C> {
             let at = self.lab.add(&name, config, Some(id), seed);
             if self.choices.chance(self.faults.clock) {
                 let decade = 3650 * DAY;
-                self.lab.machines[at].clock = self.choices.below(2 * decade) as i64 - decade as i64;
+                let off = self.choices.below(2 * decade) as i64 - decade as i64;
+                self.lab.machines[at].set_clock(off);
             }
             let begins =
                 if self.choices.chance(500_000) { self.choices.below(self.setup.days * DAY / 2) } else { 0 };

@@ -1,10 +1,12 @@
 //! What a device could say that runs another version of the program, or none: its keys are read from its saved state.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use minicbor::Decoder;
 use sma_core::{
     Class, Crypto, Envelope, Fingerprint, Hash, MuaaId, Secret, Timestamp, Token,
-    state::{Introduction, Log},
+    state::{Introduction, Log, Register},
     wire::{self, KeyMaterial, SignedOp, Update},
 };
 use sma_sim::{lab::Machine, symbolic::Symbolic};
@@ -31,6 +33,10 @@ pub struct Said {
     pub ops: Vec<SignedOp>,
     /// Secret keys of the account.
     pub keys: Vec<Secret>,
+    /// Settings by name.
+    pub settings: BTreeMap<String, Register>,
+    /// What it tells of peers, in the octets of `sma-autocrypt`.
+    pub peers: Option<Bytes>,
 }
 
 impl Insider {
@@ -74,6 +80,12 @@ impl Insider {
             sequence,
             log,
         }))
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> MuaaId {
+        self.id
     }
 
     /// Signs an operation of its group's log.
@@ -123,8 +135,14 @@ impl Insider {
 
     /// An update for another one's inbox.
     pub fn update(&mut self, to: &Self, said: Said) -> Envelope {
-        let keys = said.keys.into_iter().map(|secret| KeyMaterial { secret }).collect();
-        self.send(to, None, Update { ops: said.ops, keys, ..Update::new(to.key) })
+        let update = Update {
+            ops: said.ops,
+            keys: said.keys.into_iter().map(|secret| KeyMaterial { secret }).collect(),
+            settings: said.settings,
+            peers: said.peers.map(|octets| octets.to_vec().into()),
+            ..Update::new(to.key)
+        };
+        self.send(to, None, update)
     }
 
     /// An update that says anything, in the name of its own group or of another.
@@ -139,12 +157,6 @@ impl Insider {
     #[must_use]
     pub fn key(&self) -> Fingerprint {
         self.key
-    }
-
-    /// Its id.
-    #[must_use]
-    pub fn id(&self) -> MuaaId {
-        self.id
     }
 
     /// Its group's log, as far as it knows it.

@@ -47,7 +47,7 @@ fn current(stage: &Stage, at: usize) -> Secret {
 fn tell(stage: &mut Stage, from: &mut Insider, to: usize, keys: Vec<Secret>) {
     // Above everything that was said since.
     (0..100).for_each(|_| drop(from.op(99, Vec::new())));
-    say(stage, from, to, Said { ops: Vec::new(), keys });
+    say(stage, from, to, Said { keys, ..Said::default() });
 }
 
 fn say(stage: &mut Stage, from: &mut Insider, to: usize, said: Said) {
@@ -166,7 +166,7 @@ fn a_current_key_that_nobody_holds_any_more_is_replaced() {
     let notice =
         KeyNotice { fingerprint, epoch: 2, created: stage.lab.now, generation: 0, version: Hash([7; 32]) };
     let ops = vec![gone.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
-    say(&mut stage, &mut gone, one, Said { ops, keys: Vec::new() });
+    say(&mut stage, &mut gone, one, Said { ops, ..Said::default() });
     stage.advance(Duration::from_secs(10 * 86_400));
     assert_eq!(muaa(&stage, two).account().current, None, "it may still come");
     stage.advance(Duration::from_secs(8 * 86_400));
@@ -200,7 +200,7 @@ fn a_key_that_cannot_be_read_is_held_passed_on_and_not_replaced() {
     };
     let (notice, renewal) = (named(0, &first), named(1, &second));
     let keys = vec![unreadable("octets that nobody named"), first.clone()];
-    say(&mut stage, &mut later, one, Said { ops: vec![notice], keys });
+    say(&mut stage, &mut later, one, Said { ops: vec![notice], keys, ..Said::default() });
     assert_eq!(held(&stage, one, &fingerprint), Some(&first));
     stage.advance(Duration::from_secs(13 * 86_400));
     for at in [one, two] {
@@ -212,7 +212,7 @@ fn a_key_that_cannot_be_read_is_held_passed_on_and_not_replaced() {
     assert!([one, two].iter().all(|at| muaa(&stage, *at).account().current == Some(fingerprint)));
     assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
 
-    say(&mut stage, &mut later, two, Said { ops: vec![renewal], keys: vec![second.clone(), first] });
+    say(&mut stage, &mut later, two, Said { ops: vec![renewal], keys: vec![second.clone(), first], ..Said::default() });
     stage.advance(Duration::from_secs(13 * 86_400));
     assert!([one, two].iter().all(|at| held(&stage, *at, &fingerprint) == Some(&second)), "renewed");
 
@@ -236,7 +236,7 @@ fn a_key_that_cannot_be_read_and_is_too_large_is_not_held() {
         let version = Symbolic.hash("autocrypt-sma-key-v1", &[secret.expose()]);
         let notice = KeyNotice { fingerprint, epoch, created: stage.lab.now, generation: 0, version };
         let ops = vec![later.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
-        say(&mut stage, &mut later, one, Said { ops, keys: vec![secret] });
+        say(&mut stage, &mut later, one, Said { ops, keys: vec![secret], ..Said::default() });
         assert_eq!(held(&stage, one, &fingerprint).is_some(), epoch == 9);
     }
 }
@@ -253,7 +253,7 @@ fn invariant_2_a_key_that_the_log_names_and_that_did_not_arrive_is_asked_for() {
     let notice = KeyNotice { fingerprint, epoch: 2, created, generation: 0, version };
     let notice = author.op(wire::Kind::AccountKey.number(), wire::encode(&notice));
     for (to, keys) in [(one, vec![key.secret]), (two, Vec::new())] {
-        say(&mut stage, &mut author, to, Said { ops: vec![notice.clone()], keys });
+        say(&mut stage, &mut author, to, Said { ops: vec![notice.clone()], keys, ..Said::default() });
     }
     let held = |stage: &Stage, at: usize| muaa(stage, at).account_secret(&fingerprint).is_some();
     assert_eq!([one, two].map(|at| held(&stage, at)), [true, false]);

@@ -329,7 +329,7 @@ fn a_clock_that_is_put_right_holds_up_nothing_and_breaks_nothing() {
     let (mut stage, member, newcomer) = two();
     assert!(stage.pair(member, newcomer));
     for ahead in [decade.as_millis() as i64, 0, -(decade.as_millis() as i64), 0] {
-        stage.lab.machines[member].clock = ahead;
+        stage.lab.machines[member].set_clock(ahead);
         stage.lab.wake(member);
         let muaa = stage.lab.machines[member].muaa.as_ref().unwrap();
         let (at, why) = muaa.poll_timeout().unwrap();

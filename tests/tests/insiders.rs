@@ -56,7 +56,7 @@ fn file(stage: &mut Stage, from: &mut Insider, to: &Insider, group: Option<sma_c
 
 fn say(stage: &mut Stage, from: &mut Insider, at: usize, ops: Vec<SignedOp>) {
     let to = insider(stage, at);
-    let envelope = from.update(&to, Said { ops, keys: Vec::new() });
+    let envelope = from.update(&to, Said { ops, ..Said::default() });
     stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(envelope), true, stage.lab.now);
     stage.lab.notice(at, Folder::Inbox(to.id()));
     stage.settle();

@@ -1,6 +1,6 @@
 //! What was observed, and which of two observations counts.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeSet};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -80,14 +80,16 @@ pub enum Entry {
     Known(Known),
     /// Somebody deleted the peer: nothing of this date or before counts.
     Deleted(Date),
+    /// A key that a device told which was forced out since: it stays until there is anything else.
+    Orphan(Known),
 }
 
 impl Entry {
-    /// The date by which it outweighs older entries.
+    /// The date of the mail, or that of the deletion.
     #[must_use]
     pub const fn date(&self) -> Date {
         match self {
-            Self::Known(known) => known.date,
+            Self::Known(known) | Self::Orphan(known) => known.date,
             Self::Deleted(date) => *date,
         }
     }
@@ -96,20 +98,30 @@ impl Entry {
     #[must_use]
     pub const fn known(&self) -> Option<&Known> {
         match self {
-            Self::Known(known) => Some(known),
+            Self::Known(known) | Self::Orphan(known) => Some(known),
             Self::Deleted(_) => None,
+        }
+    }
+
+    /// As it ranks when these devices were forced out.
+    pub(crate) fn without(self, out: &BTreeSet<u64>) -> Self {
+        match self {
+            Self::Known(known) if out.contains(&known.reporter) => Self::Orphan(known),
+            other @ (Self::Known(_) | Self::Deleted(_) | Self::Orphan(_)) => other,
         }
     }
 }
 
 impl Ord for Entry {
-    /// By date; of the same date a deletion is greater.
+    /// Orphans below everything; then by date; of the same date a deletion is greater.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.date().cmp(&other.date()).then_with(|| match (self, other) {
-            (Self::Known(one), Self::Known(two)) => one.cmp(two),
-            (Self::Known(_), Self::Deleted(_)) => Ordering::Less,
-            (Self::Deleted(_), Self::Known(_)) => Ordering::Greater,
-            (Self::Deleted(_), Self::Deleted(_)) => Ordering::Equal,
+        let stands = |entry: &Self| !matches!(entry, Self::Orphan(_));
+        let by_date = || self.date().cmp(&other.date());
+        stands(self).cmp(&stands(other)).then_with(by_date).then_with(|| {
+            match (self.known(), other.known()) {
+                (Some(one), Some(two)) => one.cmp(two),
+                (one, two) => two.is_some().cmp(&one.is_some()),
+            }
         })
     }
 }

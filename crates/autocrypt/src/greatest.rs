@@ -2,7 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Address;
+use crate::{Address, Date, Entry};
+
+/// What has a date, after which it counts.
+pub(crate) trait Dated: Ord + Clone {
+    fn date(&self) -> Date;
+}
+
+impl Dated for Date {
+    fn date(&self) -> Date {
+        *self
+    }
+}
+
+impl Dated for Entry {
+    fn date(&self) -> Date {
+        self.date()
+    }
+}
 
 /// For each address the greatest value that was joined; of all addresses only the `max` greatest, by (value, address).
 ///
@@ -14,7 +31,7 @@ pub(crate) struct Greatest<V> {
     entries: BTreeMap<Address, V>,
 }
 
-impl<V: Ord + Clone> Greatest<V> {
+impl<V: Dated> Greatest<V> {
     pub(crate) const fn new(max: usize) -> Self {
         Self { max, entries: BTreeMap::new() }
     }
@@ -56,11 +73,43 @@ impl<V: Ord + Clone> Greatest<V> {
         Self { max: self.max, entries: kept.collect() }
     }
 
-    /// Removes a value that is no greater than `limit`, or any if there is no limit.
-    pub(crate) fn remove_up_to(&mut self, addr: &Address, limit: Option<&V>) {
-        if limit.is_none_or(|limit| self.entries.get(addr).is_some_and(|value| value <= limit)) {
+    /// The values that are dated no later than this.
+    pub(crate) fn up_to(&self, until: Date) -> Self {
+        let mut counting = self.clone();
+        counting.entries.retain(|_, value| value.date() <= until);
+        counting
+    }
+
+    /// Whether a value is dated later than this.
+    pub(crate) fn is_ahead(&self, until: Date) -> bool {
+        self.entries.values().any(|value| value.date() > until)
+    }
+
+    /// Whether values that are dated later than this may push out others.
+    pub(crate) fn is_crowded(&self, until: Date) -> bool {
+        self.entries.len() >= self.max && self.is_ahead(until)
+    }
+
+    /// Keeps what counts where `newest`, which holds all that is greater, has nothing that does.
+    pub(crate) fn settle(&mut self, newest: &Self, until: Date) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let crowded = newest.is_crowded(until);
+        let stands_in = |addr: &Address| newest.get(addr).map_or(crowded, |value| value.date() > until);
+        self.entries.retain(|addr, value| value.date() <= until && stands_in(addr));
+    }
+
+    /// Removes the value of an address, unless it is one of these.
+    pub(crate) fn forget(&mut self, addr: &Address, unless: impl Fn(&V) -> bool) {
+        if self.entries.get(addr).is_some_and(|value| !unless(value)) {
             self.entries.remove(addr);
         }
+    }
+
+    /// Puts another value in the place of each.
+    pub(crate) fn change(&mut self, change: impl Fn(V) -> V) {
+        self.entries.values_mut().for_each(|value| *value = change(value.clone()));
     }
 
     fn raise_unbounded(&mut self, addr: &Address, value: V) -> bool {

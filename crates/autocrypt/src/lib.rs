@@ -5,22 +5,25 @@ mod date;
 mod fact;
 mod greatest;
 mod header;
+mod layers;
 #[cfg(feature = "mail")]
 mod message;
 mod observed;
 mod peers;
 mod recommend;
 mod table;
+mod tables;
 mod wire;
 
 pub use address::Address;
 pub use date::Date;
 pub use fact::{Entry, Fact, Known};
 pub use header::{Header, HeaderError, Preference, Source};
+pub use layers::{Layers, Peer};
 #[cfg(feature = "mail")]
 pub use message::{read, read_gossip};
 pub use observed::{Observed, Untold};
-pub use peers::{Peer, Peers};
+pub use peers::Peers;
 pub use recommend::{Advice, Draft, Recommendation, aggregate};
 pub use table::Table;
 pub use wire::Malformed;
@@ -33,3 +36,7 @@ pub const KEY_BYTES_MAX: usize = 10 * 1024;
 
 /// The largest header that is read or written, in octets, with its name and folding (Level 1).
 pub const HEADER_BYTES_MAX: usize = 10 * 1024;
+
+/// Of how many addresses that nobody wrote to a key is learnt from the mails of one day. With tables of 2000 addresses, whoever wrote
+/// within the last twenty days is known, however much spam came since.
+pub const NEW_PER_DAY: usize = 100;

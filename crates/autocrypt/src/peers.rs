@@ -1,30 +1,20 @@
-//! The state of all peers that the devices of an account share.
+//! What is known of peers, whatever the time is.
 
 use std::collections::BTreeSet;
 
-use crate::{Address, Date, Entry, Fact, KEY_BYTES_MAX, Known, Source, greatest::Greatest};
+use crate::{Address, Date, Entry, Fact, KEY_BYTES_MAX, Source, greatest::Greatest, tables::Tables};
 
-/// What the devices of one account know of their peers together: a join-semilattice, and its own delta.
+/// What is known of peers, whatever the time is: a join-semilattice, and its own delta.
 ///
-/// Three bounded tables of at most `peers_max` addresses each: the greatest entry from `Autocrypt` headers, the greatest
-/// from gossip, and the dates of `last_seen` that had to be told. When a table is full its oldest entry makes room.
-/// Devices that share a state must use the same bound.
+/// For peers whom the account wrote to, its *correspondents*, and apart from them for all *others*, three bounded tables of at most
+/// `peers_max` addresses each: the greatest entry from `Autocrypt` headers, the greatest from gossip, and the dates of `last_seen`
+/// that had to be told. A seventh has the correspondents. When a table is full its least entry makes room, so whatever
+/// others send never pushes out a correspondent. Devices that share a state must use the same bound.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Peers {
-    pub(crate) headers: Greatest<Entry>,
-    pub(crate) gossip: Greatest<Entry>,
-    pub(crate) seen: Greatest<Date>,
-}
-
-/// One peer as a device sees it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Peer<'a> {
-    /// From the greatest `Autocrypt` header: Level 1's `autocrypt_timestamp`, `public_key` and `prefer_encrypt`.
-    pub header: Option<&'a Known>,
-    /// From the greatest gossip: Level 1's `gossip_timestamp` and `gossip_key`.
-    pub gossip: Option<&'a Known>,
-    /// The date of the newest mail, as far as it is known: Level 1's `last_seen`.
-    pub last_seen: Date,
+    pub(crate) others: Tables,
+    pub(crate) correspondents: Tables,
+    pub(crate) written: Greatest<Date>,
 }
 
 impl Peers {
@@ -32,47 +22,60 @@ impl Peers {
     #[must_use]
     pub const fn new(peers_max: usize) -> Self {
         Self {
-            headers: Greatest::new(peers_max),
-            gossip: Greatest::new(peers_max),
-            seen: Greatest::new(peers_max),
+            others: Tables::new(peers_max),
+            correspondents: Tables::new(peers_max),
+            written: Greatest::new(peers_max),
         }
     }
 
     /// The bound of each table, in addresses.
     #[must_use]
     pub const fn peers_max(&self) -> usize {
-        self.headers.max()
+        self.written.max()
     }
 
     /// Adds an observation; whether anything is different now. A key that is empty or above [`KEY_BYTES_MAX`] octets
     /// has no effect.
     pub fn observe(&mut self, fact: &Fact) -> bool {
         let bounded = (1..=KEY_BYTES_MAX).contains(&fact.entry.key.len());
-        bounded && self.table(fact.source).raise(&fact.addr, Entry::Known(fact.entry.clone()))
+        let entry = Entry::Known(fact.entry.clone());
+        bounded && self.tables_for(&fact.addr).of_mut(fact.source).raise(&fact.addr, entry)
     }
 
     /// Adds that somebody saw a mail of this date from a peer; whether anything is different now.
     pub fn saw(&mut self, addr: &Address, date: Date) -> bool {
-        self.seen.raise(addr, date)
+        self.tables_for(addr).seen.raise(addr, date)
     }
 
-    /// Forgets a peer, its keys included, as of `date` or of the newest date known of it, whichever is later. A header of
-    /// a later date brings the peer back, so `date` should be the store's newest date, not that of a clock that may be
-    /// years ahead. Returns the date that the deletion got.
-    pub fn delete(&mut self, addr: &Address, date: Date) -> Date {
-        let known = [self.headers.get(addr), self.gossip.get(addr)].into_iter().flatten().map(Entry::date);
-        let date = known.chain(self.seen.get(addr).copied()).fold(date, Date::max);
-        self.headers.raise(addr, Entry::Deleted(date));
-        self.gossip.raise(addr, Entry::Deleted(date));
-        date
+    /// Adds that the account wrote to this address, in the thirty days around this date; whether anything is different now. What is
+    /// known of it is kept among the correspondents from now on.
+    pub fn wrote(&mut self, addr: &Address, date: Date) -> bool {
+        let written = self.written.raise(addr, date.month());
+        let promoted = self.promoted(addr);
+        !self.join(&promoted).is_empty() || written
+    }
+
+    /// Forgets a peer, its keys included, as of `date`. A header of a later date brings the peer back.
+    pub fn delete(&mut self, addr: &Address, date: Date) {
+        let correspondents = self.is_correspondent(addr).then_some(&mut self.correspondents);
+        for tables in correspondents.into_iter().chain([&mut self.others]) {
+            tables.headers.raise(addr, Entry::Deleted(date));
+            tables.gossip.raise(addr, Entry::Deleted(date));
+        }
+    }
+
+    /// Whether the account wrote to this address.
+    #[must_use]
+    pub fn is_correspondent(&self, addr: &Address) -> bool {
+        self.written.get(addr).is_some()
     }
 
     /// Joins what another device knows, all of it or a part. Associative, commutative and idempotent. The addresses
     /// of which something newer is known than before; one that a full table dropped is not named.
     pub fn join(&mut self, other: &Self) -> BTreeSet<Address> {
-        let mut changed = self.headers.join(&other.headers);
-        changed.append(&mut self.gossip.join(&other.gossip));
-        changed.append(&mut self.seen.join(&other.seen));
+        let mut changed = self.others.join(&other.others);
+        changed.append(&mut self.correspondents.join(&other.correspondents));
+        changed.append(&mut self.written.join(&other.written));
         changed
     }
 
@@ -80,44 +83,75 @@ impl Peers {
     #[must_use]
     pub fn only(&self, addresses: &BTreeSet<Address>) -> Self {
         Self {
-            headers: self.headers.only(addresses),
-            gossip: self.gossip.only(addresses),
-            seen: self.seen.only(addresses),
+            others: self.others.only(addresses),
+            correspondents: self.correspondents.only(addresses),
+            written: self.written.only(addresses),
         }
     }
 
     /// Whether nothing is known; such a delta need not be sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.headers.entries().is_empty()
-            && self.gossip.entries().is_empty()
-            && self.seen.entries().is_empty()
+        self.others.is_empty() && self.correspondents.is_empty() && self.written.entries().is_empty()
     }
 
     /// Every address of which something is kept, deletions included, in their order.
     #[must_use]
     pub fn addresses(&self) -> BTreeSet<Address> {
-        let keys = self.headers.entries().keys().chain(self.gossip.entries().keys());
-        keys.chain(self.seen.entries().keys()).cloned().collect()
+        let all = self.others.addresses().chain(self.correspondents.addresses());
+        all.chain(self.written.entries().keys()).cloned().collect()
     }
 
-    /// What is known of a peer; `None` if there is no key of it. `last_seen` is what was told, at least the header's date.
+    /// The greatest entry of a peer that is dated no later than this.
     #[must_use]
-    pub fn peer(&self, addr: &Address) -> Option<Peer<'_>> {
-        let header = self.headers.get(addr).and_then(Entry::known);
-        let gossip = self.gossip.get(addr).and_then(Entry::known);
-        if header.is_none() && gossip.is_none() {
-            return None;
-        }
-        let told = self.seen.get(addr).copied().unwrap_or_default();
-        let last_seen = header.map_or(told, |header| header.date.max(told));
-        Some(Peer { header, gossip, last_seen })
+    pub fn entry(&self, addr: &Address, source: Source, until: Date) -> Option<&Entry> {
+        let both = [&self.others, &self.correspondents].map(|tables| tables.of(source).get(addr));
+        both.into_iter().flatten().filter(|entry| entry.date() <= until).max()
     }
 
-    const fn table(&mut self, source: Source) -> &mut Greatest<Entry> {
-        match source {
-            Source::Header => &mut self.headers,
-            Source::Gossip => &mut self.gossip,
+    /// The greatest date of a peer's mails that had to be told and that is no later than this.
+    #[must_use]
+    pub fn seen(&self, addr: &Address, until: Date) -> Option<Date> {
+        let both = [&self.others, &self.correspondents].map(|tables| tables.seen.get(addr));
+        both.into_iter().flatten().copied().filter(|date| *date <= until).max()
+    }
+
+    /// What of an address stands among the others, as it stands among the correspondents.
+    pub(crate) fn promoted(&self, addr: &Address) -> Self {
+        let one = BTreeSet::from([addr.clone()]);
+        Self { correspondents: self.others.only(&one), ..Self::new(self.peers_max()) }
+    }
+
+    pub(crate) fn up_to(&self, until: Date) -> Self {
+        Self {
+            others: self.others.up_to(until),
+            correspondents: self.correspondents.up_to(until),
+            written: self.written.up_to(until),
         }
+    }
+
+    pub(crate) fn is_ahead(&self, until: Date) -> bool {
+        self.others.is_ahead(until) || self.correspondents.is_ahead(until) || self.written.is_ahead(until)
+    }
+
+    pub(crate) fn is_crowded(&self, until: Date) -> bool {
+        self.others.is_crowded(until)
+            || self.correspondents.is_crowded(until)
+            || self.written.is_crowded(until)
+    }
+
+    pub(crate) fn settle(&mut self, newest: &Self, until: Date) {
+        self.others.settle(&newest.others, until);
+        self.correspondents.settle(&newest.correspondents, until);
+        self.written.settle(&newest.written, until);
+    }
+
+    pub(crate) fn distrust(&mut self, out: &BTreeSet<u64>) {
+        self.others.distrust(out);
+        self.correspondents.distrust(out);
+    }
+
+    fn tables_for(&mut self, addr: &Address) -> &mut Tables {
+        if self.is_correspondent(addr) { &mut self.correspondents } else { &mut self.others }
     }
 }

@@ -1,16 +1,22 @@
 //! One device's view: what all devices share, and the dates of mails that only this one needs to know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use bytes::Bytes;
 
 use crate::{
-    Address, Advice, Date, Draft, Entry, Fact, Peer, Peers, Preference, Recommendation, aggregate,
+    Address, Advice, Date, Draft, Entry, Fact, Layers, NEW_PER_DAY, Peer, Preference, Recommendation, Source,
+    aggregate,
+    layers::{entry, read, seen},
     observed::Observed,
 };
 
-/// The state of the peers on one device. [`Table::observe`], [`Table::gossip`], [`Table::delete`] and [`Table::join`] return
-/// what the other devices must be told because of it; an empty delta need not be sent.
+/// The state of the peers on one device. [`Table::observe`], [`Table::gossip`], [`Table::wrote`], [`Table::delete`] and
+/// [`Table::join`] return what the other devices must be told because of it; an empty delta need not be sent. `until` is a day after
+/// this device's time: what is dated later does not count yet, whoever says it (see [`Layers`]).
 ///
 /// Every mail has a new date, and most mails say nothing else that is new. So what this device read is told exactly if it
 /// gives the peer another key, another preference or another answer to whether its header is too old than what is shared
@@ -18,8 +24,10 @@ use crate::{
 /// device would see that read every mail (docs/decisions/0031).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Table {
-    shared: Peers,
-    local: Peers,
+    shared: Layers,
+    local: Layers,
+    /// The numbers of the devices that were forced out.
+    out: BTreeSet<u64>,
 }
 
 /// What of a peer decides a recommendation: key and preference of the header, the gossip's key, whether the header is too old.
@@ -36,51 +44,98 @@ impl Table {
     /// Nothing yet. All devices of an account use the same bound, in addresses.
     #[must_use]
     pub const fn new(peers_max: usize) -> Self {
-        Self { shared: Peers::new(peers_max), local: Peers::new(peers_max) }
+        Self { shared: Layers::new(peers_max), local: Layers::new(peers_max), out: BTreeSet::new() }
     }
 
     /// From what was kept of a former run.
     #[must_use]
-    pub const fn from_parts(shared: Peers, local: Peers) -> Self {
-        Self { shared, local }
+    pub fn from_parts(shared: Layers, local: Layers, out: BTreeSet<u64>) -> Self {
+        let mut table = Self { shared, local, out: BTreeSet::new() };
+        table.distrust(out);
+        table
     }
 
     /// What the devices share; the whole of it is the delta for a device that is new or lost something.
     #[must_use]
-    pub const fn shared(&self) -> &Peers {
+    pub const fn shared(&self) -> &Layers {
         &self.shared
     }
 
     /// What this device alone knows: dates of mails and of headers that say nothing new.
     #[must_use]
-    pub const fn local(&self) -> &Peers {
+    pub const fn local(&self) -> &Layers {
         &self.local
     }
 
+    /// The numbers of the devices that were forced out.
+    #[must_use]
+    pub const fn out(&self) -> &BTreeSet<u64> {
+        &self.out
+    }
+
+    /// These devices were forced out: what they told of peers gives way to anything else that is known or comes to be known.
+    pub fn distrust(&mut self, out: BTreeSet<u64>) {
+        if self.out != out {
+            self.shared.distrust(&out);
+            self.local.distrust(&out);
+            self.out = out;
+        }
+    }
+
     /// Processes a mail that was read.
-    pub fn observe(&mut self, mail: &Observed) -> Peers {
-        self.local.saw(&mail.from, mail.date);
-        self.learn(mail.fact.as_slice(), BTreeSet::from([mail.from.clone()]))
+    pub fn observe(&mut self, mail: &Observed, until: Date) -> Layers {
+        let mut part = self.shared.part_for(&mail.from);
+        part.saw(&mail.from, mail.date);
+        self.local.add(part, until);
+        self.learn(mail.fact.as_slice(), BTreeSet::from([mail.from.clone()]), until)
     }
 
     /// Processes the gossip of a mail.
-    pub fn gossip(&mut self, facts: &[Fact]) -> Peers {
-        self.learn(facts, BTreeSet::new())
+    pub fn gossip(&mut self, facts: &[Fact], until: Date) -> Layers {
+        self.learn(facts, BTreeSet::new(), until)
     }
 
-    /// Forgets a peer as of this date, or of the newest date known of it here (see [`Peers::delete`]).
-    pub fn delete(&mut self, addr: &Address, date: Date) -> Peers {
-        let date = self.local.delete(addr, date);
-        self.shared.delete(addr, date);
-        self.forget_told(addr);
+    /// Whether processing this changes nothing, as if it was processed before.
+    #[must_use]
+    pub fn knows(&self, seen_from: Option<(&Address, Date)>, facts: &[Fact], until: Date) -> bool {
+        let all = [&self.shared, &self.local];
+        let horizon = |date: Date| if date <= until { until } else { Date::LAST };
+        let saw = |(addr, date): (&Address, Date)| seen(&all, addr, horizon(date)) >= Some(date);
+        let is_known = |fact: &Fact| {
+            let known = entry(&all, &fact.addr, fact.source, horizon(fact.entry.date));
+            known.is_some_and(|known| *known >= Entry::Known(fact.entry.clone())) || self.is_too_much(fact)
+        };
+        seen_from.is_none_or(saw) && facts.iter().all(is_known)
+    }
+
+    /// The account wrote to these addresses at this date: whatever others send, what is known of them stays.
+    pub fn wrote(&mut self, addresses: &BTreeSet<Address>, date: Date, until: Date) -> Layers {
+        let mut told = addresses.clone();
+        told.retain(|addr| {
+            let mut part = self.shared.part_for(addr);
+            let news = part.wrote(addr, date) && self.shared.add(part, until);
+            self.tell_of(addr, until) || news
+        });
+        self.shared.only(&told)
+    }
+
+    /// Forgets a peer as of this date, or of the newest date known of it here that counts (see [`Layers::delete`]).
+    pub fn delete(&mut self, addr: &Address, date: Date, until: Date) -> Layers {
+        let known = self.local.newest_date(addr, until).unwrap_or_default();
+        self.shared.delete(addr, date.max(known), until);
+        self.forget_told(addr, until);
         self.shared.only(&BTreeSet::from([addr.clone()]))
     }
 
     /// Joins what another device told. The result is what that made worth telling: what was kept local until it began to
     /// count.
-    pub fn join(&mut self, delta: &Peers) -> Peers {
-        let changed = self.shared.join(delta);
-        self.tell(changed)
+    pub fn join(&mut self, delta: &Layers, until: Date) -> Layers {
+        let mut delta = Cow::Borrowed(delta);
+        if !self.out.is_empty() {
+            delta.to_mut().distrust(&self.out);
+        }
+        let changed = self.shared.join(&delta, until);
+        self.tell(changed, until)
     }
 
     /// The date that the other devices must be told, if any: with this device's dates the peer's header is more than 35
@@ -90,17 +145,21 @@ impl Table {
     /// date. It can become so with each mail and with each change of the shared state; [`Table`]'s other methods ask after
     /// each of them.
     #[must_use]
-    pub fn last_seen_to_tell(&self, addr: &Address) -> Option<Date> {
-        let (ours, shared) = (self.peer(addr)?, self.shared.peer(addr)?);
+    pub fn last_seen_to_tell(&self, addr: &Address, until: Date) -> Option<Date> {
+        let (ours, shared) = (self.peer(addr, until)?, self.shared.peer(addr, until)?);
         let old = |peer: Peer<'_>| peer.header.is_some_and(|header| peer.last_seen.outdates(header.date));
         (old(ours) && !old(shared)).then_some(ours.last_seen)
     }
 
     /// What this device knows of a peer, its own dates included; `None` if there is no key.
     #[must_use]
-    pub fn peer(&self, addr: &Address) -> Option<Peer<'_>> {
+    pub fn peer(&self, addr: &Address, until: Date) -> Option<Peer<'_>> {
+        let all = read(&[&self.shared, &self.local], addr, until)?;
         // What the bound dropped from the shared tables is not known any more, on no device.
-        self.united(addr, |shared, local| shared.and_then(|shared| local.max(Some(shared))))
+        let is_kept = |source| entry(&[&self.shared], addr, source, Date::LAST).is_some();
+        let header = all.header.filter(|_| is_kept(Source::Header));
+        let gossip = all.gossip.filter(|_| is_kept(Source::Gossip));
+        (header.is_some() || gossip.is_some()).then_some(Peer { header, gossip, ..all })
     }
 
     /// The recommendation for a mail to these recipients. `usable` is asked for each key, see [`Peer::preliminary`].
@@ -109,11 +168,12 @@ impl Table {
         &self,
         recipients: impl IntoIterator<Item = &'a Address>,
         draft: Draft,
+        until: Date,
         usable: impl Fn(&[u8]) -> bool,
     ) -> Advice {
         let mut keys = BTreeMap::new();
         let each = recipients.into_iter().map(|addr| {
-            let peer = self.peer(addr);
+            let peer = self.peer(addr, until);
             let (recommendation, key) = peer.map_or((Recommendation::Disable, None), |peer| {
                 let (recommendation, key) = peer.recommend(draft, &usable);
                 (recommendation, key.cloned())
@@ -127,59 +187,74 @@ impl Table {
         Advice { recommendation, keys }
     }
 
-    fn learn(&mut self, facts: &[Fact], mut asked: BTreeSet<Address>) -> Peers {
+    fn learn(&mut self, facts: &[Fact], mut told: BTreeSet<Address>, until: Date) -> Layers {
+        told.retain(|addr| self.tell_of(addr, until));
         for fact in facts {
-            self.local.observe(fact);
-            asked.insert(fact.addr.clone());
+            if self.is_too_much(fact) {
+                continue;
+            }
+            let mut part = self.shared.part_for(&fact.addr);
+            part.observe(fact);
+            self.local.add(part, until);
+            if self.tell_of(&fact.addr, until) {
+                told.insert(fact.addr.clone());
+            }
         }
-        self.tell(asked)
-    }
-
-    /// Shares what the others must know of these peers; what that is.
-    fn tell(&mut self, asked: BTreeSet<Address>) -> Peers {
-        let told = asked.into_iter().filter(|addr| self.tell_of(addr)).collect();
         self.shared.only(&told)
     }
 
-    fn tell_of(&mut self, addr: &Address) -> bool {
-        let mut told = false;
-        if self.is_news(addr) {
-            let headers = self.local.headers.get(addr).cloned();
-            told |= headers.is_some_and(|entry| self.shared.headers.raise(addr, entry));
-            let gossip = self.local.gossip.get(addr).cloned();
-            told |= gossip.is_some_and(|entry| self.shared.gossip.raise(addr, entry));
+    /// Whether this is the key of an address that is not known and that nobody wrote to, of a day that brought many such.
+    fn is_too_much(&self, fact: &Fact) -> bool {
+        let known = entry(&[&self.shared], &fact.addr, fact.source, Date::LAST).is_some();
+        if known || self.shared.is_correspondent(&fact.addr) {
+            return false;
         }
-        if let Some(date) = self.last_seen_to_tell(addr) {
-            told |= self.shared.saw(addr, date);
+        let day = fact.entry.date.day();
+        let others = self.shared.newest().others.of(fact.source).entries();
+        let same_day = others.values().filter(|entry| entry.known().is_some() && entry.date().day() == day);
+        same_day.count() >= NEW_PER_DAY
+    }
+
+    /// Shares what the others must know of these peers; what that is.
+    fn tell(&mut self, asked: BTreeSet<Address>, until: Date) -> Layers {
+        let told = asked.into_iter().filter(|addr| self.tell_of(addr, until)).collect();
+        self.shared.only(&told)
+    }
+
+    /// Asked of what counts now, and of what will count in the end: so that it is told once, whatever the time is on the others.
+    fn tell_of(&mut self, addr: &Address, until: Date) -> bool {
+        self.local.promote(addr, until);
+        let mut told = self.shared.promote(addr, until);
+        if self.is_news(addr, until) || self.is_news(addr, Date::LAST) {
+            let mut news = self.local.only(&BTreeSet::from([addr.clone()]));
+            news.forget_seen();
+            told |= !self.shared.join(&news, until).is_empty();
         }
-        self.forget_told(addr);
+        for horizon in [until, Date::LAST] {
+            if let Some(date) = self.last_seen_to_tell(addr, horizon) {
+                let mut part = self.shared.part_for(addr);
+                part.saw(addr, date);
+                told |= self.shared.add(part, until);
+            }
+        }
+        self.forget_told(addr, until);
         told
     }
 
     /// Whether what is known here of a peer differs from what is shared by more than dates.
-    fn is_news(&self, addr: &Address) -> bool {
-        let all = self.united(addr, Option::max);
-        outcome(all) != outcome(self.shared.peer(addr))
-    }
-
-    fn united<'a>(
-        &'a self,
-        addr: &Address,
-        unite: impl Fn(Option<&'a Entry>, Option<&'a Entry>) -> Option<&'a Entry>,
-    ) -> Option<Peer<'a>> {
-        let (shared, local) = (&self.shared, &self.local);
-        let header = unite(shared.headers.get(addr), local.headers.get(addr)).and_then(Entry::known);
-        let gossip = unite(shared.gossip.get(addr), local.gossip.get(addr)).and_then(Entry::known);
-        if header.is_none() && gossip.is_none() {
-            return None;
-        }
-        let seen = shared.seen.get(addr).max(local.seen.get(addr)).copied().unwrap_or_default();
-        Some(Peer { header, gossip, last_seen: header.map_or(seen, |header| header.date.max(seen)) })
+    fn is_news(&self, addr: &Address, until: Date) -> bool {
+        let all = read(&[&self.shared, &self.local], addr, until);
+        outcome(all) != outcome(self.shared.peer(addr, until))
     }
 
     /// What is shared, and what is too old for a full table, is not kept twice.
-    fn forget_told(&mut self, addr: &Address) {
-        self.local.headers.remove_up_to(addr, self.shared.headers.get(addr));
-        self.local.gossip.remove_up_to(addr, self.shared.gossip.get(addr));
+    fn forget_told(&mut self, addr: &Address, until: Date) {
+        for source in [Source::Header, Source::Gossip] {
+            let of = |until| entry(&[&self.shared], addr, source, until);
+            let (counts, newest) = (of(until), of(Date::LAST));
+            self.local.forget(addr, source, |value| {
+                newest.is_some() && (Some(value) > newest || (value.date() <= until && Some(value) > counts))
+            });
+        }
     }
 }

@@ -1,15 +1,20 @@
 //! The octets of a state or delta, for a snapshot or a message between devices.
 //!
-//! CBOR (RFC 8949) in deterministic form: `[headers, gossip, seen]`. Each of the first two is an array of
-//! `[addr, date]` (a deletion) or `[addr, date, key, mutual, message, reporter]`, `seen` one of `[addr, date]`; each is in
-//! the strict order of the addresses' octets. Dates are seconds since 1970.
+//! CBOR (RFC 8949) in deterministic form. Of [`Peers`] `[headers, gossip, seen, headers, gossip, seen, written]`: the first three of
+//! others, the next of correspondents. Headers and gossip are arrays of `[addr, date]` (a deletion) or
+//! `[addr, date, key, mutual, message, reporter]`, the rest of `[addr, date]`; each is in the strict order of the addresses'
+//! octets. Dates are seconds since 1970. [`Layers`] are `[newest, counting]`, two of the above.
 
 use bytes::Bytes;
 use minicbor::{Decoder, Encoder, decode, encode};
 
-use crate::{Address, Date, Entry, KEY_BYTES_MAX, Known, Peers, Preference, greatest::Greatest};
+use crate::{
+    Address, Date, Entry, KEY_BYTES_MAX, Known, Layers, Peers, Preference,
+    greatest::{Dated, Greatest},
+    tables::Tables,
+};
 
-/// The octets are not what [`Peers::to_bytes`] writes, or there are more addresses than are
+/// The octets are not what [`Peers::to_bytes`] or [`Layers::to_bytes`] writes, or there are more addresses than are
 /// allowed. No effect.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, thiserror::Error)]
 #[error("not the state of peers in its deterministic form and within its bounds")]
@@ -17,16 +22,34 @@ pub struct Malformed;
 
 type Decoded<T> = Result<T, decode::Error>;
 type Encoded = Result<(), encode::Error<std::convert::Infallible>>;
+type Writer<'a> = Encoder<&'a mut Vec<u8>>;
 
 impl Peers {
     /// The octets. The same state has the same octets.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        written(|e| write_peers(e, self))
+    }
+
+    /// Reads the octets. Total, in memory proportional to their number.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn from_bytes(octets: &[u8], peers_max: usize) -> Result<Self, Malformed> {
+        let peers = read_peers(&mut Decoder::new(octets), peers_max).map_err(|_| Malformed)?;
+        // One state has one form: what is written from it must be what was read.
+        if peers.to_bytes() == octets { Ok(peers) } else { Err(Malformed) }
+    }
+}
+
+impl Layers {
+    /// The octets. The same state has the same octets.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
         written(|e| {
-            e.array(3)?;
-            write_table(e, &self.headers, write_entry)?;
-            write_table(e, &self.gossip, write_entry)?;
-            write_table(e, &self.seen, write_date)
+            e.array(2)?;
+            write_peers(e, &self.newest)?;
+            write_peers(e, &self.counting)
         })
     }
 
@@ -37,48 +60,67 @@ impl Peers {
     pub fn from_bytes(octets: &[u8], peers_max: usize) -> Result<Self, Malformed> {
         let mut d = Decoder::new(octets);
         let mut read = || {
-            expect_array(&mut d, 3)?;
-            let headers = read_table(&mut d, peers_max, read_entry)?;
-            let gossip = read_table(&mut d, peers_max, read_entry)?;
-            Decoded::Ok(Self { headers, gossip, seen: read_table(&mut d, peers_max, read_date)? })
+            expect_array(&mut d, 2)?;
+            let newest = read_peers(&mut d, peers_max)?;
+            Decoded::Ok(Self { newest, counting: read_peers(&mut d, peers_max)? })
         };
-        let peers = read().map_err(|_| Malformed)?;
-        // One state has one form: what is written from it must be what was read.
-        if peers.to_bytes() == octets { Ok(peers) } else { Err(Malformed) }
+        let layers = read().map_err(|_| Malformed)?;
+        if layers.to_bytes() == octets { Ok(layers) } else { Err(Malformed) }
     }
 }
 
-fn written(write: impl FnOnce(&mut Encoder<&mut Vec<u8>>) -> Encoded) -> Vec<u8> {
+fn written(write: impl FnOnce(&mut Writer<'_>) -> Encoded) -> Vec<u8> {
     let mut octets = Vec::with_capacity(256);
     // Writing to memory cannot fail: its error type has no value.
     let _ = write(&mut Encoder::new(&mut octets));
     octets
 }
 
-fn write_table<V: Ord + Clone>(
-    e: &mut Encoder<&mut Vec<u8>>,
+fn write_peers(e: &mut Writer<'_>, peers: &Peers) -> Encoded {
+    e.array(7)?;
+    for tables in [&peers.others, &peers.correspondents] {
+        write_table(e, &tables.headers, write_entry)?;
+        write_table(e, &tables.gossip, write_entry)?;
+        write_table(e, &tables.seen, write_date)?;
+    }
+    write_table(e, &peers.written, write_date)
+}
+
+fn write_table<V: Dated>(
+    e: &mut Writer<'_>,
     table: &Greatest<V>,
-    write: impl Fn(&mut Encoder<&mut Vec<u8>>, &Address, &V) -> Encoded,
+    write: impl Fn(&mut Writer<'_>, &Address, &V) -> Encoded,
 ) -> Encoded {
     e.array(table.entries().len() as u64)?;
     table.entries().iter().try_for_each(|(addr, value)| write(e, addr, value))
 }
 
-fn write_entry(e: &mut Encoder<&mut Vec<u8>>, addr: &Address, entry: &Entry) -> Encoded {
+fn write_entry(e: &mut Writer<'_>, addr: &Address, entry: &Entry) -> Encoded {
     match entry {
         Entry::Deleted(date) => write_date(e, addr, date),
-        Entry::Known(known) => {
+        Entry::Known(known) | Entry::Orphan(known) => {
             e.array(6)?.str(addr.as_str())?.u64(known.date.0)?.bytes(&known.key)?;
             e.bool(known.preference == Preference::Mutual)?.bytes(&known.message)?.u64(known.reporter)?.ok()
         }
     }
 }
 
-fn write_date(e: &mut Encoder<&mut Vec<u8>>, addr: &Address, date: &Date) -> Encoded {
+fn write_date(e: &mut Writer<'_>, addr: &Address, date: &Date) -> Encoded {
     e.array(2)?.str(addr.as_str())?.u64(date.0)?.ok()
 }
 
-fn read_table<V: Ord + Clone>(
+fn read_peers(d: &mut Decoder<'_>, peers_max: usize) -> Decoded<Peers> {
+    expect_array(d, 7)?;
+    let mut tables = || {
+        let headers = read_table(d, peers_max, read_entry)?;
+        let gossip = read_table(d, peers_max, read_entry)?;
+        Decoded::Ok(Tables { headers, gossip, seen: read_table(d, peers_max, read_date)? })
+    };
+    let (others, correspondents) = (tables()?, tables()?);
+    Ok(Peers { others, correspondents, written: read_table(d, peers_max, read_date)? })
+}
+
+fn read_table<V: Dated>(
     d: &mut Decoder<'_>,
     peers_max: usize,
     read: impl Fn(&mut Decoder<'_>) -> Decoded<(Address, V)>,

@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sma_autocrypt::{
-    Address, Date, Draft, Fact, KEY_BYTES_MAX, Known, Observed, Peers, Preference, Recommendation, Source,
-    Table,
+    Address, Date, Draft, Entry, Fact, KEY_BYTES_MAX, Known, Layers, Observed, Peers, Preference,
+    Recommendation, Source, Table,
 };
+
+const DAY: u64 = 86_400;
+/// Later than all that happens here.
+const NOW: Date = Date(1_000 * DAY);
 
 fn address(name: &str) -> Address {
     Address::parse(&format!("{name}@example.org")).expect("an address")
@@ -21,7 +25,8 @@ fn fact(name: &str, source: Source, date: u64, key: u8) -> Fact {
 }
 
 fn key(peers: &Peers, name: &str) -> Option<u8> {
-    peers.peer(&address(name)).and_then(|peer| peer.header).map(|known| known.key[0])
+    let entry = peers.entry(&address(name), Source::Header, Date::LAST);
+    entry.and_then(Entry::known).map(|known| known.key[0])
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +34,7 @@ enum Step {
     Observe(Fact),
     Saw(Address, Date),
     Delete(Address, Date),
+    Wrote(Address, Date),
 }
 
 /// Few names, dates and keys, so that ties and full tables are common.
@@ -43,6 +49,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         }),
         2 => (name(), 1..5u64).prop_map(|(name, date)| Step::Saw(address(name), Date(date))),
         1 => (name(), 1..5u64).prop_map(|(name, date)| Step::Delete(address(name), Date(date))),
+        1 => (name(), 1..5u64).prop_map(|(name, date)| Step::Wrote(address(name), Date(date * 30 * DAY))),
     ];
     prop::collection::vec(step, 0..12)
 }
@@ -65,6 +72,9 @@ fn apply(peers: &mut Peers, step: &Step) {
         }
         Step::Delete(addr, date) => {
             peers.delete(addr, *date);
+        }
+        Step::Wrote(addr, date) => {
+            peers.wrote(addr, *date);
         }
     }
 }
@@ -92,7 +102,7 @@ proptest! {
     ) {
         let only_facts = |steps: &[Step]| {
             let mut peers = Peers::new(3);
-            steps.iter().filter(|step| !matches!(step, Step::Delete(..))).for_each(|step| apply(&mut peers, step));
+            steps.iter().filter(|step| !matches!(step, Step::Delete(..) | Step::Wrote(..))).for_each(|step| apply(&mut peers, step));
             peers
         };
         let (first, second) = shuffled.split_at(cut.min(shuffled.len()));
@@ -117,7 +127,7 @@ proptest! {
     fn tables_keep_their_bound(steps in steps()) {
         let mut peers = Peers::new(2);
         steps.iter().for_each(|step| apply(&mut peers, step));
-        prop_assert!(peers.addresses().len() <= 6);
+        prop_assert!(peers.addresses().len() <= 14);
         let read = Peers::from_bytes(&peers.to_bytes(), 2);
         prop_assert_eq!(read, Ok(peers));
     }
@@ -169,8 +179,8 @@ fn gossip_never_touches_what_a_header_said() {
     let mut peers = Peers::new(10);
     peers.observe(&fact("bob", Source::Header, 5, 1));
     peers.observe(&fact("bob", Source::Gossip, 9, 2));
-    let addr = address("bob");
-    let peer = peers.peer(&addr).unwrap();
+    let (peers, addr) = (Layers::from(peers), address("bob"));
+    let peer = peers.peer(&addr, Date::LAST).unwrap();
     assert_eq!(peer.header.unwrap().key[0], 1);
     assert_eq!(peer.gossip.unwrap().key[0], 2);
     assert_eq!(peer.last_seen, Date(5));
@@ -178,30 +188,34 @@ fn gossip_never_touches_what_a_header_said() {
 
 #[test]
 fn a_deleted_peer_comes_back_only_by_a_later_header() {
-    let mut peers = Peers::new(10);
-    peers.observe(&fact("bob", Source::Header, 5, 1));
-    peers.observe(&fact("bob", Source::Gossip, 6, 1));
-    assert_eq!(peers.delete(&address("bob"), Date(3)), Date(6));
-    assert_eq!(peers.peer(&address("bob")), None);
-    assert!(!peers.observe(&fact("bob", Source::Header, 6, 2)));
-    assert_eq!(peers.peer(&address("bob")), None);
-    assert!(peers.observe(&fact("bob", Source::Header, 7, 3)));
-    assert_eq!(key(&peers, "bob"), Some(3));
+    let mut peers = Layers::new(10);
+    let mut told = Peers::new(10);
+    told.observe(&fact("bob", Source::Header, 5, 1));
+    told.observe(&fact("bob", Source::Gossip, 6, 1));
+    peers.join(&told.into(), NOW);
+    assert_eq!(peers.delete(&address("bob"), Date(3), NOW), Date(6));
+    for (date, expected) in [(6, None), (7, Some(3))] {
+        let mut later = Peers::new(10);
+        later.observe(&fact("bob", Source::Header, date, 3));
+        peers.join(&later.into(), NOW);
+        let peer = peers.peer(&address("bob"), NOW);
+        assert_eq!(peer.and_then(|peer| peer.header).map(|known| known.key[0]), expected);
+    }
 }
 
 #[test]
 fn a_deletion_outweighs_every_mail_that_the_device_has_seen() {
     let mut table = table(&[fact("bob", Source::Header, 5, 1)], 9);
-    table.delete(&address("bob"), Date(6));
+    table.delete(&address("bob"), Date(6), NOW);
     let late = |date| Observed {
         from: address("bob"),
         date: Date(date),
         fact: Some(fact("bob", Source::Header, date, 2)),
     };
-    assert!(table.observe(&late(9)).is_empty());
-    assert_eq!(table.peer(&address("bob")), None);
-    assert!(!table.observe(&late(10)).is_empty());
-    assert!(table.peer(&address("bob")).is_some());
+    assert!(table.observe(&late(9), NOW).is_empty());
+    assert_eq!(table.peer(&address("bob"), NOW), None);
+    assert!(!table.observe(&late(10), NOW).is_empty());
+    assert!(table.peer(&address("bob"), NOW).is_some());
 }
 
 #[test]
@@ -298,8 +312,6 @@ fn on_mails_of_different_dates_this_is_level_1_as_written() {
     }
 }
 
-const DAY: u64 = 86_400;
-
 fn table(facts: &[Fact], last_seen: u64) -> Table {
     let mut table = Table::new(10);
     for fact in facts {
@@ -307,20 +319,20 @@ fn table(facts: &[Fact], last_seen: u64) -> Table {
             Source::Header => {
                 let mail =
                     Observed { from: fact.addr.clone(), date: fact.entry.date, fact: Some(fact.clone()) };
-                table.observe(&mail);
+                table.observe(&mail, NOW);
             }
             Source::Gossip => {
-                table.gossip(std::slice::from_ref(fact));
+                table.gossip(std::slice::from_ref(fact), NOW);
             }
         }
-        table.observe(&Observed { from: fact.addr.clone(), date: Date(last_seen), fact: None });
+        table.observe(&Observed { from: fact.addr.clone(), date: Date(last_seen), fact: None }, NOW);
     }
     table
 }
 
 fn recommended(facts: &[Fact], last_seen: u64, own: Preference, reply_to_encrypted: bool) -> Recommendation {
     let draft = Draft { own, reply_to_encrypted };
-    table(facts, last_seen).recommend([&address("bob")], draft, |_| true).recommendation
+    table(facts, last_seen).recommend([&address("bob")], draft, NOW, |_| true).recommendation
 }
 
 #[test]
@@ -355,10 +367,10 @@ fn a_key_that_cannot_be_used_counts_as_not_there() {
     let table = table(&[fact("bob", Source::Header, 0, 2), fact("bob", Source::Gossip, 0, 3)], 0);
     let draft = Draft { own: Preference::Mutual, reply_to_encrypted: false };
     let bob = address("bob");
-    let without = |bad: u8| table.recommend([&bob], draft, |key| key[0] != bad);
+    let without = |bad: u8| table.recommend([&bob], draft, NOW, |key| key[0] != bad);
     assert_eq!((without(9).recommendation, without(9).keys[&bob][0]), (Recommendation::Encrypt, 2));
     assert_eq!((without(2).recommendation, without(2).keys[&bob][0]), (Recommendation::Discourage, 3));
-    let none = table.recommend([&bob], draft, |_| false);
+    let none = table.recommend([&bob], draft, NOW, |_| false);
     assert_eq!((none.recommendation, none.keys.len()), (Recommendation::Disable, 0));
 }
 
@@ -370,7 +382,7 @@ fn several_recipients_get_the_most_careful_recommendation() {
     let draft = Draft { own: Preference::Mutual, reply_to_encrypted: false };
     let to = |names: &[&str]| {
         let recipients: Vec<_> = names.iter().map(|name| address(name)).collect();
-        let advice = table.recommend(&recipients, draft, |_| true);
+        let advice = table.recommend(&recipients, draft, NOW, |_| true);
         (advice.recommendation, advice.keys.len())
     };
     assert_eq!(to(&["m", "m"]), (Recommendation::Encrypt, 1));

@@ -3,12 +3,16 @@
 //! Exhaustive in a small scope: two devices, up to three mails of one peer, every choice of dates, headers and readers
 //! from small sets, every order of reading and of delivering what was told.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use proptest::prelude::*;
-use sma_autocrypt::{Address, Date, Fact, Known, Observed, Peers, Preference, Recommendation, Source, Table};
+use sma_autocrypt::{
+    Address, Date, Fact, Known, Layers, Observed, Peers, Preference, Recommendation, Source, Table,
+};
 
 const PEERS_MAX: usize = 4;
+/// Later than all that happens here.
+const NOW: Date = Date(10_000 * 86_400);
 
 fn bob() -> Address {
     Address::parse("bob@example.org").expect("an address")
@@ -90,7 +94,7 @@ impl World {
         let hears = (0..self.told.len()).map(|at| {
             let mut world = self.clone();
             let (device, octets) = world.told.remove(at);
-            let delta = Peers::from_bytes(&octets, PEERS_MAX).expect("what was written");
+            let delta = Layers::from_bytes(&octets, PEERS_MAX).expect("what was written");
             let answer = hear(&mut world.devices[device], &delta, policy);
             world.tell(1 - device, &answer);
             world
@@ -98,7 +102,7 @@ impl World {
         reads.chain(hears).collect()
     }
 
-    fn tell(&mut self, device: usize, delta: &Peers) {
+    fn tell(&mut self, device: usize, delta: &Layers) {
         if !delta.is_empty() {
             self.told.push((device, delta.to_bytes()));
             self.told.sort();
@@ -106,33 +110,41 @@ impl World {
     }
 }
 
-fn read(device: &mut Table, mail: &Observed, policy: Policy) -> Peers {
+fn read(device: &mut Table, mail: &Observed, policy: Policy) -> Layers {
     if policy == Policy::OnEveryChange {
-        return device.observe(mail);
+        return device.observe(mail, NOW);
     }
     let (mut shared, mut local) = (device.shared().clone(), device.local().clone());
-    local.saw(&bob(), mail.date);
-    let mut news = mail.fact.as_ref().is_some_and(|fact| shared.observe(fact));
-    *device = Table::from_parts(shared.clone(), local.clone());
-    if let Some(date) = device.last_seen_to_tell(&bob()).filter(|_| policy == Policy::OnMailAlone) {
-        news |= shared.saw(&bob(), date);
-        *device = Table::from_parts(shared, local);
+    let one = |change: &dyn Fn(&mut Peers) -> bool| {
+        let mut one = Peers::new(PEERS_MAX);
+        change(&mut one);
+        Layers::from(one)
+    };
+    local.join(&one(&|peers| peers.saw(&bob(), mail.date)), NOW);
+    let mut news = mail.fact.as_ref().is_some_and(|fact| {
+        let told = one(&|peers| peers.observe(fact));
+        !shared.join(&told, NOW).is_empty()
+    });
+    *device = Table::from_parts(shared.clone(), local.clone(), BTreeSet::new());
+    if let Some(date) = device.last_seen_to_tell(&bob(), NOW).filter(|_| policy == Policy::OnMailAlone) {
+        news |= !shared.join(&one(&|peers| peers.saw(&bob(), date)), NOW).is_empty();
+        *device = Table::from_parts(shared, local, BTreeSet::new());
     }
-    if news { device.shared().clone() } else { Peers::new(PEERS_MAX) }
+    if news { device.shared().clone() } else { Layers::new(PEERS_MAX) }
 }
 
-fn hear(device: &mut Table, delta: &Peers, policy: Policy) -> Peers {
+fn hear(device: &mut Table, delta: &Layers, policy: Policy) -> Layers {
     if policy == Policy::OnEveryChange {
-        return device.join(delta);
+        return device.join(delta, NOW);
     }
     let mut shared = device.shared().clone();
-    shared.join(delta);
-    *device = Table::from_parts(shared, device.local().clone());
-    Peers::new(PEERS_MAX)
+    shared.join(delta, NOW);
+    *device = Table::from_parts(shared, device.local().clone(), BTreeSet::new());
+    Layers::new(PEERS_MAX)
 }
 
 fn recommendation(device: &Table) -> (Recommendation, Option<u8>) {
-    device.peer(&bob()).map_or((Recommendation::Disable, None), |peer| {
+    device.peer(&bob(), NOW).map_or((Recommendation::Disable, None), |peer| {
         let (recommendation, key) = peer.preliminary(|_| true);
         (recommendation, key.map(|key| key[0]))
     })
@@ -142,7 +154,7 @@ fn recommendation(device: &Table) -> (Recommendation, Option<u8>) {
 /// device would that read all mails.
 fn can_disagree(mails: &[Mail], policy: Policy) -> bool {
     let mut alone = Table::new(PEERS_MAX);
-    mails.iter().for_each(|mail| drop(alone.observe(&mail.observed(0))));
+    mails.iter().for_each(|mail| drop(alone.observe(&mail.observed(0), NOW)));
     let expected = recommendation(&alone);
     let mut known = HashSet::new();
     let mut open = vec![World::new(mails)];
@@ -225,11 +237,11 @@ fn ten_years_of_daily_mails_with_one_key_tell_one_thing() {
     let mut device = Table::new(PEERS_MAX);
     let told = (0..3650).filter(|day| {
         let mail = Mail { day: *day, key: Some(1), readers: &[0] };
-        !device.observe(&mail.observed(0)).is_empty()
+        !device.observe(&mail.observed(0), NOW).is_empty()
     });
     assert_eq!(told.collect::<Vec<_>>(), [0]);
     assert_eq!(
-        device.peer(&bob()).and_then(|peer| peer.header).map(|known| known.date),
+        device.peer(&bob(), NOW).and_then(|peer| peer.header).map(|known| known.date),
         Some(Date(3649 * 86_400))
     );
 }
@@ -239,12 +251,12 @@ fn a_key_used_since_outweighs_an_older_key_that_is_found_late() {
     let (mut laptop, mut phone) = (Table::new(PEERS_MAX), Table::new(PEERS_MAX));
     let old = Mail { day: 5, key: Some(2), readers: &[1] };
     for day in [0, 10] {
-        let delta = laptop.observe(&Mail { day, key: Some(1), readers: &[0] }.observed(0));
-        phone.join(&delta);
+        let delta = laptop.observe(&Mail { day, key: Some(1), readers: &[0] }.observed(0), NOW);
+        phone.join(&delta, NOW);
     }
-    let delta = phone.observe(&old.observed(1));
+    let delta = phone.observe(&old.observed(1), NOW);
     assert_eq!(recommendation(&phone), (Recommendation::Available, Some(2)));
-    phone.join(&laptop.join(&delta));
+    phone.join(&laptop.join(&delta, NOW), NOW);
     assert_eq!(recommendation(&phone), (Recommendation::Available, Some(1)));
 }
 
@@ -254,7 +266,7 @@ fn a_year_of_daily_mails_tells_last_seen_once_until_a_newer_header_comes() {
     let mut told = Vec::new();
     for day in 0..365 {
         let key = (day % 100 == 0).then_some(1);
-        let delta = device.observe(&Mail { day, key, readers: &[0] }.observed(0));
+        let delta = device.observe(&Mail { day, key, readers: &[0] }.observed(0), NOW);
         if !delta.is_empty() {
             told.push(day);
         }
@@ -273,17 +285,17 @@ proptest! {
         for (day, key, heard) in steps {
             let before = recommendation(&device);
             let delta = if heard {
-                let news = other.observe(&Mail { day, key, readers: &[1] }.observed(1));
-                device.join(&news)
+                let news = other.observe(&Mail { day, key, readers: &[1] }.observed(1), NOW);
+                device.join(&news, NOW)
             } else {
-                device.observe(&Mail { day, key, readers: &[0] }.observed(0))
+                device.observe(&Mail { day, key, readers: &[0] }.observed(0), NOW)
             };
             let after = recommendation(&device);
             if key.is_none() && !heard {
                 prop_assert_eq!(!delta.is_empty(), before != after);
             }
             // A device that knows only what is shared recommends the same.
-            let newcomer = Table::from_parts(device.shared().clone(), Table::new(PEERS_MAX).local().clone());
+            let newcomer = Table::from_parts(device.shared().clone(), Layers::new(PEERS_MAX), BTreeSet::new());
             prop_assert_eq!(recommendation(&newcomer), after);
         }
     }

@@ -72,6 +72,9 @@ struct ExpectedHeader {
     key: String,
 }
 
+/// Later than every mail of the vectors.
+const NOW: Date = Date(10_000_000_000);
+
 fn address(text: &str) -> Address {
     Address::parse(text).expect("an address")
 }
@@ -101,19 +104,19 @@ fn take(devices: &mut [Table], at: usize, step: &Step) -> usize {
             let octets = |lines: &[String]| (lines.join("\r\n") + "\r\n\r\n").into_bytes();
             let (mail, received, reporter) = (octets(mail), Date(*received), at as u64);
             match read(&mail, received, reporter) {
-                Ok(observed) => deltas.push(devices[at].observe(&observed)),
+                Ok(observed) => deltas.push(devices[at].observe(&observed, NOW)),
                 Err(_) => ignored += 1,
             }
             if !payload.is_empty() {
                 let facts = read_gossip(&mail, &octets(payload), received, reporter).expect("gossip");
-                deltas.push(devices[at].gossip(&facts));
+                deltas.push(devices[at].gossip(&facts, NOW));
             }
         }
-        Step::Delete { delete, date } => deltas.push(devices[at].delete(&address(delete), Date(*date))),
+        Step::Delete { delete, date } => deltas.push(devices[at].delete(&address(delete), Date(*date), NOW)),
     }
     // Each delta reaches every device, and so does each answer, until nobody has anything to say.
     while let Some(delta) = deltas.pop() {
-        let answers = devices.iter_mut().map(|device| device.join(&delta));
+        let answers = devices.iter_mut().map(|device| device.join(&delta, NOW));
         deltas.extend(answers.filter(|answer| !answer.is_empty()).collect::<Vec<_>>());
     }
     ignored
@@ -121,7 +124,7 @@ fn take(devices: &mut [Table], at: usize, step: &Step) -> usize {
 
 fn found(table: &Table, addr: &str, own: Preference) -> ExpectedPeer {
     let addr = address(addr);
-    let peer = table.peer(&addr);
+    let peer = table.peer(&addr, NOW);
     let key = |known: Option<&Known>| {
         known.map(|known| ExpectedKey {
             date: known.date.0,
@@ -129,7 +132,7 @@ fn found(table: &Table, addr: &str, own: Preference) -> ExpectedPeer {
             prefer_encrypt: preference_name(known.preference).to_owned(),
         })
     };
-    let to = |reply_to_encrypted| table.recommend([&addr], Draft { own, reply_to_encrypted }, |_| true);
+    let to = |reply_to_encrypted| table.recommend([&addr], Draft { own, reply_to_encrypted }, NOW, |_| true);
     ExpectedPeer {
         header: key(peer.and_then(|peer| peer.header)),
         gossip: key(peer.and_then(|peer| peer.gossip)),

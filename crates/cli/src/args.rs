@@ -175,6 +175,12 @@ pub(crate) enum Mail {
         #[arg(long, value_name = "DATE", value_parser = date)]
         received: u64,
     },
+    /// Say that mail was sent to these people: their keys stay known, however much others write
+    Sent {
+        /// The mail's recipients
+        #[arg(required = true)]
+        addresses: Vec<String>,
+    },
     /// Say whether a mail to these people should be encrypted
     Recommend {
         /// The mail's recipients

@@ -54,6 +54,7 @@ impl From<InputError> for Failure {
             | InputError::CodesLocked
             | InputError::JoinPending
             | InputError::NoJoin
+            | InputError::Outranked
             | InputError::UpdateNeeded => Self::NeedsPerson(sentence),
             InputError::NoSuchRequest
             | InputError::WrongReply

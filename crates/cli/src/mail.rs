@@ -1,6 +1,6 @@
 //! What a mail program asks about each mail (Autocrypt Level 1).
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use sma_autocrypt::{Address, Advice, Date, Header, Preference, Recommendation, Source};
 use sma_core::{Command, Muaa};
@@ -87,17 +87,42 @@ pub(crate) async fn observe(
     // The core puts this device's number in.
     let mail = sma_autocrypt::read(&mail, Date(received), 0).map_err(untold)?;
     let (from, has_key) = (mail.from.clone(), mail.fact.is_some());
-    let mut driver = open(directory, password_command)?;
-    let result = match driver.command(Command::Observe { mail }) {
-        Ok(()) => settle(&mut driver, LIMIT, report).await,
-        Err(error) => Err(error.into()),
-    };
-    report.standing(driver.muaa());
-    driver.close().await;
-    result?;
+    tell(directory, password_command, Command::Observe { mail }, report).await?;
     report.set("from", from.as_str());
     report.set("has_key", has_key);
     let what = if has_key { "a key" } else { "no key" };
     report.say(format!("The mail is from {from} and brings {what}."));
     Ok(())
+}
+
+/// Has the people to whom mail was sent kept in mind, here and on the other devices.
+pub(crate) async fn sent(
+    directory: &Path,
+    password_command: Option<&str>,
+    addresses: &[String],
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let addresses: BTreeSet<_> = addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+    report.set("sent_to", addresses.iter().map(Address::as_str).collect::<Vec<_>>());
+    let command = Command::Wrote { addresses, date: sma_imap::now() };
+    tell(directory, password_command, command, report).await?;
+    report.say("The recipients are kept in mind.");
+    Ok(())
+}
+
+/// Does this here, and tells the other devices.
+async fn tell(
+    directory: &Path,
+    password_command: Option<&str>,
+    command: Command,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mut driver = open(directory, password_command)?;
+    let result = match driver.command(command) {
+        Ok(()) => settle(&mut driver, LIMIT, report).await,
+        Err(error) => Err(error.into()),
+    };
+    report.standing(driver.muaa());
+    driver.close().await;
+    result
 }

@@ -78,6 +78,9 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
         Action::Mail(Mail::Observe { file, received }) => {
             mail::observe(&directory, password_command.as_deref(), &file, received, report).await
         }
+        Action::Mail(Mail::Sent { addresses }) => {
+            mail::sent(&directory, password_command.as_deref(), &addresses, report).await
+        }
         Action::Mail(Mail::Header) => mail::header(&directory, report),
         Action::Mail(Mail::Gossip { addresses }) => mail::gossip(&directory, &addresses, report),
         Action::Mail(Mail::Recommend { addresses, reply_to_encrypted }) => {

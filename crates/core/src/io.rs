@@ -1,7 +1,9 @@
 //! What goes into a MUAA and what comes out.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use sma_autocrypt::{Fact, Observed};
+use sma_autocrypt::{Address, Fact, Observed};
 
 use crate::{
     Code, Fingerprint, Folder, Form, Hash, MuaaId, Op, OpError, OpId, PairingLink, Reply, Secret, SessionId,
@@ -109,11 +111,19 @@ pub enum Command {
         /// What the headers tell, as `sma_autocrypt::read_gossip` found it.
         facts: Vec<Fact>,
     },
+    /// Mail was sent to these people: what is known of them stays on all devices, however much others send. Hand in every mail that
+    /// was sent, once; ordinary mail to the same people is told to the other devices once in thirty days.
+    Wrote {
+        /// The recipients.
+        addresses: BTreeSet<Address>,
+        /// The mail's date, as the store has it.
+        date: Timestamp,
+    },
     /// Forget a peer and its keys on all devices. A header of a later mail brings it back.
     DeletePeer {
         /// The peer's address.
         address: String,
-        /// The receipt date of the newest mail in the store, not the own clock.
+        /// The receipt date of the newest mail in the store. One that is ahead of the own clock counts as the present.
         date: Timestamp,
     },
 }
@@ -508,6 +518,9 @@ pub enum InputError {
     /// A name has a character that is not seen, or that moves what stands beside it. No effect.
     #[error("a name cannot have the character U+{:04X}, which is not seen or moves what stands beside it: leave it out", u32::from(*.0))]
     BadName(char),
+    /// A device that keeps to no rules wrote this setting in a way that nothing outranks. No effect.
+    #[error("another device has set this so that no other one can: remove that device first")]
+    Outranked,
     /// It is no mail address. No effect.
     #[error("this is no mail address")]
     BadAddress,

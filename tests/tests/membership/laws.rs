@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use sma_core::{
     Fingerprint, Hash, MuaaId, Secret, Snapshot,
-    state::{Log, LogBody, Membership, Register, Settings},
+    state::{Log, LogBody, Membership, Register, Settings, Standing},
     wire::{self, KeyMaterial, SignedOp, Update},
 };
 use sma_sim::stage::Stage;
@@ -90,10 +90,12 @@ fn any_writes() -> impl Strategy<Value = Vec<(String, Register)>> {
     // More names than are kept, and names and values that are too long.
     let name = prop_oneof![8 => "[a-c]", 1 => "x{255,258}", 3 => (0..400u32).prop_map(|n| format!("n{n}"))];
     let value = prop_oneof![8 => "[xy]", 1 => "v{255,258}"];
-    let write = (name, 0..3u64, 0..3u64, value)
-        .prop_map(|(name, time, author, value)| (name, Register { time, author: MuaaId(author), value }));
+    let name = prop_oneof![8 => name, 1 => (0..5u64).prop_map(|id| format!("name/{id}"))];
+    let write = (name, 0..3u64, 0..3u64, value, 0..3u64).prop_map(|(name, time, author, value, removals)| {
+        (name, Register { time, author: MuaaId(author), value, removals })
+    });
     let many = (0..300u32).prop_map(|n| {
-        let register = |n| Register { time: n, author: MuaaId(1), value: "many".to_owned() };
+        let register = |n| Register { time: n, author: MuaaId(1), value: "many".to_owned(), removals: 0 };
         (0..n).map(|n| (format!("m{n}"), register(u64::from(n)))).collect::<Vec<_>>()
     });
     (proptest::collection::vec(write, 0..12), many).prop_map(|(mut writes, many)| {
@@ -102,27 +104,32 @@ fn any_writes() -> impl Strategy<Value = Vec<(String, Register)>> {
     })
 }
 
+/// One device was forced out, another one moved, two are members.
+fn standing() -> Standing {
+    let ids = |ids: &[u64]| ids.iter().map(|id| MuaaId(*id)).collect();
+    Standing { removals: 1, removed: ids(&[1]), gone: ids(&[1, 3]), members: ids(&[2, 4]) }
+}
+
 fn settings(writes: &[(String, Register)]) -> Settings {
     let mut settings = Settings::default();
     for (name, register) in writes {
-        settings.join(name, register);
+        settings.join(name, register, &standing());
     }
     settings
 }
 
 fn both(mut one: Settings, other: &Settings) -> Settings {
     for (name, register) in other.iter() {
-        one.join(name, register);
+        one.join(name, register, &standing());
     }
     one
 }
 
 fn any_update() -> impl Strategy<Value = Update> {
-    let register = (any::<u64>(), any::<u64>(), ".{0,8}").prop_map(|(time, author, value)| Register {
-        time,
-        author: MuaaId(author),
-        value,
-    });
+    let register =
+        (any::<u64>(), any::<u64>(), ".{0,8}", any::<u64>()).prop_map(|(time, author, value, removals)| {
+            Register { time, author: MuaaId(author), value, removals }
+        });
     let secrets = proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..3);
     let settings = proptest::collection::btree_map(".{0,4}", register, 0..4);
     (any::<u64>(), any::<[u8; 32]>(), any::<bool>(), any_ops(), secrets, settings, any::<bool>()).prop_map(
@@ -240,7 +247,7 @@ proptest! {
 
 #[test]
 fn a_table_is_in_the_order_of_its_keys_and_no_other_is_read() {
-    let register = Register { time: 1, author: MuaaId(27), value: "x".to_owned() };
+    let register = Register { time: 1, author: MuaaId(27), value: "x".to_owned(), removals: 0 };
     let table = |names: [&str; 2]| {
         let mut octets = vec![0xa2];
         for name in names {

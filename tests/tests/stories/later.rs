@@ -17,7 +17,7 @@ impl Story {
         let mut author = Insider::of(&machines[at]).ok_or("it is in no group")?;
         let recipient = Insider::of(&machines[to]).ok_or("the other is in no group")?;
         let ops = vec![author.op(kind, vec![0xa0])];
-        let envelope = author.update(&recipient, Said { ops, keys: Vec::new() });
+        let envelope = author.update(&recipient, Said { ops, ..Said::default() });
         let id = self.stage.id(to).ok_or("the other is off")?;
         self.lay(Folder::Inbox(id), Kept::Envelope(envelope));
         Ok(String::new())

@@ -8,12 +8,16 @@ use super::{Story, milliseconds, taken, word};
 
 impl Story {
     /// `do 1 mail from=bob date=3d key=k1 mutual`: a mail that was dated three days ago and arrives just now. `date=year-3000`
-    /// is a forged one. `do 1 gossip from=dave about=bob key=k1`, `do 1 forget peer=bob date=1h`.
+    /// is a forged one. `do 1 gossip from=dave about=bob key=k1`, `do 1 forget peer=bob date=1h`, `do 1 wrote peer=bob`.
     pub(super) fn letter(&mut self, case: &mut TestCase, verb: &str) -> Result<Command, String> {
         let date = self.dated(case)?;
         if verb == "forget" {
             let peer = taken(case, "peer").and_then(|name| address(&name)).ok_or("whom?")?;
             return Ok(Command::DeletePeer { address: peer.to_string(), date });
+        }
+        if verb == "wrote" {
+            let peer = taken(case, "peer").and_then(|name| address(&name)).ok_or("to whom?")?;
+            return Ok(Command::Wrote { addresses: [peer].into(), date });
         }
         let mutual = case.take_flag("mutual").map_err(|error| error.to_string())?;
         let key = taken(case, "key").map(|name| Key { octets: name.into(), mutual });

@@ -17,7 +17,7 @@ impl Story {
         let clock = offset(case)?;
         if clock != 0 {
             self.stage.lab.stop(at);
-            self.stage.lab.machines[at].clock = clock;
+            self.stage.lab.machines[at].set_clock(clock);
             self.stage.lab.start(at);
         }
         if let Some(name) = taken(case, "called") {
@@ -117,7 +117,7 @@ impl Story {
             "prefer-encrypt" => Command::SetPreferEncrypt {
                 mutual: taken(case, "value").is_some_and(|value| value == "mutual"),
             },
-            "mail" | "gossip" | "forget" => match self.letter(case, &verb) {
+            "mail" | "gossip" | "forget" | "wrote" => match self.letter(case, &verb) {
                 Ok(command) => command,
                 Err(why) => return Ok(complaint(Err(why))),
             },

@@ -207,7 +207,7 @@ impl Story {
     pub(super) fn clock(&mut self, case: &mut TestCase) -> Result<String, String> {
         let offset = offset(case)?;
         let at = self.who(case)?;
-        self.stage.lab.machines[at].clock = offset;
+        self.stage.lab.machines[at].set_clock(offset);
         self.stage.lab.wake(at);
         Ok(String::new())
     }

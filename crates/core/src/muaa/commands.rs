@@ -4,7 +4,10 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase, state::LogBody};
+use crate::{
+    Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase,
+    state::{LogBody, PREFER_ENCRYPT},
+};
 
 impl Command {
     /// A word for the log.
@@ -31,6 +34,7 @@ impl Command {
             Self::Return => "return",
             Self::Observe { .. } => "observe",
             Self::Gossip { .. } => "gossip",
+            Self::Wrote { .. } => "wrote",
             Self::DeletePeer { .. } => "delete peer",
         }
     }
@@ -62,21 +66,15 @@ impl<C: Crypto> Muaa<C> {
             Command::DestroyKey { fingerprint } => self.destroy_key(fingerprint),
             Command::Remove { id } => self.remove(id),
             Command::Leave => self.leave(),
-            Command::Rename { name } => {
-                self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
-                crate::check_name(&name)?;
-                self.state.name = name.clone();
-                self.changed();
-                self.set(&format!("name/{}", self.state.id), &name);
-                Ok(())
-            }
+            Command::Rename { name } => self.rename(name),
             Command::SetPreferEncrypt { mutual } => {
                 self.require(&[Phase::Alone, Phase::Paired])?;
-                self.set("prefer-encrypt", if mutual { "mutual" } else { "nopreference" });
-                Ok(())
+                let value = if mutual { "mutual" } else { "nopreference" };
+                self.set(PREFER_ENCRYPT, value).then_some(()).ok_or(InputError::Outranked)
             }
             Command::Observe { mail } => self.observe(mail),
             Command::Gossip { facts } => self.gossip(facts),
+            Command::Wrote { addresses, date } => self.wrote(&addresses, date),
             Command::DeletePeer { address, date } => self.delete_peer(&address, date),
             Command::Return => {
                 self.require(&[Phase::Suspended])?;
@@ -109,6 +107,17 @@ impl<C: Crypto> Muaa<C> {
         for key in keys {
             self.state.notices.remove(&key);
         }
+        self.changed();
+        Ok(())
+    }
+
+    fn rename(&mut self, name: String) -> Result<(), InputError> {
+        self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
+        crate::check_name(&name)?;
+        if self.state.group.is_some() && !self.set(&format!("name/{}", self.state.id), &name) {
+            return Err(InputError::Outranked);
+        }
+        self.state.name = name;
         self.changed();
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
     shared::Shared,
-    state::{Followed, Log, LogBody, Membership, Register, Removal, Settings},
+    state::{Followed, Log, LogBody, Membership, Register, Removal, Settings, Standing},
     wire::{Kind, KeyMaterial, SignedOp, Update, encode},
 };
 
@@ -63,6 +63,7 @@ impl<C: Crypto> Muaa<C> {
                 self.tell(Event::Equivocation { id });
             }
         }
+        self.apply_standing();
         self.tend_destroyed_keys();
         self.tell_current_key(before.current);
         self.notice_later_version(&before);
@@ -88,20 +89,36 @@ impl<C: Crypto> Muaa<C> {
         self.io.doubted.remove(&id);
     }
 
-    /// Writes a setting and has the siblings told.
-    pub(super) fn set(&mut self, name: &str, value: &str) {
+    /// Writes a setting and has the siblings told. Whether it says so now.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> bool {
         if self.state.group.is_none() {
-            return;
+            return false;
         }
-        self.state.clock = self.state.clock.max(self.state.settings.time()) + 1;
         let value: String = value.chars().take(64).collect();
-        let register = Register { time: self.state.clock, author: self.state.id, value };
-        if self.state.settings.get(name).is_some_and(|known| known.value == register.value) {
-            return;
+        let standing = Standing::of(&self.view);
+        let known = self.state.settings.get(name);
+        if known.is_some_and(|known| known.value == value && standing.is_recent(known)) {
+            return true;
         }
-        if self.state.settings.join(name, &register) {
+        let writer = (self.state.clock, self.state.id);
+        let Some(register) = self.state.settings.after(name, writer, value, &standing) else { return false };
+        let written = self.state.settings.join(name, &register, &standing);
+        if written {
             self.note(Item::Setting(name.to_owned()));
             self.io.digest_due = true;
+        }
+        written
+    }
+
+    /// Who was forced out, and whose name is of no use any more, as the settings and peers go by it.
+    fn apply_standing(&mut self) {
+        let standing = Standing::of(&self.view);
+        let out: BTreeSet<_> = standing.removed.iter().map(|id| id.0).collect();
+        if *self.state.peers.out() != out {
+            self.state.peers.distrust(out);
+        }
+        if self.state.settings.names_any_gone(&standing) {
+            self.state.settings.forget_gone(&standing);
         }
     }
 
@@ -194,11 +211,13 @@ impl<C: Crypto> Muaa<C> {
     /// Joins what a member sent.
     pub(super) fn take_in(&mut self, update: &Update) {
         self.take_ops(&update.ops, &update.keys);
+        let standing =
+            if update.settings.is_empty() { Standing::default() } else { Standing::of(&self.view) };
         let mut news = false;
         for (name, register) in &update.settings {
             // What is known already changes nothing, and what is shared stays so.
             let known = self.state.settings.get(name) == Some(register);
-            news |= !known && self.state.settings.join(name, register);
+            news |= !known && self.state.settings.join(name, register, &standing);
         }
         if news {
             self.tell(Event::SettingsChanged);
@@ -265,7 +284,7 @@ impl<C: Crypto> Muaa<C> {
         parts.extend(group.log.entries().map(|(hash, _)| hash.0.to_vec()));
         parts.extend(self.held_keys().map(|key| self.version_of(key).0.to_vec()));
         parts.push(encode(&self.state.settings));
-        parts.push(self.state.peers.shared().to_bytes());
+        parts.push(self.state.peers.shared().newest().to_bytes());
         let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
         Some(self.crypto.hash("autocrypt-sma-state-v1", &parts))
     }
@@ -397,6 +416,7 @@ impl<C: Crypto> Muaa<C> {
         for (_, member) in self.view.members.iter().filter(|(key, _)| **key != own) {
             self.state.links.insert(member.id, Link { acked: end, ..Link::default() });
         }
+        self.apply_standing();
         self.drop_settled_requests();
         self.drop_former_offers();
     }

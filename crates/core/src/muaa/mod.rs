@@ -170,7 +170,7 @@ impl<C: Crypto> Muaa<C> {
             return Err(RestoreError::OtherAccount);
         }
         state.address.clone_from(&config.address);
-        peers::bound(&mut state.peers, config.peers_max);
+        peers::bound(&mut state.peers, config.peers_max, now);
         state.forget_the_future(now);
         keys::read_what_was_not_read(&mut state, &crypto);
         let view = from.view.0.clone().unwrap_or_else(|| state.membership());

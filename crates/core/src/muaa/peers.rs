@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sma_autocrypt::{Address, Advice, Date, Draft, Fact, Observed, Peer, Peers, Preference, Table};
+use sma_autocrypt::{Address, Advice, Date, Draft, Fact, Layers, Observed, Peer, Preference, Table};
 
 use super::{
     Muaa,
     persistent::{Item, Life, Link},
 };
 use crate::{
-    Crypto, Event, Fingerprint, InputError, Timestamp, Token,
+    Crypto, Event, Fingerprint, InputError, Timestamp, Token, plausible,
     shared::Shared,
     wire::{self, KeyMaterial, Update},
 };
@@ -33,14 +33,20 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn observe(&mut self, mut mail: Observed) -> Result<(), InputError> {
         self.require_life()?;
         mail.fact.iter_mut().for_each(|fact| self.report(fact));
-        self.learn(|table| table.observe(&mail));
+        let until = self.dates_until();
+        if !self.state.peers.knows(Some((&mail.from, mail.date)), mail.fact.as_slice(), until) {
+            self.learn(|table| table.observe(&mail, until));
+        }
         Ok(())
     }
 
     pub(super) fn gossip(&mut self, mut facts: Vec<Fact>) -> Result<(), InputError> {
         self.require_life()?;
         facts.iter_mut().for_each(|fact| self.report(fact));
-        self.learn(|table| table.gossip(&facts));
+        let until = self.dates_until();
+        if !self.state.peers.knows(None, &facts, until) {
+            self.learn(|table| table.gossip(&facts, until));
+        }
         Ok(())
     }
 
@@ -48,11 +54,29 @@ impl<C: Crypto> Muaa<C> {
         fact.entry.reporter = self.state.id.0;
     }
 
+    pub(super) fn wrote(&mut self, addresses: &BTreeSet<Address>, at: Timestamp) -> Result<(), InputError> {
+        self.require_life()?;
+        let (at, until) = (self.past(at), self.dates_until());
+        self.learn(|table| table.wrote(addresses, at, until));
+        Ok(())
+    }
+
     pub(super) fn delete_peer(&mut self, address: &str, at: Timestamp) -> Result<(), InputError> {
         self.require_life()?;
         let address = Address::parse(address).ok_or(InputError::BadAddress)?;
-        self.learn(|table| table.delete(&address, date(at)));
+        let (at, until) = (self.past(at), self.dates_until());
+        self.learn(|table| table.delete(&address, at, until));
         Ok(())
+    }
+
+    /// What is dated later does not count yet.
+    fn dates_until(&self) -> Date {
+        plausible::dates_until(self.now)
+    }
+
+    /// What happened here has happened by now, whatever the store says.
+    fn past(&self, at: Timestamp) -> Date {
+        Date(at.min(self.now).as_secs())
     }
 
     fn require_life(&self) -> Result<(), InputError> {
@@ -60,14 +84,20 @@ impl<C: Crypto> Muaa<C> {
         if over { Err(InputError::WrongPhase(self.phase())) } else { Ok(()) }
     }
 
-    fn learn(&mut self, change: impl FnOnce(&mut Table) -> Peers) {
+    fn learn(&mut self, change: impl FnOnce(&mut Table) -> Layers) {
+        let before = self.state.peers.clone();
         let delta = change(&mut self.state.peers);
+        if *self.state.peers == *before {
+            // As it was handed out, so nothing is computed or written anew.
+            self.state.peers = before;
+            return;
+        }
         self.tell_of_peers(&delta);
         self.changed();
     }
 
     /// Has the siblings told of these peers.
-    fn tell_of_peers(&mut self, delta: &Peers) {
+    fn tell_of_peers(&mut self, delta: &Layers) {
         if delta.is_empty() {
             return;
         }
@@ -85,9 +115,9 @@ impl<C: Crypto> Muaa<C> {
     /// Joins what a member sent. Octets that are none of ours, or that go by another bound, are as if they were not there.
     pub(super) fn take_peers(&mut self, update: &Update) {
         let Some(delta) = self.peers_in(update) else { return };
-        let named = delta.addresses();
+        let (named, until) = (delta.addresses(), self.dates_until());
         let before = self.state.peers.shared().only(&named);
-        let answer = self.state.peers.join(&delta);
+        let answer = self.state.peers.join(&delta, until);
         if self.state.peers.shared().only(&named) != before {
             self.io.digest_due = true;
             self.tell(Event::PeersChanged);
@@ -96,14 +126,14 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
-    fn peers_in(&self, update: &Update) -> Option<Peers> {
-        Peers::from_bytes(update.peers.as_ref()?, self.state.peers.shared().peers_max()).ok()
+    fn peers_in(&self, update: &Update) -> Option<Layers> {
+        Layers::from_bytes(update.peers.as_ref()?, self.state.peers.shared().peers_max()).ok()
     }
 
     /// The group is told of every peer of which it was not heard to know the same.
     pub(super) fn bring_own_peers(&mut self, update: &Update) {
         let shared = self.state.peers.shared();
-        let theirs = self.peers_in(update).unwrap_or_else(|| Peers::new(shared.peers_max()));
+        let theirs = self.peers_in(update).unwrap_or_else(|| Layers::new(shared.peers_max()));
         let differs = |address: &Address| {
             let one = BTreeSet::from([address.clone()]);
             shared.only(&one) != theirs.only(&one)
@@ -248,9 +278,9 @@ impl<C: Crypto> Muaa<C> {
     /// The peers of which a key is known, by address, as this device sees them.
     #[must_use]
     pub fn peers(&self) -> BTreeMap<Address, Peer<'_>> {
-        let table = &self.state.peers;
+        let (table, until) = (&self.state.peers, self.dates_until());
         let all = table.shared().addresses().into_iter();
-        all.filter_map(|address| table.peer(&address).map(|peer| (address, peer))).collect()
+        all.filter_map(|address| table.peer(&address, until).map(|peer| (address, peer))).collect()
     }
 
     /// Level 1's recommendation for a mail to these recipients, with their keys. The account's own preference is that of
@@ -263,9 +293,8 @@ impl<C: Crypto> Muaa<C> {
         reply_to_encrypted: bool,
         usable: impl Fn(&[u8]) -> bool,
     ) -> Advice {
-        let mutual = self.state.settings.get("prefer-encrypt").is_some_and(|own| own.value == "mutual");
-        let own = if mutual { Preference::Mutual } else { Preference::NoPreference };
-        self.state.peers.recommend(recipients, Draft { own, reply_to_encrypted }, usable)
+        let own = if self.prefers_encrypt() { Preference::Mutual } else { Preference::NoPreference };
+        self.state.peers.recommend(recipients, Draft { own, reply_to_encrypted }, self.dates_until(), usable)
     }
 }
 
@@ -290,26 +319,25 @@ impl Room {
     }
 }
 
-fn date(at: Timestamp) -> Date {
-    Date(at.as_secs())
-}
-
 /// A table keeps to a bound that is another one than before.
-pub(super) fn bound(table: &mut Shared<Table>, peers_max: usize) {
+pub(super) fn bound(table: &mut Shared<Table>, peers_max: usize, now: Timestamp) {
     if table.shared().peers_max() != peers_max {
-        let bounded = |peers: &Peers| {
-            let mut bounded = Peers::new(peers_max);
-            bounded.join(peers);
+        let bounded = |peers: &Layers| {
+            let mut bounded = Layers::new(peers_max);
+            bounded.join(peers, plausible::dates_until(now));
             bounded
         };
-        *table = Table::from_parts(bounded(table.shared()), bounded(table.local())).into();
+        *table =
+            Table::from_parts(bounded(table.shared()), bounded(table.local()), table.out().clone()).into();
     }
 }
 
-/// A table in a snapshot: its bound, what is shared, what is local.
+/// A table in a snapshot: its bound, what is shared, what is local, which devices were forced out.
 pub(super) mod table {
+    use std::collections::BTreeSet;
+
     use minicbor::{Decoder, Encoder};
-    use sma_autocrypt::{Peers, Table};
+    use sma_autocrypt::{Layers, Table};
 
     use crate::shared::Shared;
 
@@ -319,7 +347,8 @@ pub(super) mod table {
         _: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
         let max = table.shared().peers_max() as u64;
-        e.array(3)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?.ok()
+        e.array(4)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?;
+        e.encode(table.out())?.ok()
     }
 
     pub(crate) fn decode<C>(
@@ -327,12 +356,13 @@ pub(super) mod table {
         _: &mut C,
     ) -> Result<Shared<Table>, minicbor::decode::Error> {
         let malformed = || minicbor::decode::Error::message("not a table of peers");
-        if d.array()? != Some(3) {
+        if d.array()? != Some(4) {
             return Err(malformed());
         }
         let max = usize::try_from(d.u64()?).map_err(|_| malformed())?;
-        let shared = Peers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
-        let local = Peers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
-        Ok(Table::from_parts(shared, local).into())
+        let shared = Layers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
+        let local = Layers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
+        let out: BTreeSet<u64> = d.decode()?;
+        Ok(Table::from_parts(shared, local, out).into())
     }
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Account, Crypto, Fingerprint, Form, Gone, Hash, MuaaId, Phase, Secret, SessionId, Sibling, Token,
+    state::PREFER_ENCRYPT,
 };
 
 /// An offer that has arrived and that a code may be typed, or a link handed in, for.
@@ -172,6 +173,6 @@ impl<C: Crypto> Muaa<C> {
     /// Whether own mail asks for encryption.
     #[must_use]
     pub fn prefers_encrypt(&self) -> bool {
-        self.state.settings.get("prefer-encrypt").is_some_and(|register| register.value == "mutual")
+        self.state.settings.get(PREFER_ENCRYPT).is_some_and(|register| register.value == "mutual")
     }
 }

@@ -309,7 +309,7 @@ impl Log {
             .filter(|(hash, _)| !self.entries.contains_key(hash))
             .filter_map(|(hash, op)| Some((hash, op, op.content()?)))
             .filter(|(_, _, content)| content.group == Some(self.group) && content.kind() != Kind::Genesis)
-            .filter(|(_, _, content)| plausible::numbers(content))
+            .filter(|(_, _, content)| plausible::is_sequence(content))
             .filter(|(_, _, content)| content.seen.as_ref().is_none_or(|seen| seen.len() <= SEEN_MAX))
             .collect();
         let mut room = if waiting.is_empty() { Room::new(max) } else { Room::of(self, max) };

@@ -12,4 +12,5 @@ pub use keys::{Keys, Named};
 pub use log::{Destruction, Entry, Expiry, Followed, Introduction, KeyNotice, Log, LogBody, Merge, Removal, Restoration, Veto};
 pub use members::{Member, Membership};
 pub use room::LOG_BYTES_MAX;
-pub use settings::{Register, Settings};
+pub(crate) use settings::PREFER_ENCRYPT;
+pub use settings::{Register, Settings, Standing};

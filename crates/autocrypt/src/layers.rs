@@ -1,0 +1,206 @@
+//! What the devices of an account share of peers: what is newest, and what counts where the newest is dated ahead.
+
+use std::collections::BTreeSet;
+
+use crate::{Address, Date, Entry, Known, Peers, Source, greatest::Greatest};
+
+/// What is newest of each peer, and what counts where the newest is dated ahead: a state, and its own delta.
+///
+/// Anybody can claim any date, and a table that keeps the greatest would keep a claim from the year 2999 for ever. So a date
+/// is believed no further than the reader's own time, which each method takes as `until`: what is dated later is kept,
+/// and does not count. *Newest* is a semilattice that no clock touches, equal on all devices. *Counting* is empty but for what such
+/// claims displaced: for each address whose newest entry is ahead, or was pushed out by such, the greatest that is not.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Layers {
+    pub(crate) newest: Peers,
+    pub(crate) counting: Peers,
+}
+
+/// One peer as a device sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer<'a> {
+    /// From the greatest `Autocrypt` header: Level 1's `autocrypt_timestamp`, `public_key` and `prefer_encrypt`.
+    pub header: Option<&'a Known>,
+    /// From the greatest gossip: Level 1's `gossip_timestamp` and `gossip_key`.
+    pub gossip: Option<&'a Known>,
+    /// The date of the newest mail, as far as it is known: Level 1's `last_seen`.
+    pub last_seen: Date,
+}
+
+impl Layers {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new(peers_max: usize) -> Self {
+        Self { newest: Peers::new(peers_max), counting: Peers::new(peers_max) }
+    }
+
+    /// The bound of each table, in addresses.
+    #[must_use]
+    pub const fn peers_max(&self) -> usize {
+        self.newest.peers_max()
+    }
+
+    /// What no clock has a part in: equal on all devices when all is told.
+    #[must_use]
+    pub const fn newest(&self) -> &Peers {
+        &self.newest
+    }
+
+    /// Joins what another device knows, all of it or a part. The addresses of which something is known that was not.
+    pub fn join(&mut self, delta: &Self, until: Date) -> BTreeSet<Address> {
+        let named = delta.addresses();
+        // What counted before may be displaced, or pushed out, by what is ahead.
+        let pushes = delta.newest.is_ahead(until) || self.newest.is_crowded(until);
+        let before = if pushes { self.newest.clone() } else { self.newest.only(&named) };
+        if !pushes && !before.is_ahead(until) && self.counting.is_empty() && delta.counting.is_empty() {
+            return self.newest.join(&delta.newest);
+        }
+        let mut counts = before.up_to(until);
+        counts.join(&self.counting.only(&named));
+        counts.join(&delta.newest.up_to(until));
+        counts.join(&delta.counting.up_to(until));
+        let mut changed = self.newest.join(&delta.newest);
+        changed.append(&mut self.newest.join(&delta.counting));
+        // What was displaced by something that was forgotten since.
+        self.newest.join(&counts);
+        self.counting.settle(&self.newest, until);
+        counts.settle(&self.newest, until);
+        changed.append(&mut self.counting.join(&counts));
+        changed
+    }
+
+    /// Joins facts that no device has sorted yet.
+    pub(crate) fn add(&mut self, facts: Peers, until: Date) -> bool {
+        !self.join(&facts.into(), until).is_empty()
+    }
+
+    /// Forgets a peer as of `date`, or of the newest date known of it that counts. The date that the deletion got.
+    pub fn delete(&mut self, addr: &Address, date: Date, until: Date) -> Date {
+        let date = self.newest_date(addr, until).map_or(date, |known| known.max(date));
+        let mut deletion = self.part_for(addr);
+        deletion.delete(addr, date);
+        self.add(deletion, until);
+        date
+    }
+
+    /// The newest date known of a peer that counts.
+    pub(crate) fn newest_date(&self, addr: &Address, until: Date) -> Option<Date> {
+        let of = |peers: &Peers| {
+            let entries = [Source::Header, Source::Gossip]
+                .map(|source| peers.entry(addr, source, until).map(Entry::date));
+            entries.into_iter().chain([peers.seen(addr, until)]).flatten().max()
+        };
+        of(&self.newest).max(of(&self.counting))
+    }
+
+    /// Whether the account wrote to this address.
+    #[must_use]
+    pub fn is_correspondent(&self, addr: &Address) -> bool {
+        self.newest.is_correspondent(addr) || self.counting.is_correspondent(addr)
+    }
+
+    /// Keeps what is known of a correspondent among those, whatever others send; whether anything is different now.
+    pub(crate) fn promote(&mut self, addr: &Address, until: Date) -> bool {
+        if !self.is_correspondent(addr) {
+            return false;
+        }
+        let promoted = Self { newest: self.newest.promoted(addr), counting: self.counting.promoted(addr) };
+        !self.join(&promoted, until).is_empty()
+    }
+
+    /// An empty part that takes what is said of this address for where it belongs.
+    pub(crate) fn part_for(&self, addr: &Address) -> Peers {
+        let mut part = Peers::new(self.peers_max());
+        let both = [&self.newest, &self.counting].map(|peers| peers.written.get(addr));
+        if let Some(date) = both.into_iter().flatten().max() {
+            part.written.raise(addr, *date);
+        }
+        part
+    }
+
+    /// What is known of these addresses alone: a delta.
+    #[must_use]
+    pub fn only(&self, addresses: &BTreeSet<Address>) -> Self {
+        Self { newest: self.newest.only(addresses), counting: self.counting.only(addresses) }
+    }
+
+    /// Whether nothing is known; such a delta need not be sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.newest.is_empty() && self.counting.is_empty()
+    }
+
+    /// Every address of which something is kept, deletions included, in their order.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeSet<Address> {
+        let mut addresses = self.newest.addresses();
+        addresses.append(&mut self.counting.addresses());
+        addresses
+    }
+
+    /// What is known of a peer; `None` if there is no key of it. `last_seen` is what was told, at least the header's date.
+    #[must_use]
+    pub fn peer(&self, addr: &Address, until: Date) -> Option<Peer<'_>> {
+        read(&[self], addr, until)
+    }
+
+    /// Removes what is kept of a peer, unless it is one of these.
+    pub(crate) fn forget(&mut self, addr: &Address, source: Source, unless: impl Fn(&Entry) -> bool) {
+        for peers in [&mut self.newest, &mut self.counting] {
+            for tables in [&mut peers.others, &mut peers.correspondents] {
+                tables.of_mut(source).forget(addr, &unless);
+            }
+        }
+    }
+
+    /// Leaves the dates of mails out.
+    pub(crate) fn forget_seen(&mut self) {
+        for peers in [&mut self.newest, &mut self.counting] {
+            let max = peers.peers_max();
+            peers.others.seen = Greatest::new(max);
+            peers.correspondents.seen = Greatest::new(max);
+        }
+    }
+
+    /// As these devices were forced out, what they told gives way to anything else.
+    pub(crate) fn distrust(&mut self, out: &BTreeSet<u64>) {
+        self.newest.distrust(out);
+        self.counting.distrust(out);
+        self.newest.join(&self.counting);
+    }
+}
+
+impl From<Peers> for Layers {
+    fn from(newest: Peers) -> Self {
+        let counting = Peers::new(newest.peers_max());
+        Self { newest, counting }
+    }
+}
+
+/// What all of these together show of a peer.
+pub(crate) fn read<'a>(all: &[&'a Layers], addr: &Address, until: Date) -> Option<Peer<'a>> {
+    let known = |source| entry(all, addr, source, until).and_then(Entry::known);
+    let (header, gossip) = (known(Source::Header), known(Source::Gossip));
+    if header.is_none() && gossip.is_none() {
+        return None;
+    }
+    let seen = seen(all, addr, until).unwrap_or_default();
+    Some(Peer { header, gossip, last_seen: header.map_or(seen, |header| header.date.max(seen)) })
+}
+
+/// The greatest entry of all of these that counts.
+pub(crate) fn entry<'a>(
+    all: &[&'a Layers],
+    addr: &Address,
+    source: Source,
+    until: Date,
+) -> Option<&'a Entry> {
+    let both = all.iter().flat_map(|layers| [&layers.newest, &layers.counting]);
+    both.filter_map(|peers| peers.entry(addr, source, until)).max()
+}
+
+/// The greatest date of a mail of all of these that counts.
+pub(crate) fn seen(all: &[&Layers], addr: &Address, until: Date) -> Option<Date> {
+    let both = all.iter().flat_map(|layers| [&layers.newest, &layers.counting]);
+    both.filter_map(|peers| peers.seen(addr, until)).max()
+}
