@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Muaa,
-    persistent::{Durable, InboxState, Life, Link},
+    persistent::{Durable, InboxState, Known, Life, Link},
     reading::Verdict,
 };
 use crate::{
@@ -208,6 +208,7 @@ impl<C: Crypto> Muaa<C> {
             }
             return;
         }
+        self.count_beats_anew(from, key, sequence);
         if update.received > self.state.sequence {
             self.found_ahead(update.received);
         }
@@ -241,6 +242,16 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
         if update.merged.is_some() {
             self.follow(content, update);
+        }
+    }
+
+    /// An update is a sign of life like an announcement.
+    fn count_beats_anew(&mut self, id: MuaaId, key: &Fingerprint, sequence: u64) {
+        let is_news =
+            |known: &Known| known.fingerprint == *key && known.sequence < sequence && known.beats > 0;
+        if self.state.siblings.get(&id).is_some_and(is_news) {
+            self.state.siblings.entry(id).and_modify(|known| known.beats = 0);
+            self.changed();
         }
     }
 
@@ -368,6 +379,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// A new announcement of a sibling.
     pub(super) fn sibling_is_alive(&mut self, id: MuaaId) {
+        self.keep_folder_of(id);
         let digest = self.state.siblings.get(&id).and_then(|known| known.digest);
         self.compare_announced(id, digest);
         if self.view.by_id(id).is_some() {

@@ -201,6 +201,10 @@ impl<C: Crypto> Muaa<C> {
         };
         if !seen.foreign {
             self.io.deletable.insert(folder);
+            if folder != self.own_inbox() {
+                // Its owner may be back.
+                self.io.read_soon(Folder::Announcements);
+            }
             return;
         }
         let tokens: Vec<_> = seen.index.values().copied().collect();
