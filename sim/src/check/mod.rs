@@ -5,6 +5,7 @@
 mod authenticity;
 mod bounded;
 mod convergence;
+mod durable;
 mod foreign;
 mod innocence;
 mod lost;
@@ -31,8 +32,8 @@ type Verdict = Result<(), String>;
 
 /// What must hold after each step of a machine. The verdict over what was judged before is the same.
 pub fn after_step(lab: &mut Lab, at: usize) {
-    let innocence = innocence::check(lab, at);
-    report(lab, [("11 innocence", innocence)]);
+    let verdicts = [("8 crash safety", durable::check(lab, at)), ("11 innocence", innocence::check(lab, at))];
+    report(lab, verdicts);
     let Some(muaa) = &lab.machines[at].muaa else { return };
     if !lab.truth.is_news(at, muaa) {
         return;

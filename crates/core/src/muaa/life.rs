@@ -49,10 +49,8 @@ impl<C: Crypto> Muaa<C> {
             self.announcement_is_gone();
         }
         let gone = |folder: &Folder| !folders.contains(folder);
-        let before = (self.state.removals.len(), self.state.posts.len());
         self.state.removals.retain(|(folder, _)| !gone(folder));
         self.state.posts.retain(|_, post| !gone(&post.folder));
-        self.unsaved |= before != (self.state.removals.len(), self.state.posts.len());
         self.state.folders_deleted.retain(|folder| !gone(folder));
         let cleaned_up = gone(&Folder::Announcements);
         self.notice_missing_folders(&folders, cleaned_up);

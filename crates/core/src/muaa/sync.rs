@@ -282,29 +282,30 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// Most of the time nothing is due, and the state is not touched.
     fn resolve_doubts(&mut self) {
         let now = self.now;
+        if self.state.links.values().any(|link| link.doubt.is_some_and(|(at, _)| at <= now)) {
+            self.ask_where_in_doubt();
+        }
+        let links = self.state.links.iter();
+        let unread = links.filter(|(_, link)| self.unread_until(link).is_some_and(|due| due <= now));
+        let unread: Vec<_> = unread.map(|(id, _)| *id).collect();
+        self.io.doubted.extend(unread);
+    }
+
+    fn ask_where_in_doubt(&mut self) {
+        let now = self.now;
         let Durable { links, digests: ours, .. } = &mut *self.state;
-        let mut changed = false;
-        for (id, link) in links {
-            if let Some((_, theirs)) = link.doubt.filter(|(at, _)| *at <= now) {
-                link.doubt = None;
-                changed = true;
-                if !ours.iter().any(|(digest, _)| *digest == theirs) {
-                    link.ask = true;
-                    link.tell_all();
-                    link.asked += 1;
-                }
-            }
-            let due = link
-                .sent
-                .filter(|_| !link.folder_gone)
-                .map(|(_, _, at)| at + DAY.saturating_mul(1 << link.asked.min(DOUBLINGS)));
-            if due.is_some_and(|due| due <= now) {
-                self.io.doubted.insert(*id);
+        for link in links.values_mut() {
+            let Some((_, theirs)) = link.doubt.filter(|(at, _)| *at <= now) else { continue };
+            link.doubt = None;
+            if !ours.iter().any(|(digest, _)| *digest == theirs) {
+                link.ask = true;
+                link.tell_all();
+                link.asked += 1;
             }
         }
-        self.unsaved |= changed;
     }
 
     /// What lies in a sibling's inbox: an update that is neither there nor acknowledged is sent again.
