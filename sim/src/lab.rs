@@ -262,6 +262,7 @@ impl Lab {
                 }
                 let name = &machine.name;
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
+                crate::check::after_event(self, at, &event);
                 if let Event::MemberGone { id, how: Gone::Removed } = event {
                     // A person had it removed, or replaced.
                     let removed =
@@ -294,6 +295,9 @@ impl Lab {
                 // Filed between the last look and the deletion; that a look is taken is what a story shows.
                 self.truth.forget_foreign(*folder);
             }
+            if let Op::CreateFolder(folder) = &op {
+                self.truth.made(*folder, self.now);
+            }
             if let Op::Append { envelope, .. } = &op {
                 self.counts.appended += envelope.body.len() as u64;
             }
@@ -318,6 +322,9 @@ impl Lab {
         let done = self.store.apply(op, self.now);
         if let Op::Append { envelope, .. } = op {
             self.truth.late.insert(envelope.token);
+        }
+        if let (Op::CreateFolder(folder), Ok(_)) = (op, &done) {
+            self.truth.made(*folder, self.now);
         }
         let (result, uid) = match done {
             Ok((reply, uid)) => (Ok(reply), uid),
@@ -426,7 +433,8 @@ fn shown(event: &Event) -> Option<Shown> {
     }
 }
 
-fn changed_folder(op: &Op) -> Option<Folder> {
+/// The folder that an operation changes when it is done.
+pub(crate) fn changed_folder(op: &Op) -> Option<Folder> {
     match op {
         Op::CreateFolder(folder) | Op::DeleteFolder(folder) => Some(*folder),
         Op::Append { folder, .. } | Op::Remove { folder, .. } => Some(*folder),

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 use sma_core::{Command, Config, Event, Folder, Form, MuaaId, Op, OpError, OpId, Phase, Timestamp};
 
 use crate::{
-    lab::{Fate, Lab, Step},
+    lab::{Fate, Lab, Step, changed_folder},
     person,
 };
 
@@ -209,12 +209,15 @@ impl Stage {
         crate::check::after_change(&mut self.lab, folder);
     }
 
-    /// The network brings the first append of a machine that was lost, however long ago; whether there is one.
-    pub fn arrive(&mut self, at: usize) -> bool {
-        let of = |(whose, op): &(usize, Op)| *whose == at && matches!(op, Op::Append { .. });
-        let Some(first) = self.lost.iter().position(of) else { return false };
+    /// The network brings the first operation of a machine that was lost, however long ago, and has this word in its line; whether
+    /// there is one.
+    pub fn arrive(&mut self, at: usize, on: &str) -> bool {
+        let names = &mut self.lab.trace.names;
+        let mut of = |(whose, op): &(usize, Op)| *whose == at && names.op(op).contains(on);
+        let Some(first) = self.lost.iter().position(&mut of) else { return false };
         let (_, op) = self.lost.remove(first);
-        if let (true, Op::Append { folder, .. }) = (self.lab.perform_for_the_dead(at, &op), op) {
+        let done = self.lab.perform_for_the_dead(at, &op);
+        if let Some(folder) = changed_folder(&op).filter(|_| done) {
             self.spread(folder, None);
         }
         true
@@ -290,7 +293,7 @@ impl Stage {
 
     /// Deletes a folder as a person does with any mail program.
     pub fn delete_folder(&mut self, folder: Folder) {
-        self.lab.truth.forget_foreign(folder);
+        self.lab.truth.deleted_by_hand(folder);
         self.lab.store.delete(folder);
         for at in 0..self.lab.machines.len() {
             self.lab.notice(at, folder);

@@ -1,11 +1,17 @@
 //! What an all-knowing observer of a run knows: who was paired by a person, who made which key, who was removed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use sma_core::{Fingerprint, Folder, Muaa, Secret, Token, Uid};
+use sma_core::{Fingerprint, Folder, Muaa, Secret, Timestamp, Token, Uid};
 
 use crate::symbolic::Symbolic;
+
+/// How long somebody may not have heard that a folder is back.
+const NEWS: Duration = Duration::from_secs(3 * 86_400);
 
 /// Where an account key came from.
 #[derive(Clone, Debug)]
@@ -32,6 +38,10 @@ pub struct Truth {
     pub versions: BTreeMap<(usize, Fingerprint), Vec<Secret>>,
     /// Of each machine the account keys that it held and that were not destroyed.
     pub held: BTreeMap<usize, BTreeSet<Fingerprint>>,
+    /// Folders that a person deleted, and when they were made again.
+    by_hand: BTreeMap<Folder, Option<Timestamp>>,
+    /// Machines that were suspended when they were last looked at.
+    pub suspended: BTreeSet<usize>,
     /// What a person last called each machine's device, as far as the program took it.
     pub named: BTreeMap<usize, String>,
     /// Messages that arrived after their sender had died: it may have looked for them in vain before.
@@ -106,6 +116,23 @@ impl Truth {
         };
         self.judged.insert(at, now);
         true
+    }
+
+    /// A person deleted a folder.
+    pub fn deleted_by_hand(&mut self, folder: Folder) {
+        self.by_hand.insert(folder, None);
+        self.forget_foreign(folder);
+    }
+
+    /// A folder is made.
+    pub fn made(&mut self, folder: Folder, now: Timestamp) {
+        self.by_hand.entry(folder).and_modify(|made| *made = made.or(Some(now)));
+    }
+
+    /// Whether a person deleted this folder and it is not back, or not for long: news travel for days.
+    #[must_use]
+    pub fn was_deleted_by_hand(&self, folder: Folder, now: Timestamp) -> bool {
+        self.by_hand.get(&folder).is_some_and(|made| made.is_none_or(|made| now.since(made) < NEWS))
     }
 
     /// A folder, with all that is in it, is gone or was renumbered by somebody outside the archive.

@@ -43,6 +43,16 @@ fn lose(stage: &mut Stage, id: u64) {
     Arc::make_mut(mailbox).messages.clear();
 }
 
+/// Nobody was suspended, and nobody was asked about a folder.
+fn nobody_was_harmed(stage: &Stage) {
+    let harm = |event: &Event| {
+        matches!(event, Event::FolderDeleted { .. } | Event::PhaseChanged(Phase::Suspended | Phase::Removed))
+    };
+    let harmed: Vec<_> = stage.told.iter().filter(|(_, event)| harm(event)).collect();
+    assert_eq!(harmed, Vec::<&(usize, Event)>::new());
+    assert_eq!(stage.broken(), None);
+}
+
 /// 1 is in a group with 2 that has a new subkey, and enters one in which 2 was removed.
 #[test]
 fn whom_the_entered_group_does_not_take_in_can_read_that_it_is_told() {
@@ -104,9 +114,64 @@ fn a_late_announcement_of_a_device_that_left_is_taken_away() {
     stage.advance(DAY);
     stage.command(four, Command::Leave).unwrap();
     stage.advance(2 * HOUR);
-    assert!(stage.arrive(four));
+    assert!(stage.arrive(four, "announcement"));
     stage.advance(2 * DAY);
     let by_four = stage.lab.store.envelopes().filter(|(_, _, envelope)| envelope.sender == MuaaId(4));
     assert_eq!(by_four.count(), 0, "what it announced lies there");
     assert_eq!(stage.broken(), None);
+}
+
+/// 1 wants to delete the folder of 2, is refused, and hears 2 before it is done.
+#[test]
+fn r7_a_wish_to_delete_a_folder_falls_when_its_owner_is_heard() {
+    let (mut stage, mut devices) = paired(&[1, 2]);
+    let (one, two) = (devices[0], devices[1]);
+    stage.advance(60 * HOUR);
+    join(&mut stage, &mut devices, 3);
+    stage.lab.stop(two);
+    fail(&mut stage, one, "DELETE", Fate::Refused(OpError::Denied), 12);
+    stage.advance(174 * DAY);
+    stage.advance(132 * HOUR);
+    assert!(stage.mishaps.len() < 12, "it wants to delete the folder");
+    stage.lab.stop(one);
+    stage.lab.start(two);
+    stage.advance(DAY);
+    stage.lab.start(one);
+    stage.advance(2 * DAY);
+    nobody_was_harmed(&stage);
+}
+
+/// 1 has asked the server to delete the folder of 2, and the network holds that up until 2 is back.
+#[test]
+fn r7_a_deletion_that_arrives_when_the_owner_is_back_harms_nobody() {
+    let (mut stage, devices) = paired(&[1, 2, 3]);
+    let (one, two) = (devices[0], devices[1]);
+    stage.lab.stop(two);
+    fail(&mut stage, one, "DELETE", Fate::UnknownLost, 1);
+    fail(&mut stage, one, "DELETE", Fate::Refused(OpError::Denied), 9);
+    stage.advance(182 * DAY);
+    stage.advance(6 * DAY);
+    assert!(stage.mishaps.len() < 10, "it wants to delete the folder");
+    stage.told.clear();
+    stage.lab.start(two);
+    stage.settle();
+    assert!(stage.arrive(one, "DELETE"));
+    stage.advance(3 * DAY);
+    nobody_was_harmed(&stage);
+}
+
+/// 3 was away itself, and does not know for how long 2 was silent.
+#[test]
+fn r7_nobody_is_asked_about_a_folder_that_was_cleared_away_while_it_was_off() {
+    let (mut stage, devices) = paired(&[1, 2, 3]);
+    let (two, three) = (devices[1], devices[2]);
+    stage.lab.stop(two);
+    stage.advance(20 * DAY);
+    stage.lab.stop(three);
+    stage.advance(172 * DAY);
+    assert!(!stage.lab.store.folders.contains_key(&Folder::Inbox(MuaaId(2))), "it was cleared away");
+    stage.lab.start(three);
+    stage.advance(2 * DAY);
+    let asked = stage.told.iter().any(|(_, event)| matches!(event, Event::FolderDeleted { .. }));
+    assert!(!asked, "nobody deleted it by hand");
 }

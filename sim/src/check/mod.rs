@@ -5,7 +5,9 @@
 mod authenticity;
 mod bounded;
 mod convergence;
+mod durable;
 mod foreign;
+mod innocence;
 mod lost;
 mod quiescence;
 mod resurrection;
@@ -13,7 +15,7 @@ mod secrecy;
 
 pub use quiescence::Quiet;
 use serde::Serialize;
-use sma_core::{Folder, Phase};
+use sma_core::{Event, Folder, Phase};
 
 use crate::lab::Lab;
 
@@ -30,6 +32,8 @@ type Verdict = Result<(), String>;
 
 /// What must hold after each step of a machine. The verdict over what was judged before is the same.
 pub fn after_step(lab: &mut Lab, at: usize) {
+    let verdicts = [("8 crash safety", durable::check(lab, at)), ("11 innocence", innocence::check(lab, at))];
+    report(lab, verdicts);
     let Some(muaa) = &lab.machines[at].muaa else { return };
     if !lab.truth.is_news(at, muaa) {
         return;
@@ -41,6 +45,12 @@ pub fn after_step(lab: &mut Lab, at: usize) {
         ("5 authenticity", authenticity::check(lab, at)),
     ];
     report(lab, verdicts);
+}
+
+/// What must hold of what a machine tells its user.
+pub(crate) fn after_event(lab: &mut Lab, at: usize, event: &Event) {
+    let innocence = innocence::check_event(lab, at, event);
+    report(lab, [("11 innocence", innocence)]);
 }
 
 /// What must hold after each change of a folder.

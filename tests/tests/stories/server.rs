@@ -33,10 +33,11 @@ impl Story {
         Ok(String::new())
     }
 
-    /// `arrives 4`: the first append of 4 that was lost reaches the server after all.
+    /// `arrives 4 on=announcement`: the first such operation of 4 that was lost reaches the server after all.
     pub(super) fn arrives(&mut self, case: &mut TestCase) -> Result<String, String> {
+        let on = taken(case, "on").ok_or("what?")?;
         let at = self.who(case)?;
-        if self.stage.arrive(at) { Ok(String::new()) } else { Err("nothing was lost".to_owned()) }
+        if self.stage.arrive(at, &on) { Ok(String::new()) } else { Err("nothing was lost".to_owned()) }
     }
 
     /// `inject _Autocrypt_SMA_27 foreign`: `foreign`, `huge` or `garbage`.

@@ -182,6 +182,12 @@ impl<C: Crypto> Muaa<C> {
             heard: self.now,
             warned: !alive && old.as_ref().is_some_and(|old| old.warned),
             certificate: body.certificate.clone(),
+            back: if alive && old.as_ref().is_some_and(|old| date.since(old.date) > self.config.expire_after)
+            {
+                Some(self.now)
+            } else {
+                old.as_ref().and_then(|old| old.back)
+            },
         };
         let renewed = old.as_ref().is_some_and(|old| old.certificate != known.certificate);
         self.state.siblings.insert(id, known);
@@ -212,11 +218,8 @@ impl<C: Crypto> Muaa<C> {
         self.io.heard.retain(|token, _| present.contains(token));
         self.tell_who_is_behind(present);
         self.io.unannounced.values_mut().for_each(|reads| *reads = reads.saturating_add(1));
-        let own = self.state.announced.as_ref().filter(|announced| announced.done);
-        if own.is_some_and(|announced| !present.contains(&announced.token)) {
-            self.state.announced = None;
-            self.changed();
-        }
+        self.compare_own_with(present);
+        self.ask_about_missing(present);
         let member = |key| self.view.members.contains_key(key);
         let gone: Vec<_> = self
             .state
@@ -233,6 +236,19 @@ impl<C: Crypto> Muaa<C> {
             self.changed();
         }
         self.forget_offers(Folder::Announcements, present);
+    }
+
+    /// The own announcement is made anew if it is not there. One that is about to be replaced may be gone as well.
+    fn compare_own_with(&mut self, present: &BTreeSet<Token>) {
+        let Some(announced) = &self.state.announced else { return };
+        let own = &self.state.own_announcements;
+        let stands = own.values().any(|token| present.contains(token));
+        if announced.done && !present.contains(&announced.token) {
+            self.announcement_is_gone();
+        } else if !announced.done && own.len() > 1 && !stands {
+            self.state.cleared = Some(self.now);
+            self.changed();
+        }
     }
 
     /// An offer that does not lie in its folder any more was taken back.

@@ -48,14 +48,12 @@ impl<C: Crypto> Muaa<C> {
 
     /// A listing tells which folders exist.
     pub(super) fn listed(&mut self, folders: BTreeSet<Folder>) {
-        if !folders.contains(&Folder::Announcements) && self.state.announced.take().is_some() {
-            self.changed();
+        if !folders.contains(&Folder::Announcements) {
+            self.announcement_is_gone();
         }
         let gone = |folder: &Folder| !folders.contains(folder);
-        let before = (self.state.removals.len(), self.state.posts.len());
         self.state.removals.retain(|(folder, _)| !gone(folder));
         self.state.posts.retain(|_, post| !gone(&post.folder));
-        self.unsaved |= before != (self.state.removals.len(), self.state.posts.len());
         self.state.folders_deleted.retain(|folder| !gone(folder));
         let cleaned_up = gone(&Folder::Announcements);
         self.notice_missing_folders(&folders, cleaned_up);
@@ -69,27 +67,61 @@ impl<C: Crypto> Muaa<C> {
         self.io.folders = Some(folders);
     }
 
-    /// The folder of a member is gone while the announcements stand: somebody deleted it.
+    /// The own announcement, which stood, is gone.
+    pub(super) fn announcement_is_gone(&mut self) {
+        if self.state.announced.take().is_some() {
+            self.state.cleared = Some(self.now);
+            self.changed();
+        }
+    }
+
+    /// The folder of a member is gone while the announcements stand: what it announced is looked for.
     fn notice_missing_folders(&mut self, folders: &BTreeSet<Folder>, cleaned_up: bool) {
-        let own = self.state.id;
-        let members: Vec<_> = self.view.members.values().map(|member| member.id).collect();
-        for id in members.into_iter().filter(|id| *id != own) {
+        let members = self.state.links.iter().filter(|(id, _)| self.view.by_id(**id).is_some());
+        let members: Vec<_> = members.map(|(id, link)| (*id, link.folder_gone)).collect();
+        for (id, gone) in members {
             let stands = folders.contains(&Folder::Inbox(id));
-            let announced = self.state.siblings.contains_key(&id);
-            let silent = self.state.siblings.get(&id).is_some_and(|known| self.is_silent(known));
-            let Some(link) = self.state.links.get_mut(&id) else { continue };
-            if link.folder_gone != stands {
+            self.io.missing.remove(&id);
+            if gone != stands {
                 continue;
             }
-            link.folder_gone = !stands;
+            if stands || cleaned_up {
+                self.turn_link(id, !stands);
+            } else {
+                self.io.missing.insert(id);
+                self.io.read_again(Folder::Announcements);
+            }
+        }
+    }
+
+    /// All announcements were read: of whom one stands without a folder, somebody deleted it, and a person must say. One that is silent,
+    /// or was until a moment ago, was cleared away.
+    pub(super) fn ask_about_missing(&mut self, present: &BTreeSet<Token>) {
+        for id in std::mem::take(&mut self.io.missing) {
+            self.turn_link(id, true);
+            let asks = self.state.siblings.get(&id).is_some_and(|known| {
+                present.contains(&known.token) && !self.is_silent(known) && !self.is_recent(known.back)
+            });
+            if asks {
+                self.tell(Event::FolderDeleted { id });
+            }
+        }
+    }
+
+    /// The folder of a sibling is gone, or back. It is told everything from the start.
+    fn turn_link(&mut self, id: MuaaId, gone: bool) {
+        if let Some(link) = self.state.links.get_mut(&id) {
+            link.folder_gone = gone;
             link.waiting.clear();
             link.sent = None;
             link.full = true;
             self.changed();
-            if !stands && !cleaned_up && announced && !silent {
-                self.tell(Event::FolderDeleted { id });
-            }
         }
+    }
+
+    /// Whether this happened so lately that a deletion which was under way before may not have been done yet.
+    fn is_recent(&self, at: Option<Timestamp>) -> bool {
+        at.is_some_and(|at| self.now.since(at) <= self.config.heartbeat)
     }
 
     /// What a device announced that has ended and taken its folder away: the message was held up on its way, and its author looked for it
@@ -112,15 +144,16 @@ impl<C: Crypto> Muaa<C> {
         there.into_iter().for_each(|token| self.discard(Folder::Announcements, token));
     }
 
-    /// The own folder is gone. If the announcement went with it, or nobody else is there, it was a clean-up or a long
-    /// silence: it is made again. Otherwise somebody wants this device out, and a person must say.
+    /// The own folder is gone. If the announcement went with it or lately before it, or nobody else is there, it was a clean-up or a
+    /// long silence: it is made again. Otherwise somebody wants this device out, and a person must say.
     fn notice_missing_inbox(&mut self) {
         if !self.io.missing_inbox || !self.io.read.contains(&Folder::Announcements) {
             return;
         }
         self.io.missing_inbox = false;
         let others = self.view.members.len() > 1;
-        if others && self.state.announced.as_ref().is_some_and(|announced| announced.done) {
+        let stands = self.state.announced.as_ref().is_some_and(|announced| announced.done);
+        if others && stands && !self.is_recent(self.state.cleared) {
             self.state.life = Life::Suspended;
         } else {
             self.state.inbox = InboxState::Tried;
@@ -281,6 +314,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn watch_over_silence(&mut self) {
+        self.keep_folders_of_the_heard();
         let warn_after = self.config.suspend_after.mul_f32(0.7);
         let first = warn_after.min(self.config.expire_after).min(self.config.forget_after);
         let silent = self.state.siblings.iter().filter(|(_, known)| self.has_been_silent(known, first));
@@ -302,6 +336,37 @@ impl<C: Crypto> Muaa<C> {
                 self.forget(known.fingerprint);
             }
         }
+    }
+
+    /// A wish to delete the folder of a device that was silent is over when it is heard.
+    fn keep_folders_of_the_heard(&mut self) {
+        let wanted: Vec<_> = self.state.folders_deleted.iter().copied().collect();
+        for folder in wanted {
+            let Folder::Inbox(id) = folder else { continue };
+            let known = self.state.siblings.get(&id);
+            if known.is_some_and(|known| !self.has_been_silent(known, self.config.expire_after)) {
+                self.keep_folder_of(id);
+            }
+        }
+    }
+
+    pub(super) fn keep_folder_of(&mut self, id: MuaaId) {
+        let folder = Folder::Inbox(id);
+        if folder != self.own_inbox() && self.state.folders_deleted.remove(&folder) {
+            self.io.deletable.remove(&folder);
+            self.changed();
+        }
+    }
+
+    /// Whoever is out deletes no folders but its own, that of its former keys included.
+    fn keep_folders_of_others(&mut self) {
+        let former = |id: MuaaId| {
+            self.view.ended.iter().any(|(key, (of, _))| *of == id && self.state.former_keys.contains(key))
+        };
+        let own = self.state.id;
+        let kept = |folder: &Folder| matches!(folder, Folder::Inbox(id) if *id == own || former(*id));
+        let kept: BTreeSet<_> = self.state.folders_deleted.iter().copied().filter(kept).collect();
+        self.state.folders_deleted = kept;
     }
 
     /// The member with the lowest id of those that are not silent and have a folder tidies up; it is enough if one does. One whose folder
@@ -353,6 +418,7 @@ impl<C: Crypto> Muaa<C> {
             // Whom it removed itself hears of it all the same: both are out, whoever was heard first.
             self.state.posts.retain(|_, post| post.class == Class::Sync);
         }
+        self.keep_folders_of_others();
         self.take_things_away();
         self.changed();
     }

@@ -76,8 +76,8 @@ pub struct Muaa<C> {
     random: Random,
     now: Timestamp,
     state: Hidden<Durable>,
-    /// The state differs from what was last handed out to be made durable.
-    unsaved: bool,
+    /// What was last handed out to be made durable.
+    saved: Cached<Arc<Durable>>,
     view: Shared<Membership>,
     digested: Cached<group::Digested>,
     io: storage::Io,
@@ -85,9 +85,26 @@ pub struct Muaa<C> {
     phase_told: Option<Phase>,
 }
 
-/// Keeps secrets out of `Debug`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Hidden<T>(T);
+/// Keeps secrets out of `Debug`, and knows whether somebody may have changed the value: there is no other way to it.
+#[derive(Clone)]
+struct Hidden<T> {
+    value: T,
+    touched: bool,
+}
+
+impl<T: PartialEq> PartialEq for Hidden<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Hidden<T> {}
+
+impl<T: std::hash::Hash> std::hash::Hash for Hidden<T> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.value.hash(state);
+    }
+}
 
 impl<T> std::fmt::Debug for Hidden<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -99,13 +116,14 @@ impl<T> std::ops::Deref for Hidden<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0
+        &self.value
     }
 }
 
 impl<T> std::ops::DerefMut for Hidden<T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.0
+        self.touched = true;
+        &mut self.value
     }
 }
 
@@ -143,7 +161,7 @@ impl<C: Crypto> Muaa<C> {
         let id = MuaaId(random.number());
         let incarnation = random.number();
         let state = Durable::new(&config, id, device, incarnation, now);
-        Self::start(config, crypto, random, (state, Shared::default()), now, true)
+        Self::start(config, crypto, random, (state, Shared::default()), now, None)
     }
 
     /// As [`Muaa::new`], with the first id to try given, for programs and tests that choose it.
@@ -174,7 +192,8 @@ impl<C: Crypto> Muaa<C> {
         state.forget_the_future(now);
         keys::read_what_was_not_read(&mut state, &crypto);
         let view = from.view.0.clone().unwrap_or_else(|| state.membership());
-        let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, false);
+        let saved = Some(from.durable.clone());
+        let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, saved);
         muaa.phase_told = Some(muaa.phase());
         Ok(muaa)
     }
@@ -185,15 +204,15 @@ impl<C: Crypto> Muaa<C> {
         random: Random,
         (state, view): (Durable, Shared<Membership>),
         now: Timestamp,
-        unsaved: bool,
+        saved: Option<Arc<Durable>>,
     ) -> Self {
         let mut muaa = Self {
             config,
             crypto,
             random,
             now,
-            state: Hidden(state),
-            unsaved,
+            state: Hidden { value: state, touched: true },
+            saved: Cached(saved),
             view,
             digested: Cached(None),
             io: storage::Io::default(),
@@ -234,10 +253,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// The next output; drain after every `handle_…`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = if self.unsaved {
-            self.unsaved = false;
-            let (durable, view) = (Arc::new(self.state.0.clone()), Cached(Some(self.view.clone())));
-            Some(Output::Persist(Snapshot { durable, view }))
+        let output = if let Some(snapshot) = self.take_unsaved() {
+            Some(Output::Persist(snapshot))
         } else if let Some(event) = self.events.pop_front() {
             Some(Output::Event(event))
         } else {
@@ -247,6 +264,24 @@ impl<C: Crypto> Muaa<C> {
             tracing::trace!(target: "sma", output = %shown::ShownOutput(output), "out");
         }
         output
+    }
+
+    /// What is to be made durable, if it differs from what was last handed out. Parts that are still shared with that are equal without
+    /// being looked at.
+    fn take_unsaved(&mut self) -> Option<Snapshot> {
+        let touched = std::mem::take(&mut self.state.touched);
+        if !touched || self.saved.0.as_deref() == Some(&*self.state) {
+            return None;
+        }
+        let durable = Arc::new(self.state.value.clone());
+        self.saved = Cached(Some(durable.clone()));
+        Some(Snapshot { durable, view: Cached(Some(self.view.clone())) })
+    }
+
+    /// Whether this is all that would be made durable now. It is so for the last snapshot as soon as all outputs were polled.
+    #[must_use]
+    pub fn is_saved_as(&self, snapshot: &Snapshot) -> bool {
+        *snapshot.durable == *self.state
     }
 
     /// When [`Muaa::handle_timeout`] is due, and for what.
@@ -287,8 +322,8 @@ impl<C: Crypto> Muaa<C> {
         Folder::Inbox(self.state.id)
     }
 
-    /// Marks the durable state as changed.
+    /// Says that the durable state was changed, which writing to it notes by itself.
     fn changed(&mut self) {
-        self.unsaved = true;
+        self.state.touched = true;
     }
 }

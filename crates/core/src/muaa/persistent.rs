@@ -176,6 +176,9 @@ pub(crate) struct Known {
     /// The certificate of its latest announcement, which what is sealed to it goes by.
     #[cbor(n(11), with = "crate::wire::octets")]
     pub(crate) certificate: Bytes,
+    /// When, on the own clock, it was heard after it had been silent for so long that its folder may have been deleted.
+    #[n(12)]
+    pub(crate) back: Option<Timestamp>,
 }
 
 /// A group with all that is replicated in it.
@@ -388,6 +391,9 @@ pub(crate) struct Durable {
     /// Account keys that were destroyed and can still be restored: when this device heard of it.
     #[n(62)]
     pub(crate) set_aside: BTreeMap<Fingerprint, Timestamp>,
+    /// When the own announcement was found to be gone: somebody took this device for silent, or tidied up by hand.
+    #[n(63)]
+    pub(crate) cleared: Option<Timestamp>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -460,6 +466,7 @@ impl Durable {
             entering: None,
             notices: BTreeMap::new(),
             set_aside: BTreeMap::new(),
+            cleared: None,
         }
     }
 
@@ -472,12 +479,16 @@ impl Durable {
             link.sent.iter_mut().for_each(|(_, _, at)| present(at));
             link.doubt.iter_mut().for_each(|(at, _)| *at = (*at).min(now + DOUBT_MAX));
         }
-        self.burnt.iter_mut().for_each(present);
+        self.burnt.iter_mut().chain(&mut self.cleared).for_each(present);
         if self.digests.iter().any(|(_, at)| *at > now) {
             self.digests.iter_mut().for_each(|(_, at)| present(at));
         }
-        if self.siblings.values().any(|known| known.heard > now) {
-            self.siblings.values_mut().for_each(|known| present(&mut known.heard));
+        let ahead = |known: &Known| known.heard > now || known.back.is_some_and(|at| at > now);
+        if self.siblings.values().any(ahead) {
+            for known in self.siblings.values_mut() {
+                present(&mut known.heard);
+                known.back.iter_mut().for_each(present);
+            }
         }
         self.looked.iter_mut().for_each(present);
         self.subkey.forget_the_future(now);

@@ -92,6 +92,8 @@ pub(super) struct Io {
     pub(super) looked_twice: bool,
     /// The own folder was not in the last listing.
     pub(super) missing_inbox: bool,
+    /// Members whose folders were not in the last listing; what they announced is looked for before anybody is asked.
+    pub(super) missing: BTreeSet<MuaaId>,
     /// When what is to be told to a sibling is sent.
     pub(super) gathering: BTreeMap<MuaaId, Timestamp>,
     /// Siblings whose inboxes are surveyed for an update that was not acknowledged.
@@ -373,9 +375,7 @@ impl<C: Crypto> Muaa<C> {
     fn removal_tasks(&self) -> Vec<Task> {
         let mut folders: BTreeSet<_> = self.state.removals.iter().map(|(folder, _)| *folder).collect();
         folders.extend((!self.duplicates(Folder::Announcements).is_empty()).then_some(Folder::Announcements));
-        let deletions = self.state.folders_deleted.iter().map(|folder| {
-            if self.io.deletable.contains(folder) { Task::Delete(*folder) } else { Task::Survey(*folder) }
-        });
+        let deletions = self.state.folders_deleted.iter().filter_map(|folder| self.deletion(*folder));
         let surveys = self.io.doubted.iter().map(|id| Task::Survey(Folder::Inbox(*id)));
         let mut tasks: Vec<_> = deletions.chain(surveys).collect();
         for folder in folders.into_iter().filter(|folder| self.io.exists(*folder)) {
@@ -387,6 +387,22 @@ impl<C: Crypto> Muaa<C> {
             });
         }
         tasks
+    }
+
+    /// The next step towards the deletion of a folder. Another's is deleted by a member that has just looked whether its owner is back,
+    /// and after its announcement: whoever finds both gone makes them anew, whoever finds only the folder gone asks a person. Who is in
+    /// no group, or out of it, deletes only what is its own.
+    fn deletion(&self, folder: Folder) -> Option<Task> {
+        let own = !matches!(self.state.life, Life::Grouped | Life::Suspended) || folder == self.own_inbox();
+        let announcements = Folder::Announcements;
+        if !own && (self.state.life != Life::Grouped || !self.io.read.contains(&announcements)) {
+            return None;
+        }
+        if !self.io.deletable.contains(&folder) {
+            return Some(Task::Survey(folder));
+        }
+        let looked = !self.io.due.contains(&announcements) && !self.is_replacing(announcements);
+        (own || looked).then_some(Task::Delete(folder))
     }
 
     /// A device that ended says so; then it takes its announcement and its own folder away.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Muaa,
-    persistent::{Durable, InboxState, Life, Link},
+    persistent::{Durable, InboxState, Known, Life, Link},
     reading::Verdict,
 };
 use crate::{
@@ -208,6 +208,7 @@ impl<C: Crypto> Muaa<C> {
             }
             return;
         }
+        self.count_beats_anew(from, key, sequence);
         if update.received > self.state.sequence {
             self.found_ahead(update.received);
         }
@@ -244,6 +245,16 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// An update is a sign of life like an announcement.
+    fn count_beats_anew(&mut self, id: MuaaId, key: &Fingerprint, sequence: u64) {
+        let is_news =
+            |known: &Known| known.fingerprint == *key && known.sequence < sequence && known.beats > 0;
+        if self.state.siblings.get(&id).is_some_and(is_news) {
+            self.state.siblings.entry(id).and_modify(|known| known.beats = 0);
+            self.changed();
+        }
+    }
+
     /// A digest that is not ours is looked at again later: most differences are on their way already.
     fn compare(&mut self, link: &mut Link, theirs: Hash, ours: Hash) {
         link.doubt = None;
@@ -271,29 +282,30 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// Most of the time nothing is due, and the state is not touched.
     fn resolve_doubts(&mut self) {
         let now = self.now;
+        if self.state.links.values().any(|link| link.doubt.is_some_and(|(at, _)| at <= now)) {
+            self.ask_where_in_doubt();
+        }
+        let links = self.state.links.iter();
+        let unread = links.filter(|(_, link)| self.unread_until(link).is_some_and(|due| due <= now));
+        let unread: Vec<_> = unread.map(|(id, _)| *id).collect();
+        self.io.doubted.extend(unread);
+    }
+
+    fn ask_where_in_doubt(&mut self) {
+        let now = self.now;
         let Durable { links, digests: ours, .. } = &mut *self.state;
-        let mut changed = false;
-        for (id, link) in links {
-            if let Some((_, theirs)) = link.doubt.filter(|(at, _)| *at <= now) {
-                link.doubt = None;
-                changed = true;
-                if !ours.iter().any(|(digest, _)| *digest == theirs) {
-                    link.ask = true;
-                    link.tell_all();
-                    link.asked += 1;
-                }
-            }
-            let due = link
-                .sent
-                .filter(|_| !link.folder_gone)
-                .map(|(_, _, at)| at + DAY.saturating_mul(1 << link.asked.min(DOUBLINGS)));
-            if due.is_some_and(|due| due <= now) {
-                self.io.doubted.insert(*id);
+        for link in links.values_mut() {
+            let Some((_, theirs)) = link.doubt.filter(|(at, _)| *at <= now) else { continue };
+            link.doubt = None;
+            if !ours.iter().any(|(digest, _)| *digest == theirs) {
+                link.ask = true;
+                link.tell_all();
+                link.asked += 1;
             }
         }
-        self.unsaved |= changed;
     }
 
     /// What lies in a sibling's inbox: an update that is neither there nor acknowledged is sent again.
@@ -368,6 +380,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// A new announcement of a sibling.
     pub(super) fn sibling_is_alive(&mut self, id: MuaaId) {
+        self.keep_folder_of(id);
         let digest = self.state.siblings.get(&id).and_then(|known| known.digest);
         self.compare_announced(id, digest);
         if self.view.by_id(id).is_some() {

@@ -201,6 +201,10 @@ impl<C: Crypto> Muaa<C> {
         };
         if !seen.foreign {
             self.io.deletable.insert(folder);
+            if folder != self.own_inbox() {
+                // Its owner may be back.
+                self.io.read_soon(Folder::Announcements);
+            }
             return;
         }
         let tokens: Vec<_> = seen.index.values().copied().collect();
@@ -233,10 +237,8 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         let present = self.present(folder);
-        let before = self.state.removals.len();
         let kept = |place: &(Folder, Token)| place.0 != folder || present.contains(&place.1);
         self.state.removals.retain(kept);
-        self.unsaved |= self.state.removals.len() != before;
     }
 
     fn process(&mut self, folder: Folder, validity: u32, complete: bool, messages: Vec<Message>, more: bool) {
