@@ -51,7 +51,7 @@ impl Table {
     #[must_use]
     pub fn from_parts(shared: Layers, local: Layers, out: BTreeSet<u64>) -> Self {
         let mut table = Self { shared, local, out: BTreeSet::new() };
-        table.distrust(out);
+        table.put_out(out);
         table
     }
 
@@ -73,13 +73,20 @@ impl Table {
         &self.out
     }
 
-    /// These devices were forced out: what they told of peers gives way to anything else that is known or comes to be known.
-    pub fn distrust(&mut self, out: BTreeSet<u64>) {
-        if self.out != out {
-            self.shared.distrust(&out);
-            self.local.distrust(&out);
-            self.out = out;
+    /// These devices were forced out: what they told of peers gives way to anything else that is known or comes to be known. What
+    /// was kept local because they had told the like may be worth telling now.
+    pub fn distrust(&mut self, out: BTreeSet<u64>, until: Date) -> Layers {
+        if self.out == out {
+            return Layers::new(self.shared.peers_max());
         }
+        self.put_out(out);
+        self.tell(self.local.addresses(), until)
+    }
+
+    fn put_out(&mut self, out: BTreeSet<u64>) {
+        self.shared.distrust(&out);
+        self.local.distrust(&out);
+        self.out = out;
     }
 
     /// Processes a mail that was read.

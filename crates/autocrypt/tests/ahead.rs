@@ -203,7 +203,7 @@ fn what_a_removed_device_told_gives_way_to_anything_else_and_stays_until_then() 
     table.observe(&mail("bob", NOW - DAY, Some(1)), UNTIL);
     table.join(&told(&[fact("bob", NOW, 9, thief), fact("carol", NOW, 8, thief)], false), UNTIL);
     assert_eq!((key(&table, "bob"), key(&table, "carol")), (Some(9), Some(8)));
-    table.distrust(BTreeSet::from([thief]));
+    table.distrust(BTreeSet::from([thief]), UNTIL);
     assert_eq!((key(&table, "bob"), key(&table, "carol")), (Some(9), Some(8)));
     let told_again = told(&[fact("bob", NOW + 1, 9, thief)], false);
     // An older one, but of a device that is trusted.
@@ -213,11 +213,28 @@ fn what_a_removed_device_told_gives_way_to_anything_else_and_stays_until_then() 
 }
 
 #[test]
+fn what_was_kept_local_beside_what_a_removed_device_told_is_told_when_that_gives_way() {
+    let (mut one, mut two) = (Table::new(MAX), Table::new(MAX));
+    two.join(&one.observe(&mail("bob", NOW - DAY, Some(1)), UNTIL), UNTIL);
+    two.join(&one.wrote(&BTreeSet::from([address("bob")]), Date(NOW), UNTIL), UNTIL);
+    let mut from_thief = Peers::new(MAX);
+    from_thief.wrote(&address("bob"), Date(NOW));
+    from_thief.observe(&fact("bob", NOW, 9, 7));
+    one.join(&from_thief.clone().into(), UNTIL);
+    two.join(&from_thief.into(), UNTIL);
+    assert!(one.observe(&mail("bob", NOW + 1, Some(9)), UNTIL).is_empty(), "the same key");
+    let delta = one.distrust(BTreeSet::from([7]), UNTIL);
+    two.distrust(BTreeSet::from([7]), UNTIL);
+    two.join(&delta, UNTIL);
+    assert_eq!((key(&one, "bob"), key(&two, "bob")), (Some(9), Some(9)));
+}
+
+#[test]
 fn a_removed_device_that_said_dates_ahead_displaces_nothing() {
     let mut table = Table::new(MAX);
     table.observe(&mail("bob", NOW, Some(1)), UNTIL);
     table.join(&told(&[fact("bob", u64::MAX, 9, 7)], false), UNTIL);
-    table.distrust(BTreeSet::from([7]));
+    table.distrust(BTreeSet::from([7]), UNTIL);
     assert_eq!(key(&table, "bob"), Some(1));
     let newest = table.shared().newest().entry(&address("bob"), Source::Header, Date::LAST);
     assert_eq!(newest.and_then(Entry::known).map(|known| known.key[0]), Some(1));

@@ -115,7 +115,7 @@ impl<C: Crypto> Muaa<C> {
         let standing = Standing::of(&self.view);
         let out: BTreeSet<_> = standing.removed.iter().map(|id| id.0).collect();
         if *self.state.peers.out() != out {
-            self.state.peers.distrust(out);
+            self.distrust(out);
         }
         if self.state.settings.names_any_gone(&standing) {
             self.state.settings.forget_gone(&standing);

@@ -69,6 +69,14 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
+    /// These devices were forced out.
+    pub(super) fn distrust(&mut self, out: BTreeSet<u64>) {
+        let until = self.dates_until();
+        let delta = self.state.peers.distrust(out, until);
+        self.tell_of_peers(&delta);
+        self.changed();
+    }
+
     /// What is dated later does not count yet.
     fn dates_until(&self) -> Date {
         plausible::dates_until(self.now)
