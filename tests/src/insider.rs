@@ -20,7 +20,10 @@ pub struct Insider {
     key: Fingerprint,
     id: MuaaId,
     incarnation: u64,
-    sequence: u64,
+    /// The number of what it signed last.
+    pub sequence: u64,
+    /// Up to where it says to have taken in what others told it.
+    pub received: u64,
     log: Log,
 }
 
@@ -72,6 +75,7 @@ impl Insider {
             id,
             incarnation,
             sequence,
+            received: 0,
             log,
         }))
     }
@@ -113,7 +117,7 @@ impl Insider {
     /// An update for another one's inbox.
     pub fn update(&mut self, to: &Self, said: Said) -> Envelope {
         let update = Update {
-            received: 0,
+            received: self.received,
             digest: sma_core::Hash::default(),
             ask: false,
             ops: said.ops,

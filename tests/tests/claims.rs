@@ -179,7 +179,9 @@ fn nobody_is_added_and_no_secret_leaves_before_the_newcomers_mac_was_checked() {
     stage.settle();
     let shown = stage.lab.machines[member].shown.clone().unwrap();
     let code = sma_sim::person::other_code(&shown.code);
-    stage.command(newcomer, Command::EnterCode { code: code.into(), from: stage.id(member) }).unwrap();
+    stage
+        .command(newcomer, Command::EnterCode { code: code.into(), from: stage.id(member), key: None })
+        .unwrap();
     stage.lab.trace.take();
     stage.settle();
     let muaa = stage.lab.machines[member].muaa.as_ref().unwrap();

@@ -32,6 +32,8 @@ pub enum Command {
         code: Secret,
         /// The member that shows it; needed only for a code, and only if several offers are open.
         from: Option<MuaaId>,
+        /// The member's device key; needed only for a code, and only if offers are open under that member's id by several keys.
+        key: Option<Fingerprint>,
     },
     /// Before it is let in: this device takes the place of another one, as after a re-installation. Who lets it in removes that one, if
     /// it is a silent member ([`Sibling::silent`]). Shown at once on the devices that were asked.
@@ -405,13 +407,17 @@ pub enum InputError {
     /// No offer has arrived that the code could be for, or none that the link names. No effect.
     #[error("no offer has arrived yet: make one on the other device, then look again")]
     NoOffer,
-    /// Several offers are open; say whose code it is. No effect.
-    #[error("several devices offer to pair: say which one shows the code")]
+    /// Several offers are open; say whose code it is, by the device's key if they are by one id. No effect.
+    #[error("several devices offer to pair: say which one shows the code, or use a link")]
     WhichOffer,
+    /// This code was typed here before: a code is one guess, so it answers one offer. No effect.
+    #[error("this code was used already: have the other device show a fresh one")]
+    CodeUsed,
     /// Too many wrong codes within an hour. A link can be shown. No effect.
     #[error("too many wrong codes: no code can be made for an hour after the first of them, only a link")]
     CodesLocked,
-    /// The log has no room for more devices and keys; removing goes on. No effect.
+    /// The log has no room for more devices and keys; removing goes on. No effect; but if the log took a removal and nothing after it, the device
+    /// is out, and the account's key is the same.
     #[error(
         "the account's history is full: remove what is not used, or begin anew on one device and pair the others with it"
     )]

@@ -7,6 +7,7 @@ mod ids;
 mod io;
 mod link;
 mod muaa;
+mod plausible;
 mod random;
 mod secret;
 mod shared;

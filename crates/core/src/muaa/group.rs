@@ -78,7 +78,7 @@ impl<C: Crypto> Muaa<C> {
     /// Takes back what a sibling that is written to no more has not read.
     pub(super) fn drop_link(&mut self, id: MuaaId) {
         if let Some(link) = self.state.links.remove(&id) {
-            for (_, token) in link.waiting {
+            for (_, token, _) in link.waiting {
                 self.withdraw(Folder::Inbox(id), token);
             }
         }

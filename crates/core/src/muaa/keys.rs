@@ -69,10 +69,10 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Makes a new account key current: whoever is out now does not get it.
-    pub(super) fn rotate_account_key(&mut self) {
+    /// A log that is full names no more keys: the one there is goes on.
+    pub(super) fn rotate_account_key(&mut self) -> Result<(), InputError> {
         let key = self.new_account_key();
-        // A log that is full names no more keys: the one there is goes on.
-        let _ = self.take_key_as_current(key);
+        self.take_key_as_current(key)
     }
 
     /// Makes `key` the current one: its epoch is above all others, unless it is another version of the current one.
@@ -189,11 +189,11 @@ impl<C: Crypto> Muaa<C> {
         if self.io.removals_due && self.is_foremost() {
             self.io.removals_due = false;
             if self.lacks_a_key() || self.view.keys.lost_current() {
-                self.rotate_account_key();
+                let _ = self.rotate_account_key();
             }
         }
         if self.current_is_lost() && self.is_foremost() {
-            self.rotate_account_key();
+            let _ = self.rotate_account_key();
         }
     }
 

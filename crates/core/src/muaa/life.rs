@@ -71,8 +71,8 @@ impl<C: Crypto> Muaa<C> {
         let members: Vec<_> = self.view.members.values().map(|member| member.id).collect();
         for id in members.into_iter().filter(|id| *id != own) {
             let stands = folders.contains(&Folder::Inbox(id));
-            let announced = self.state.siblings.contains_key(&id);
-            let silent = self.state.siblings.get(&id).is_some_and(|known| self.is_silent(known));
+            let known = self.known_member(id);
+            let (announced, silent) = (known.is_some(), known.is_some_and(|known| self.is_silent(known)));
             let Some(link) = self.state.links.get_mut(&id) else { continue };
             if link.folder_gone != stands {
                 continue;
@@ -108,11 +108,12 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn created(&mut self, folder: Folder, fresh: bool) {
         self.io.add_folder(folder);
         if folder == self.own_inbox() {
-            if !fresh && self.io.first_try {
-                // An id that a move names is drawn by another move.
-                let moved = self.state.group.is_some();
-                return if moved { self.go_on_as_another(0) } else { self.draw_another_id() };
+            // An id that the log has stays, whatever the server says: another one would cost another move.
+            if !fresh && self.io.first_try && self.state.group.is_none() {
+                self.draw_later();
+                return self.draw_another_id();
             }
+            self.io.drawn = None;
             self.state.inbox = InboxState::Made;
             self.changed();
         }
@@ -144,7 +145,10 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// What it has in the store stays, for another copy of its state may use it.
-    pub(super) fn start_over_beside_a_copy(&mut self) {
+    pub(super) fn start_over_beside_a_copy(&mut self, ahead: u64) {
+        if !self.may_take_another_key(ahead) {
+            return;
+        }
         self.lay_down_key();
         self.state.announced = None;
         self.take_another_key();
@@ -220,8 +224,11 @@ impl<C: Crypto> Muaa<C> {
         if !self.state.requested.is_empty() || self.state.inbox != InboxState::Made {
             return;
         }
-        let reachable = self.state.siblings.keys().copied().filter(|id| self.io.exists(Folder::Inbox(*id)));
-        let others: Vec<_> = reachable.take(self.config.requests_max).collect();
+        let reachable =
+            self.state.siblings.keys().map(|(id, _)| *id).filter(|id| self.io.exists(Folder::Inbox(*id)));
+        let mut others: Vec<_> = reachable.collect();
+        others.dedup();
+        others.truncate(self.config.requests_max);
         others.into_iter().for_each(|id| self.request(id));
     }
 
@@ -252,11 +259,11 @@ impl<C: Crypto> Muaa<C> {
         let warn_after = self.config.suspend_after.mul_f32(0.7);
         let first = warn_after.min(self.config.expire_after).min(self.config.forget_after);
         let silent = self.state.siblings.iter().filter(|(_, known)| self.has_been_silent(known, first));
-        let member = |known: &Known| self.view.members.contains_key(&known.fingerprint);
-        let silent: Vec<_> = silent.map(|(id, known)| (*id, member(known), known.clone())).collect();
-        for (id, member, known) in silent {
+        let silent: Vec<_> = silent.map(|(place, known)| (*place, known.clone())).collect();
+        for ((id, key), known) in silent {
+            let member = self.is_member(id, &key);
             if member && !known.warned && self.has_been_silent(&known, warn_after) {
-                self.state.siblings.entry(id).and_modify(|known| known.warned = true);
+                self.state.siblings.entry((id, key)).and_modify(|known| known.warned = true);
                 self.tell(Event::MemberSilent { id });
                 self.changed();
             }
@@ -264,10 +271,10 @@ impl<C: Crypto> Muaa<C> {
                 self.stop_writing_to(id);
             }
             if self.has_been_silent(&known, self.config.expire_after) && self.is_foremost() {
-                self.clear_away(id, &known, member);
+                self.clear_away((id, key), &known, member);
             }
             if member && self.has_been_silent(&known, self.config.forget_after) && self.is_foremost() {
-                self.forget(known.fingerprint);
+                self.forget(key);
             }
         }
     }
@@ -275,26 +282,34 @@ impl<C: Crypto> Muaa<C> {
     /// The member with the lowest id of those that are not silent tidies up; it is enough if one does.
     pub(super) fn is_foremost(&self) -> bool {
         let awake = |member: &&crate::state::Member| {
-            let known = self.state.siblings.get(&member.id);
+            let known = self.known_member(member.id);
             member.id == self.state.id || known.is_some_and(|known| !self.is_silent(known))
         };
         self.view.members.values().filter(awake).map(|member| member.id).min() == Some(self.state.id)
     }
 
-    fn clear_away(&mut self, id: MuaaId, known: &Known, member: bool) {
-        let folder = Folder::Inbox(id);
-        if self.io.exists(folder) {
+    fn clear_away(&mut self, place: (MuaaId, Fingerprint), known: &Known, member: bool) {
+        let folder = Folder::Inbox(place.0);
+        if self.io.exists(folder) && !self.is_used_beside(&place) {
             self.delete_folder(folder);
         }
         // A member stays known when its announcement is gone: only one that lies there is taken away.
-        if self.lies_in(Folder::Announcements, &known.token) {
-            self.discard(Folder::Announcements, known.token);
+        for token in self.tokens_of(Folder::Announcements, &known.said) {
+            self.discard(Folder::Announcements, token);
         }
         if !member {
-            let request = self.state.siblings.remove(&id).and_then(|known| known.request);
-            request.into_iter().for_each(|request| self.finish(self.own_inbox(), request.token));
-            self.changed();
+            self.forget_sibling(&place);
         }
+    }
+
+    /// Whether the folder of this id is that of another key as well, which is heard, or a member.
+    fn is_used_beside(&self, (id, key): &(MuaaId, Fingerprint)) -> bool {
+        let used = |other: &Fingerprint| {
+            let known = self.state.siblings.get(&(*id, *other));
+            known.is_some_and(|known| !self.has_been_silent(known, self.config.expire_after))
+        };
+        let member = self.view.by_id(*id).is_some_and(|(member, _)| member != key);
+        *id == self.state.id || member || self.keys_of(*id).any(|other| other != *key && used(&other))
     }
 
     fn forget(&mut self, fingerprint: Fingerprint) {

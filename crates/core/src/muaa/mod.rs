@@ -21,6 +21,7 @@ mod persistent;
 mod reading;
 mod saying;
 mod shown;
+mod siblings;
 mod storage;
 mod subkey;
 mod sync;

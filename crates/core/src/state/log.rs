@@ -9,7 +9,7 @@ use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
 use crate::{
-    Crypto, Fingerprint, Hash, MuaaId, Timestamp,
+    Crypto, Fingerprint, Hash, MuaaId, Timestamp, plausible,
     wire::{Content, Kind, Seen, SignedOp},
 };
 
@@ -220,7 +220,7 @@ impl Log {
         let group = genesis.hash(crypto);
         let LogBody::Genesis(founder) = LogBody::read(&content)? else { return None };
         let first = content.group.is_none() && content.previous.is_none() && content.seen.is_none();
-        let fits = first && founder.id == content.author;
+        let fits = first && founder.id == content.author && plausible::sequence(content.sequence);
         if !fits || !genesis.is_by(crypto, &founder.certificate) {
             return None;
         }
@@ -259,6 +259,7 @@ impl Log {
             .filter(|(hash, _)| !self.entries.contains_key(hash))
             .filter_map(|(hash, op)| Some((hash, op, op.content()?)))
             .filter(|(_, _, content)| content.group == Some(self.group) && content.kind() != Kind::Genesis)
+            .filter(|(_, _, content)| plausible::sequence(content.sequence))
             .collect();
         let mut bytes = if waiting.is_empty() { 0 } else { self.bytes() };
         while !waiting.is_empty() {
