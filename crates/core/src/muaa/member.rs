@@ -394,9 +394,10 @@ impl<C: Crypto> Muaa<C> {
         let member = self.view.members.get(&fingerprint).is_some_and(|member| member.id == id);
         let known = self.state.siblings.get(&(id, fingerprint));
         if member && fingerprint != newcomer.1 && known.is_some_and(|known| self.is_silent(known)) {
-            // A program that is too old to say so lets the newcomer in beside it.
+            // A program that is too old to say so, or whose log is full, lets the newcomer in beside it.
             let _ = self.remove_member(fingerprint);
-        } else {
+        }
+        if !member || self.view.members.contains_key(&fingerprint) {
             self.tell(Event::NotReplaced { id: newcomer.0, replaces: id });
         }
     }

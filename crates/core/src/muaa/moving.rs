@@ -127,12 +127,17 @@ impl<C: Crypto> Muaa<C> {
         let (id, incarnation) = (MuaaId(self.random.number()), self.random.number());
         let introduction = Introduction { id, certificate: device.certificate.clone(), incarnation };
         let (kind, body) = LogBody::Move(introduction).write();
-        self.state.sequence = self.state.sequence.max(self.as_far_as_plausible(ahead)) + MARGIN;
+        let seen_so_far = self.state.sequence.max(self.as_far_as_plausible(ahead));
+        self.state.sequence = seen_so_far + MARGIN;
         let seen = Some(group.log.heads());
         let op = self.sign_content(kind, Some(group.log.group()), body, group.previous, seen);
         let Some(own) = self.state.group.as_mut() else { return };
         let taken = own.log.join(&self.crypto, std::slice::from_ref(&op), self.config.log_max);
-        let Some(hash) = taken.first().copied() else { return };
+        let Some(hash) = taken.first().copied() else {
+            // Nobody will see it.
+            self.state.sequence = seen_so_far;
+            return;
+        };
         own.previous = None;
         let from = self.state.id;
         self.lay_down_key();

@@ -16,6 +16,11 @@ pub(super) struct Heard {
     pub(super) op: SignedOp,
 }
 
+/// What a message is known by: its octets, not what somebody called it.
+pub(super) fn name_of<C: Crypto>(crypto: &C, body: &[u8]) -> Hash {
+    crypto.hash("autocrypt-sma-message-v1", &[body])
+}
+
 impl Heard {
     /// The class that its kind demands of the envelope.
     pub(super) fn class(&self) -> Option<Class> {
@@ -82,9 +87,9 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// What a message is known by: its octets, not the name under which somebody filed it.
+    /// What a message is known by.
     pub(super) fn name_of(&self, body: &[u8]) -> Hash {
-        self.crypto.hash("autocrypt-sma-message-v1", &[body])
+        name_of(&self.crypto, body)
     }
 
     /// A message of the own inbox is processed: it is remembered before it is removed.
