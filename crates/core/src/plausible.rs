@@ -11,6 +11,9 @@ pub(crate) const RECEIVED_STEP: u64 = 1 << 20;
 /// moved there several times.
 pub(crate) const AHEAD_STEP: u64 = 1 << 32;
 
+/// How far a device goes past what others say that it has said. They may say so as often as they like.
+pub(crate) const SKIP_END: u64 = 1 << 47;
+
 /// Whether a device can have come to this sequence.
 pub(crate) fn sequence(said: u64) -> bool {
     said < SEQUENCE_END

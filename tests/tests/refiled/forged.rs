@@ -234,6 +234,37 @@ fn a_code_typed_ten_times_answers_one_offer() {
     assert!(play.stage.pair(member, newcomer), "a fresh code is good");
 }
 
+/// Wherever it is filed, an offer that was answered is over.
+#[test]
+fn an_offer_that_was_answered_and_is_filed_again_is_not_told_of() {
+    for to in [true, false] {
+        let (mut play, member, newcomer) = Play::member_and_newcomer();
+        let to = play.stage.id(newcomer).filter(|_| to);
+        play.stage.command(member, Command::Offer { to, form: Form::Code }).unwrap();
+        play.stage.settle();
+        let offer = play.stage.lab.store.envelopes().find(|(.., envelope)| envelope.class == Class::Offer);
+        let offer = offer.unwrap().2.clone();
+        let code = play.stage.lab.machines[member].shown.clone().unwrap().code;
+        let wrong = sma_sim::person::other_code(&code);
+        play.stage.cut.insert(member);
+        let typed = Command::EnterCode { code: wrong.into(), from: None, key: None };
+        play.stage.command(newcomer, typed).unwrap();
+        play.stage.settle();
+        let told = play.stage.told.len();
+        for folder in [Folder::Announcements, play.inbox(newcomer)] {
+            play.file(folder, &offer);
+            play.stage.settle();
+        }
+        assert!(play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().offers().is_empty());
+        let seen = |(_, event): &(usize, Event)| matches!(event, Event::OfferSeen { .. });
+        assert!(!play.stage.told[told..].iter().any(seen), "{to:?}");
+        play.stage.cut.clear();
+        play.stage.advance(DAY);
+        assert!(play.stage.pair(member, newcomer));
+        assert_eq!(play.stage.broken(), None);
+    }
+}
+
 /// Whoever knows which key shows the code says so.
 #[test]
 fn of_offers_under_one_id_by_two_keys_the_key_says_which_one_shows_the_code() {

@@ -157,7 +157,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether an own offer is open and lies where all read it under this name.
     pub(super) fn offers_as(&self, session: &SessionId, token: Token) -> bool {
-        self.has_open_offer(session) && self.state.sessions[session].offer == token
+        let fits = |state: &Session| state.to.is_none() && state.offer == token;
+        self.has_open_offer(session) && self.state.sessions.get(session).is_some_and(fits)
     }
 
     fn has_open_offer(&self, session: &SessionId) -> bool {

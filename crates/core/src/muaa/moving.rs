@@ -98,8 +98,9 @@ impl<C: Crypto> Muaa<C> {
         }
         let own = self.state.device.fingerprint;
         let last = self.last_sequence(&own).max(self.as_far_as_plausible(ahead));
-        if last > self.state.sequence {
-            self.state.sequence = last;
+        let next = last.min(plausible::SKIP_END);
+        if next > self.state.sequence {
+            self.state.sequence = next;
             self.changed();
         }
         if let Some(group) = self.state.group.as_mut() {

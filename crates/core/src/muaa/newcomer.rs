@@ -50,7 +50,12 @@ impl<C: Crypto> Muaa<C> {
         // What all read is its author's to take away; in the own inbox nobody else needs it.
         let useless =
             if heard.folder == Folder::Announcements { Verdict::Keep } else { Verdict::Drop(Ignored::Stale) };
-        if own || heard.content.author == self.state.id || offer.to.is_some_and(|to| to != self.state.id) {
+        let over = self.state.processed.contains_key(&heard.said);
+        if own
+            || over
+            || heard.content.author == self.state.id
+            || offer.to.is_some_and(|to| to != self.state.id)
+        {
             return useless;
         }
         if self.tells_of_former(heard, group) || self.has_what_is_offered(heard, &offer, group) {
@@ -258,7 +263,9 @@ impl<C: Crypto> Muaa<C> {
     /// An offer is answered or over. The member takes back what it posted where all read it.
     pub(super) fn drop_offer(&mut self, key: &OfferKey) {
         if let Some(offer) = self.state.offers.remove(key) {
-            if offer.folder != Folder::Announcements {
+            if offer.folder == Folder::Announcements {
+                self.remember(offer.said);
+            } else {
                 self.finish(offer.folder, offer.token, offer.said);
             }
             self.changed();

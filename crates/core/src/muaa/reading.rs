@@ -94,6 +94,12 @@ impl<C: Crypto> Muaa<C> {
 
     /// A message of the own inbox is processed: it is remembered before it is removed.
     pub(super) fn finish(&mut self, folder: Folder, token: Token, said: Hash) {
+        self.remember(said);
+        self.discard(folder, token);
+    }
+
+    /// What has these octets is not looked at again.
+    pub(super) fn remember(&mut self, said: Hash) {
         self.state.order += 1;
         let order = self.state.order;
         self.state.processed.insert(said, order);
@@ -101,7 +107,7 @@ impl<C: Crypto> Muaa<C> {
             let oldest = self.state.processed.iter().min_by_key(|(_, order)| **order).map(|(said, _)| *said);
             oldest.map(|said| self.state.processed.remove(&said));
         }
-        self.discard(folder, token);
+        self.changed();
     }
 
     /// Tells once in the life of the process.
