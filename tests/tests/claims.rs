@@ -380,3 +380,17 @@ fn a13_ten_thousand_messages_of_a_stranger_leave_a_device_as_large_as_before() {
     assert!(siblings.iter().any(|sibling| sibling.name.as_deref() == Some("desk")));
     holds(&stage);
 }
+
+#[test]
+fn invariant_6_a_removed_device_takes_the_offer_back_that_it_made_to_all() {
+    let (mut stage, member, newcomer) = two();
+    assert!(stage.pair(member, newcomer));
+    stage.command(newcomer, Command::Offer { to: None, form: sma_core::Form::Code }).unwrap();
+    stage.settle();
+    let id = stage.id(newcomer).unwrap();
+    stage.command(member, Command::Remove { id }).unwrap();
+    stage.advance(Duration::from_secs(60));
+    let offers = stage.lab.store.envelopes().filter(|(.., envelope)| envelope.class == Class::Offer).count();
+    assert_eq!(offers, 0, "{:#?}", stage.lab.trace.clone().take());
+    holds(&stage);
+}

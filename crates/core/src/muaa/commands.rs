@@ -126,10 +126,6 @@ impl<C: Crypto> Muaa<C> {
             self.append_to_log(&LogBody::Leave).ok_or(InputError::LogFull)?;
             self.tell_everyone_now();
         }
-        let sessions: Vec<_> = self.state.sessions.keys().copied().collect();
-        for session in sessions {
-            self.end_session(session, None);
-        }
         self.end(Life::Left);
         self.io.read_soon(Folder::Announcements);
         Ok(())

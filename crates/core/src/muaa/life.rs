@@ -325,6 +325,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// This device is out: it stops and takes its things away.
     pub(super) fn end(&mut self, life: Life) {
+        self.end_open_sessions();
         self.state.life = life;
         self.state.joining = None;
         self.state.sessions.clear();

@@ -183,6 +183,13 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// The offers of a device that goes are taken back.
+    pub(super) fn end_open_sessions(&mut self) {
+        for session in self.open_sessions(|_| true) {
+            self.end_session(session, None);
+        }
+    }
+
     pub(super) fn abort(&mut self, session: SessionId, id: MuaaId, key: Fingerprint, reason: u8) {
         let body =
             wire::Abort { session, to: key, reason, certificate: self.state.device.certificate.clone() };
