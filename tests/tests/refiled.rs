@@ -183,12 +183,13 @@ fn a_newcomer_whose_announcement_is_filed_again_pairs_all_the_same() {
 fn a_server_that_says_every_folder_exists_makes_no_row_of_moves() {
     let mut play = Play::paired(&[1, 27]);
     play.stage.lab.back_up(1);
+    play.they_understand_each_other(0, 1, "first");
     play.stage.advance(10 * DAY);
     play.stage.lab.restore_backup(1);
     play.stage.lab.start(1);
     play.always(1, "CREATE", Fate::Refused(OpError::AlreadyExists));
     play.stage.advance(2 * DAY);
-    assert!(play.moves() <= 2, "{} moves", play.moves());
+    assert!((1..=2).contains(&play.moves()), "{} moves", play.moves());
     play.stage.mishaps.clear();
     play.stage.advance(40 * DAY);
     assert!(play.stage.are_paired(&[0, 1]), "it goes on when the server behaves again");
@@ -376,6 +377,7 @@ fn a_removal_and_a_leave_that_the_log_does_not_take_are_no_success() {
 fn a_move_that_the_log_does_not_take_is_not_told_of_and_costs_no_numbers() {
     let mut play = Play::paired(&[1, 27]);
     play.stage.lab.back_up(1);
+    play.they_understand_each_other(0, 1, "first");
     play.stage.advance(10 * DAY);
     play.stage.lab.restore_backup(1);
     for at in 0..2 {

@@ -67,3 +67,32 @@ fn what_is_signed_under_a_number_that_no_device_reaches_is_refused() {
     play.stage.advance(DAY);
     assert!(play.stage.are_paired(&[0, 1]));
 }
+
+/// It waits before it moves once more, and what it says meanwhile contradicts nothing that it said before.
+#[test]
+fn a_device_that_moved_and_is_put_back_within_a_day_goes_on_and_contradicts_nothing() {
+    let mut play = Play::paired(&[1, 27]);
+    let put_back = |play: &mut Play| {
+        play.stage.lab.restore_backup(1);
+        play.stage.lab.start(1);
+        play.stage.settle();
+    };
+    play.stage.lab.back_up(1);
+    play.they_understand_each_other(0, 1, "first");
+    play.stage.advance(10 * DAY);
+    put_back(&mut play);
+    assert_eq!(play.moves(), 1);
+    play.stage.lab.back_up(1);
+    play.they_understand_each_other(0, 1, "before");
+    for _ in 0..3 {
+        play.stage.advance(8 * DAY);
+        put_back(&mut play);
+        play.stage.lab.back_up(1);
+        put_back(&mut play);
+        play.they_understand_each_other(0, 1, "after");
+    }
+    let twice = |(_, event): &(usize, Event)| matches!(event, Event::Equivocation { .. });
+    assert!(!play.stage.told.iter().any(twice));
+    assert!(play.moves() <= 4, "{} moves", play.moves());
+    assert_eq!(play.stage.broken(), None);
+}

@@ -106,17 +106,33 @@ impl<C: Crypto> Muaa<C> {
     }
 
     pub(super) fn created(&mut self, folder: Folder, fresh: bool) {
-        self.io.add_folder(folder);
         if folder == self.own_inbox() {
-            // An id that the log has stays, whatever the server says: another one would cost another move.
-            if !fresh && self.io.first_try && self.state.group.is_none() {
-                self.draw_later();
-                return self.draw_another_id();
+            if !fresh && self.io.first_try && !self.takes_what_exists(folder) {
+                return;
             }
             self.io.drawn = None;
             self.state.inbox = InboxState::Made;
             self.changed();
         }
+        self.io.add_folder(folder);
+    }
+
+    /// The server says that the folder of an id exists which was drawn and not used yet. Without a group another id is drawn. One that the
+    /// log has stays, for another one would cost another move: the folder is used if a listing has it, and else asked for again later.
+    fn takes_what_exists(&mut self, folder: Folder) -> bool {
+        let grouped = self.state.group.is_some();
+        if grouped && self.io.exists(folder) {
+            return true;
+        }
+        self.draw_later();
+        if grouped {
+            self.state.inbox = InboxState::Drawn;
+            self.list_soon();
+            self.changed();
+        } else {
+            self.draw_another_id();
+        }
+        false
     }
 
     pub(super) fn deleted(&mut self, folder: Folder) {

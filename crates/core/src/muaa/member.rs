@@ -291,9 +291,9 @@ impl<C: Crypto> Muaa<C> {
         for session in &sessions {
             self.end_session(*session, None);
         }
+        let ended = if sessions.is_empty() { vec![None] } else { sessions.into_iter().map(Some).collect() };
         for key in told.into_iter().filter(|key| strangers.contains(key)) {
-            self.say_rejected(id, key, None);
-            sessions.iter().for_each(|session| self.say_rejected(id, key, Some(*session)));
+            ended.iter().for_each(|session| self.say_rejected(id, key, *session));
         }
         self.changed();
         Ok(())

@@ -103,8 +103,9 @@ impl<C: Crypto> Muaa<C> {
             self.state.sequence = next;
             self.changed();
         }
-        if let Some(group) = self.state.group.as_mut() {
-            group.previous = group.log.heads().get(&own).map(|(_, hash)| *hash);
+        let head = |log: &Log| log.heads().get(&own).map(|(_, hash)| *hash);
+        if let Some(group) = self.state.group.as_mut().filter(|group| group.previous != head(&group.log)) {
+            group.previous = head(&group.log);
             self.changed();
         }
         false
