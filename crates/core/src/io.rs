@@ -408,7 +408,7 @@ pub enum InputError {
     #[error("no offer has arrived yet: make one on the other device, then look again")]
     NoOffer,
     /// Several offers are open; say whose code it is, by the device's key if they are by one id. No effect.
-    #[error("several devices offer to pair: say which one shows the code, or use a link")]
+    #[error("several devices offer to pair: use a link, or say which one shows the code")]
     WhichOffer,
     /// This code was typed here before: a code is one guess, so it answers one offer. No effect.
     #[error("this code was used already: have the other device show a fresh one")]
