@@ -232,12 +232,20 @@ fn put_garbage<C: Choices>(world: &mut World<C>) {
     put(world, folder, Kept::Envelope(envelope), "garbage");
 }
 
-/// A message of ours is there again, in its folder or in another one.
+/// A message of ours is there again, in its folder or in another one, under its name, another one, or that of a message that lies there.
 fn replay<C: Choices>(world: &mut World<C>) {
     let there: Vec<_> = world.lab.store.envelopes().map(|(folder, _, kept)| (folder, kept.clone())).collect();
     let all: Vec<_> = world.lab.store.remembered.iter().cloned().chain(there).collect();
-    let Some((folder, envelope)) = all.get(world.choices.below(all.len() as u64) as usize).cloned() else {
+    let Some((folder, mut envelope)) = all.get(world.choices.below(all.len() as u64) as usize).cloned()
+    else {
         return;
+    };
+    let token = world.choices.seed();
+    let lying = all.get(world.choices.below(all.len() as u64) as usize).map(|(_, other)| other.token);
+    envelope.token = match world.choices.below(6) {
+        0..4 => envelope.token,
+        4 => Token(std::array::from_fn(|at| token[at])),
+        _ => lying.unwrap_or(envelope.token),
     };
     let elsewhere = any_folder(world).filter(|_| world.choices.chance(200_000));
     let what = world.lab.trace.names.envelope(&envelope);

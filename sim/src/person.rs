@@ -88,7 +88,8 @@ impl Person {
         };
         if choices.chance(faults.mistyped) {
             let typed = mistyped(&shown.code, choices);
-            let taken = lab.command(newcomer, Command::EnterCode { code: typed.into(), from: Some(from) });
+            let taken =
+                lab.command(newcomer, Command::EnterCode { code: typed.into(), from: Some(from), key: None });
             if taken == Some(Ok(())) {
                 lab.break_invariant("2 pairing", "a mistyped code was taken".to_owned());
             }
@@ -98,7 +99,7 @@ impl Person {
         if !wrong {
             pair_in_truth(lab, member, newcomer);
         }
-        match lab.command(newcomer, Command::EnterCode { code: code.into(), from: Some(from) }) {
+        match lab.command(newcomer, Command::EnterCode { code: code.into(), from: Some(from), key: None }) {
             Some(Err(InputError::NoOffer)) if looks < LOOKS_MAX => {
                 lab.command(newcomer, Command::Poll);
                 self.doing = Doing::Pairing { member, newcomer, looks: looks + 1 };

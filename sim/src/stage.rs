@@ -255,7 +255,7 @@ impl Stage {
         let shown = self.lab.machines[member].shown.clone().ok_or("no code is shown")?;
         let from = self.id(member);
         person::pair_in_truth(&mut self.lab, member, newcomer);
-        self.command(newcomer, Command::EnterCode { code: shown.code.into(), from })
+        self.command(newcomer, Command::EnterCode { code: shown.code.into(), from, key: None })
     }
 
     /// Pairs two machines as a person does who tries again when something went wrong; whether it worked.

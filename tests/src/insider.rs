@@ -22,7 +22,10 @@ pub struct Insider {
     key: Fingerprint,
     id: MuaaId,
     incarnation: u64,
-    sequence: u64,
+    /// The number of what it signed last.
+    pub sequence: u64,
+    /// Up to where it says to have taken in what others told it.
+    pub received: u64,
     log: Log,
 }
 
@@ -78,6 +81,7 @@ impl Insider {
             id,
             incarnation,
             sequence,
+            received: 0,
             log,
         }))
     }
@@ -136,6 +140,7 @@ impl Insider {
     /// An update for another one's inbox.
     pub fn update(&mut self, to: &Self, said: Said) -> Envelope {
         let update = Update {
+            received: self.received,
             ops: said.ops,
             keys: said.keys.into_iter().map(|secret| KeyMaterial { secret }).collect(),
             settings: said.settings,

@@ -57,7 +57,7 @@ fn say(stage: &mut Stage, from: &mut Insider, to: usize, said: Said) {
     stage.lab.store.put(folder, Kept::Envelope(envelope.clone()), true, stage.lab.now);
     stage.lab.notice(to, folder);
     stage.settle();
-    assert!(muaa(stage, to).has_processed(&envelope.token), "it is taken in");
+    assert!(muaa(stage, to).has_processed(&envelope.body), "it is taken in");
 }
 
 #[test]
@@ -212,7 +212,12 @@ fn a_key_that_cannot_be_read_is_held_passed_on_and_not_replaced() {
     assert!([one, two].iter().all(|at| muaa(&stage, *at).account().current == Some(fingerprint)));
     assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest());
 
-    say(&mut stage, &mut later, two, Said { ops: vec![renewal], keys: vec![second.clone(), first], ..Said::default() });
+    say(
+        &mut stage,
+        &mut later,
+        two,
+        Said { ops: vec![renewal], keys: vec![second.clone(), first], ..Said::default() },
+    );
     stage.advance(Duration::from_secs(13 * 86_400));
     assert!([one, two].iter().all(|at| held(&stage, *at, &fingerprint) == Some(&second)), "renewed");
 

@@ -181,7 +181,9 @@ fn nobody_is_added_and_no_secret_leaves_before_the_newcomers_mac_was_checked() {
     stage.settle();
     let shown = stage.lab.machines[member].shown.clone().unwrap();
     let code = sma_sim::person::other_code(&shown.code);
-    stage.command(newcomer, Command::EnterCode { code: code.into(), from: stage.id(member) }).unwrap();
+    stage
+        .command(newcomer, Command::EnterCode { code: code.into(), from: stage.id(member), key: None })
+        .unwrap();
     stage.lab.trace.take();
     stage.settle();
     let muaa = stage.lab.machines[member].muaa.as_ref().unwrap();
@@ -448,7 +450,7 @@ fn a_link_pairs_when_the_address_is_spelt_in_other_letters() {
             let Event::ShowLink { link, .. } = event else { return None };
             Some(link.shown().to_string())
         });
-        let handed_in = Command::EnterCode { code: link.unwrap().into(), from: None };
+        let handed_in = Command::EnterCode { code: link.unwrap().into(), from: None, key: None };
         assert_eq!(stage.command(newcomer, handed_in), Ok(()), "{one} and {other}");
         stage.settle();
         assert_eq!(stage.lab.machines[newcomer].muaa.as_ref().unwrap().phase(), Phase::Paired);
@@ -470,4 +472,18 @@ fn a_saved_state_is_taken_up_when_the_address_is_spelt_in_other_letters() {
         assert_eq!(address(&mut stage, other), None, "{one} and {other}");
         assert!(address(&mut stage, "bob@example.org").is_some(), "another account");
     }
+}
+
+#[test]
+fn invariant_6_a_removed_device_takes_the_offer_back_that_it_made_to_all() {
+    let (mut stage, member, newcomer) = two();
+    assert!(stage.pair(member, newcomer));
+    stage.command(newcomer, Command::Offer { to: None, form: Form::Code }).unwrap();
+    stage.settle();
+    let id = stage.id(newcomer).unwrap();
+    stage.command(member, Command::Remove { id }).unwrap();
+    stage.advance(Duration::from_secs(60));
+    let offers = stage.lab.store.envelopes().filter(|(.., envelope)| envelope.class == Class::Offer).count();
+    assert_eq!(offers, 0, "{:#?}", stage.lab.trace.clone().take());
+    holds(&stage);
 }

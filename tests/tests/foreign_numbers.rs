@@ -74,7 +74,7 @@ fn say(stage: &mut Stage, from: &mut Insider, to: usize, said: Said) {
     stage.lab.store.put(folder, Kept::Envelope(envelope.clone()), true, stage.lab.now);
     stage.lab.notice(to, folder);
     stage.settle();
-    assert!(muaa(stage, to).has_processed(&envelope.token), "it is taken in");
+    assert!(muaa(stage, to).has_processed(&envelope.body), "it is taken in");
 }
 
 fn setting(name: &str, time: u64, author: MuaaId, value: &str) -> Said {

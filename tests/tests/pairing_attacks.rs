@@ -264,7 +264,7 @@ fn an_offer_forwarded_to_another_newcomer_lets_that_one_do_nothing() {
     send(&mut stage, other, offer.clone());
     stage.settle();
     let (code, from) = (stage.lab.machines[member].shown.clone().unwrap().code, stage.id(member));
-    let typed = stage.command(other, Command::EnterCode { code: code.into(), from });
+    let typed = stage.command(other, Command::EnterCode { code: code.into(), from, key: None });
     assert!(typed.is_err(), "the offer is not for this one");
     nobody_is_in(&stage, member, other);
     assert!(burnt(&stage).is_empty());
@@ -329,7 +329,7 @@ fn a_stranger_ends_no_pairing_of_others() {
         let to = stage.lab.machines[at].muaa.as_ref().unwrap().fingerprint();
         let certificate = stranger.key.certificate.clone();
         let abort = wire::Abort { session, to, reason: 1, certificate: certificate.clone() };
-        let reject = wire::Reject { certificate, reason: 1 };
+        let reject = wire::Reject { session: Some(session), to, reason: 1, certificate };
         for author in [STRANGER, stage.id(member).unwrap(), stage.id(newcomer).unwrap()] {
             let mut content = stranger.content(wire::Kind::Abort, wire::encode(&abort));
             content.author = author;

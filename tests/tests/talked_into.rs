@@ -51,7 +51,9 @@ fn phished(form: Form) -> (Stage, [usize; 3]) {
     // The person did type it.
     pair_in_truth(&mut stage.lab, stranger, laptop);
     let code = stage.lab.machines[stranger].shown.clone().unwrap().code;
-    stage.command(laptop, Command::EnterCode { code: code.into(), from: Some(MuaaId(666)) }).unwrap();
+    stage
+        .command(laptop, Command::EnterCode { code: code.into(), from: Some(MuaaId(666)), key: None })
+        .unwrap();
     stage.settle();
     (stage, [laptop, phone, stranger])
 }
@@ -70,7 +72,9 @@ fn a_code_or_a_link_alone_hands_over_no_key_and_no_device() {
         assert_eq!(question.members[0].1.as_deref(), Some("device 666"));
         assert!(question.since.is_some_and(|since| since <= stage.lab.now));
         // Another one cannot be slipped under the question.
-        let again = stage.lab.command(laptop, Command::EnterCode { code: "123".to_owned().into(), from: None });
+        let again = stage
+            .lab
+            .command(laptop, Command::EnterCode { code: "123".to_owned().into(), from: None, key: None });
         assert_eq!(again, Some(Err(InputError::JoinPending)));
         stage.command(laptop, Command::DeclineJoin).unwrap();
         stage.advance(60 * DAY);
@@ -173,7 +177,8 @@ fn a_key_that_one_device_destroyed_is_restored_by_another_within_thirty_days_and
         });
         assert!(stage.pair(one, two));
         let old = muaa(&stage, one).account().current.unwrap();
-        let key = sma_core::Crypto::new_account_key(&Symbolic, "anna@example.org", &[7; 32], stage.lab.now).unwrap();
+        let key = sma_core::Crypto::new_account_key(&Symbolic, "anna@example.org", &[7; 32], stage.lab.now)
+            .unwrap();
         stage.command(one, Command::AdoptKey { secret: key.secret }).unwrap();
         stage.settle();
         stage.command(two, Command::DestroyKey { fingerprint: old }).unwrap();

@@ -199,7 +199,7 @@ async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> 
         (Command::Offer { to: offered.0, form: Form::Link }, "")
     } else if let Some(code) = pair.code {
         let then = "It was used. Now run sma sync on the device that showed it, then here, until this one is paired.";
-        (Command::EnterCode { code: code.into(), from: pair.from }, then)
+        (Command::EnterCode { code: code.into(), from: pair.from, key: None }, then)
     } else if let Some(id) = pair.reject {
         (Command::Reject { id }, "The device was turned away.")
     } else {

@@ -51,6 +51,7 @@ impl From<InputError> for Failure {
             | InputError::OtherAccount
             | InputError::NoOffer
             | InputError::WhichOffer
+            | InputError::CodeUsed
             | InputError::CodesLocked
             | InputError::JoinPending
             | InputError::NoJoin

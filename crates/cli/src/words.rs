@@ -132,7 +132,10 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
             "Another device vetoed that this one goes over to another group: it stays.".to_owned(),
         ),
         Event::KeySetAside { fingerprint, until } => (
-            value("key-set-aside", json!({ "fingerprint": fingerprint.to_string(), "until": until.as_secs() })),
+            value(
+                "key-set-aside",
+                json!({ "fingerprint": fingerprint.to_string(), "until": until.as_secs() }),
+            ),
             format!(
                 "The account's old key {fingerprint} was destroyed: it is wiped in 30 days. If that was not you: sma keys restore \
                  {fingerprint}"

@@ -48,13 +48,13 @@ pub struct Config {
     pub envelope_bytes_max: usize,
     /// The largest message that is fetched at all, in octets.
     pub message_bytes_max: u64,
-    /// How many MUAAs of the account are kept in mind.
+    /// How many MUAAs of the account that are no members are kept in mind.
     pub siblings_max: usize,
     /// How many requests to pair are kept in mind, and to how many MUAAs a newcomer sends its own.
     pub requests_max: usize,
     /// How many offers are kept in mind.
     pub offers_max: usize,
-    /// How many tokens of processed messages are remembered.
+    /// How many processed messages are remembered.
     pub tokens_max: usize,
     /// How many log operations a group may have.
     pub log_max: usize,

@@ -34,6 +34,8 @@ pub enum Command {
         code: Secret,
         /// The member that shows it; needed only for a code, and only if several offers are open.
         from: Option<MuaaId>,
+        /// The member's device key; needed only for a code, and only if offers are open under that member's id by several keys.
+        key: Option<Fingerprint>,
     },
     /// Go over to the group that [`crate::Muaa::join_question`] shows. Other members of the own group have the time of
     /// [`crate::Config::merge_wait`] to veto it; nothing of this device's is told to the other group before that is over.
@@ -486,13 +488,17 @@ pub enum InputError {
     /// No offer has arrived that the code could be for, or none that the link names. No effect.
     #[error("no offer has arrived yet: make one on the other device, then look again")]
     NoOffer,
-    /// Several offers are open; say whose code it is. No effect.
-    #[error("several devices offer to pair: say which one shows the code")]
+    /// Several offers are open; say whose code it is, by the device's key if they are by one id. No effect.
+    #[error("several devices offer to pair: use a link, or say which one shows the code")]
     WhichOffer,
+    /// This code was typed here before: a code is one guess, so it answers one offer. No effect.
+    #[error("this code was used already: have the other device show a fresh one")]
+    CodeUsed,
     /// Too many wrong codes within an hour. A link can be shown. No effect.
     #[error("too many wrong codes: no code can be made for an hour after the first of them, only a link")]
     CodesLocked,
-    /// The log has no room for more devices and keys; removing goes on. No effect.
+    /// The log has no room for more devices and keys; removing goes on. No effect; but if the log took a removal and nothing after it, the device
+    /// is out, and the account's key is the same.
     #[error(
         "the account's history is full: remove what is not used, or begin anew on one device and pair the others with it"
     )]

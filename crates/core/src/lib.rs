@@ -21,7 +21,9 @@ pub use code::{Code, Mistyped};
 pub use config::Config;
 pub use crypto::{AccountKey, Crypto, CryptoError, DeviceKey, PakeRun, SessionKeys, Side};
 pub use ids::{Fingerprint, Hash, MuaaId, SessionId, Token};
-pub use io::{Account, Command, Ended, Event, Gone, Ignored, Input, InputError, JoinQuestion, Output, Phase, Sibling};
+pub use io::{
+    Account, Command, Ended, Event, Gone, Ignored, Input, InputError, JoinQuestion, Output, Phase, Sibling,
+};
 pub use link::{Form, PairingLink};
 pub use muaa::{Muaa, OfferView, RestoreError, Snapshot};
 pub use secret::Secret;

@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_was_pasted_does_not_show_in_debug() {
         let shown = link("anna@example.org").shown().to_string();
-        let command = crate::Command::EnterCode { code: shown.into(), from: None };
+        let command = crate::Command::EnterCode { code: shown.into(), from: None, key: None };
         let event = crate::Event::ShowLink {
             session: SessionId([0x5e; 16]),
             link: link("anna@example.org"),

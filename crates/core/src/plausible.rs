@@ -5,11 +5,21 @@
 
 use sma_autocrypt::Date;
 
-use crate::{Timestamp, wire::Content};
+use crate::Timestamp;
 
-/// The greatest sequence of an operation. A device that signs a thousand operations a second for a thousand years, and moves (2^20 at a
-/// time) once a minute, stays below it.
-const SEQUENCE_MAX: u64 = 1 << 48;
+/// A sequence is below this. No device gets there: it signs a few things a day, and a move goes 2^20 further.
+const SEQUENCE_END: u64 = 1 << 48;
+
+/// By how much an acknowledgement may be above what this device has said: so much may be missing from a state that was put back, and not
+/// more.
+const RECEIVED_STEP: u64 = 1 << 20;
+
+/// By how much a number that the own key has signed elsewhere may be above the own one, for this device to go behind it: the key may have
+/// moved there several times.
+pub(crate) const AHEAD_STEP: u64 = 1 << 32;
+
+/// How far a device goes past what others say that it has said. They may say so as often as they like.
+pub(crate) const SKIP_END: u64 = 1 << 47;
 
 /// The logical time of a setting stays below this. A device that signs a thousand times a second needs nine thousand years to get
 /// there. The bound is the same for all: one that went by what a device has seen would let devices differ for ever.
@@ -18,16 +28,23 @@ const SETTING_TIME_END: u64 = 1 << 48;
 /// How far ahead of the own clock a date of a mail is believed, in seconds: clocks and time zones are wrong by that much.
 const DATE_AHEAD: u64 = 86_400;
 
-/// Whether an author can have come to the number of this operation.
-pub(crate) const fn is_sequence(content: &Content) -> bool {
-    content.sequence <= SEQUENCE_MAX
+/// Whether a device can have come to this sequence.
+pub(crate) const fn sequence(said: u64) -> bool {
+    said < SEQUENCE_END
+}
+
+/// Whether a member can have taken in this much of what a device has said whose own sequence is this.
+pub(crate) const fn received(received: u64, own: u64) -> bool {
+    received <= own.saturating_add(RECEIVED_STEP)
 }
 
 /// Of numbers that rise by one, as epochs and generations do, the greatest that a row from `first` on reaches without a gap.
 pub(crate) fn reached(first: u64, numbers: impl IntoIterator<Item = u64>) -> u64 {
     let mut sorted: Vec<_> = numbers.into_iter().collect();
     sorted.sort_unstable();
-    sorted.into_iter().fold(first, |top, number| if number.checked_sub(1) == Some(top) { number } else { top })
+    sorted
+        .into_iter()
+        .fold(first, |top, number| if number.checked_sub(1) == Some(top) { number } else { top })
 }
 
 /// Whether a setting can have been written at this logical time.

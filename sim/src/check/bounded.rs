@@ -23,13 +23,13 @@ const WAITING_MAX: usize = 2;
 pub(super) fn check(lab: &Lab, folder: Folder) -> Verdict {
     let Some(mailbox) = lab.store.folders.get(&folder) else { return Ok(()) };
     let counted = if folder == Folder::Announcements { Class::Announcement } else { Class::Sync };
-    for (sender, tokens) in by_sender(mailbox, counted) {
+    for (sender, messages) in by_sender(mailbox, counted) {
         // What was taken in waits no more; that it is still there is the server's doing.
         // Copies of a device that do not know of one another announce themselves each.
         let allowed = if lab.truth.copied { WAITING_MAX * lab.machines.len() } else { WAITING_MAX };
-        let too_many = tokens.len() > allowed && waiting(lab, folder, &tokens) > allowed;
+        let too_many = messages.len() > allowed && waiting(lab, folder, &messages) > allowed;
         if too_many {
-            let (count, class) = (tokens.len(), counted.name());
+            let (count, class) = (messages.len(), counted.name());
             return Err(format!(
                 "{} holds {count} messages of class {class} of device {sender}",
                 folder.name()
@@ -40,7 +40,7 @@ pub(super) fn check(lab: &Lab, folder: Folder) -> Verdict {
 }
 
 /// How many of these the owner of the folder has not taken in.
-fn waiting(lab: &Lab, folder: Folder, tokens: &BTreeSet<Token>) -> usize {
+fn waiting(lab: &Lab, folder: Folder, messages: &BTreeMap<Token, &[u8]>) -> usize {
     let owner = match folder {
         Folder::Inbox(id) => lab.machines.iter().find_map(|machine| {
             let muaa = machine.as_saved().or_else(|| machine.muaa.clone())?;
@@ -48,20 +48,20 @@ fn waiting(lab: &Lab, folder: Folder, tokens: &BTreeSet<Token>) -> usize {
         }),
         Folder::Announcements => None,
     };
-    let taken = |token: &&Token| {
-        lab.truth.late.contains(token) || owner.as_ref().is_some_and(|muaa| muaa.has_processed(token))
+    let taken = |(token, body): &(&Token, &&[u8])| {
+        lab.truth.late.contains(token) || owner.as_ref().is_some_and(|muaa| muaa.has_processed(body))
     };
-    tokens.iter().filter(|token| !taken(token)).count()
+    messages.iter().filter(|message| !taken(message)).count()
 }
 
 /// A message that was appended twice because its outcome was unknown counts once.
-fn by_sender(mailbox: &Mailbox, class: Class) -> BTreeMap<MuaaId, BTreeSet<Token>> {
-    let mut senders: BTreeMap<MuaaId, BTreeSet<Token>> = BTreeMap::new();
+fn by_sender(mailbox: &Mailbox, class: Class) -> BTreeMap<MuaaId, BTreeMap<Token, &[u8]>> {
+    let mut senders: BTreeMap<MuaaId, BTreeMap<Token, &[u8]>> = BTreeMap::new();
     for stored in mailbox.messages.values().filter(|stored| !stored.injected) {
         if let Kept::Envelope(envelope) = &stored.kept
             && envelope.class == class
         {
-            senders.entry(envelope.sender).or_default().insert(envelope.token);
+            senders.entry(envelope.sender).or_default().insert(envelope.token, &envelope.body);
         }
     }
     senders

@@ -19,7 +19,8 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     keys(at, &machine.name, muaa, &mut lab.truth)?;
     let members = member_keys(muaa);
     let (seen, gone) = lab.truth.seen.entry(at).or_default();
-    let out: BTreeSet<_> = muaa.ended_keys().filter(|(_, how)| *how != Gone::Moved).map(|(key, _)| key).collect();
+    let out: BTreeSet<_> =
+        muaa.ended_keys().filter(|(_, how)| *how != Gone::Moved).map(|(key, _)| key).collect();
     let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| !by.is_subset(&out));
     if let Some(key) = gone.intersection(&members).find(by_members) {
         return Err(format!("{} took the removed device {key} for a member again", machine.name));

@@ -128,7 +128,8 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         stands
     };
     let removes = |op: &&Named, whom: usize| matches!(op.1.act, Act::Remove(target, _) if target == whom);
-    let left_by = |author: usize| said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave);
+    let left_by =
+        |author: usize| said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave);
     // Whatever ended the author and leaves this out.
     let removed_before = |op: &Named| {
         let removals = said.iter().filter(|other| removes(other, op.1.author));
@@ -159,7 +160,8 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let is_in = target == 0 || said.iter().any(|op| lets_in(&op));
         !is_in || said.iter().filter(aware).any(|op| own(&op) || lets_in(&op))
     };
-    let ended = |device: usize| said.iter().any(|op| removes(&op, device)) || left_by(device).next().is_some();
+    let ended =
+        |device: usize| said.iter().any(|op| removes(&op, device)) || left_by(device).next().is_some();
     let removals: Vec<_> = said.iter().filter(|op| matches!(op.1.act, Act::Remove(..))).collect();
     // Whether a removal falls, given those that do.
     let falls = |removal: &Named, fallen: &BTreeSet<Hash>| {
@@ -177,9 +179,8 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let shields = |end: &Named| {
             let third = |op: &&Named| ![author, target].contains(&op.1.author);
             // What a third device said after somebody else had ended it is no testimony.
-            let in_time = |op: &Named| {
-                removed_before(op).iter().all(|end| [author, target].contains(&end.1.author))
-            };
+            let in_time =
+                |op: &Named| removed_before(op).iter().all(|end| [author, target].contains(&end.1.author));
             let first = |known: &Named, unknown: &Named| {
                 let first = |op: &&Named| knows(op, &known.0) && !knows(op, &unknown.0);
                 said.iter().filter(third).filter(first).cloned().collect::<Vec<_>>()
@@ -292,7 +293,10 @@ impl Exploration<'_> {
                 say(Said { act: moves, ..next.clone() }, everything);
                 if let Some((_, said)) = last {
                     for act in [Act::Alive, Act::Add(3), moves] {
-                        say(Said { act, sequence: number, previous: said.previous, ..next.clone() }, everything);
+                        say(
+                            Said { act, sequence: number, previous: said.previous, ..next.clone() },
+                            everything,
+                        );
                     }
                     for (act, previous) in [(Act::Add(3), said.previous), (moves, previous)] {
                         say(Said { act, sequence: number - 1, previous, ..next.clone() }, everything);

@@ -572,7 +572,8 @@ fn the_current_account_key_is_of_the_greatest_epoch_then_the_oldest_then_the_low
     assert_eq!(current(&left), Some(account_key(1)), "what was said before the end counts");
     let removed = [(1, Act::Key(1, 1, 5)), (0, Act::Remove(1, 1)), (1, Act::Key(2, 2, 1))];
     assert_eq!(current(&removed), None, "no key that a removed device can have held is current");
-    let anew = [(1, Act::Key(1, 1, 5)), (0, Act::Remove(1, 1)), (0, Act::Key(2, 2, 7)), (1, Act::Key(3, 3, 1))];
+    let anew =
+        [(1, Act::Key(1, 1, 5)), (0, Act::Remove(1, 1)), (0, Act::Key(2, 2, 7)), (1, Act::Key(3, 3, 1))];
     assert_eq!(current(&anew), Some(account_key(2)), "a removed device makes no key current");
 }
 

@@ -60,7 +60,7 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
         Kind::Accept => {
             wire::encode(&wire::Accept { session, mac: Hash([1; 32]), bundle: vec![1; 64].into() })
         }
-        Kind::Reject => wire::encode(&wire::Reject { certificate, reason: 1 }),
+        Kind::Reject => wire::encode(&wire::Reject { session: Some(session), to, reason: 1, certificate }),
         Kind::Abort => wire::encode(&wire::Abort { session, to, reason: 1, certificate }),
         Kind::Update
         | Kind::Genesis

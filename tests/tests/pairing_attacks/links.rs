@@ -18,7 +18,7 @@ fn link_shown(stage: &mut Stage, member: usize, newcomer: usize) -> (String, sma
 
 fn open(stage: &mut Stage, newcomer: usize, link: &str) -> Result<(), InputError> {
     let code = link.to_owned().into();
-    stage.lab.command(newcomer, Command::EnterCode { code, from: None }).unwrap()
+    stage.lab.command(newcomer, Command::EnterCode { code, from: None, key: None }).unwrap()
 }
 
 /// The text of a link with another value of one field.

@@ -88,14 +88,14 @@ impl Story {
                 let of = of.ok_or("of whom?")?;
                 let shown = self.stage.lab.machines[of].shown.clone().ok_or("no link is shown")?;
                 let code = shown.code.replace("anna", "berta");
-                Command::EnterCode { code: code.into(), from: None }
+                Command::EnterCode { code: code.into(), from: None, key: None }
             }
             "wrong-code" | "mistyped-code" => {
                 let of = of.ok_or("of whom?")?;
                 let shown = self.stage.lab.machines[of].shown.clone().ok_or("no code is shown")?;
                 let other = person::other_code(&shown.code);
                 let code = if verb == "wrong-code" { other } else { swap_last(&shown.code) };
-                Command::EnterCode { code: code.into(), from: id(self, Some(of)) }
+                Command::EnterCode { code: code.into(), from: id(self, Some(of)), key: None }
             }
             "replace" => Command::Replace { id: id(self, of) },
             "reject" => Command::Reject { id: id(self, of).ok_or("whom?")? },

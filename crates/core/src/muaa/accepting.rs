@@ -36,7 +36,7 @@ impl<C: Crypto> Muaa<C> {
             ..Link::default()
         };
         let former = self.state.links.insert(id, link);
-        for (_, old) in former.into_iter().flat_map(|former| former.waiting) {
+        for (_, old, _) in former.into_iter().flat_map(|former| former.waiting) {
             // The accept brings all of it.
             self.withdraw(Folder::Inbox(id), old);
         }

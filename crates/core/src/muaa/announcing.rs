@@ -8,7 +8,7 @@ use super::{
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Content, Crypto, Event, Fingerprint, Folder, Ignored, Message, MuaaId, Timestamp, Token,
+    Class, Content, Crypto, Event, Fingerprint, Folder, Hash, Ignored, Message, MuaaId, Timestamp, Token,
     wire::{self, Kind},
 };
 
@@ -42,9 +42,12 @@ impl<C: Crypto> Muaa<C> {
         };
         let body = wire::encode(&body);
         let op = self.sign(Kind::Announcement, None, body);
-        let token = self.post(Folder::Announcements, Class::Announcement, wire::encode(&op).into());
-        self.remember_announcement(token);
-        if let Some(old) = self.state.announced.replace(Announced { token, at: self.now, done: false }) {
+        self.remember_announcement(op.hash(&self.crypto));
+        let op = wire::encode(&op);
+        let said = self.name_of(&op);
+        let token = self.post(Folder::Announcements, Class::Announcement, op.into());
+        let announced = Announced { token, at: self.now, done: false, said };
+        if let Some(old) = self.state.announced.replace(announced) {
             // The new one is posted first: posts go before removals.
             self.withdraw(Folder::Announcements, old.token);
             for known in self.state.siblings.values_mut() {
@@ -89,109 +92,111 @@ impl<C: Crypto> Muaa<C> {
             return Err(Ignored::TooLarge);
         }
         let heard = self.hear_announced(envelope)?;
+        let (id, token) = (heard.content.author, envelope.token);
+        if id == self.state.id && heard.content.key != self.state.device.fingerprint && self.keeps_id() {
+            // Nobody else takes away what another key says under the own id.
+            self.discard(Folder::Announcements, token);
+            return Ok(());
+        }
         if heard.content.kind() == Kind::Offer {
-            return match self.on_offer(&heard) {
+            return match self.on_offer(&heard, token) {
                 Verdict::Ignore(why) | Verdict::Drop(why) => Err(why),
-                Verdict::Done | Verdict::Keep => Ok(()),
+                Verdict::Done | Verdict::Keep | Verdict::Copy => Ok(()),
             };
         }
         self.state.server_now = self.state.server_now.max(date);
         if heard.content.key == self.state.device.fingerprint {
-            self.read_own(&heard);
+            self.read_own(&heard, token);
             return Ok(());
         }
         if self.state.former_keys.contains(&heard.content.key) {
-            self.discard(Folder::Announcements, heard.token);
-            let inbox = Folder::Inbox(heard.content.author);
-            if inbox != self.own_inbox() && self.io.exists(inbox) {
+            self.discard(Folder::Announcements, token);
+            let inbox = Folder::Inbox(id);
+            if inbox != self.own_inbox() && self.io.exists(inbox) && self.keys_of(id).next().is_none() {
                 self.delete_folder(inbox);
             }
             return Ok(());
         }
-        let id = heard.content.author;
         if id == self.state.id {
-            // Somebody else uses this id: before anything was announced another one can still be drawn.
-            if self.state.announced.is_some() {
-                return Ok(());
-            }
+            // Somebody else uses this id, and nothing was announced under it here.
             self.draw_another_id();
         }
         self.meet(id, &heard, date)
     }
 
+    /// Whether the own id stays what it is: it was announced, or the log has it.
+    fn keeps_id(&self) -> bool {
+        self.state.group.is_some() || !self.state.own_announcements.is_empty()
+    }
+
     /// What stands among the announcements is read again and again; it is checked once in a life of the process.
     fn hear_announced(&mut self, envelope: &crate::Envelope) -> Result<Arc<Heard>, Ignored> {
-        if let Some((known, heard)) = self.io.heard.get(&envelope.token)
-            && known == envelope
-        {
+        let said = self.name_of(&envelope.body);
+        let stands_so =
+            |heard: &Heard| heard.class() == Some(envelope.class) && heard.content.author == envelope.sender;
+        if let Some(heard) = self.io.heard.get(&said).filter(|heard| stands_so(heard)) {
             return Ok(heard.clone());
         }
         let heard = Arc::new(self.hear(Folder::Announcements, envelope)?);
         if self.io.heard.len() < self.config.siblings_max {
-            self.io.heard.insert(envelope.token, (envelope.clone(), heard.clone()));
+            self.io.heard.insert(said, heard.clone());
         }
         Ok(heard)
     }
 
-    /// An announcement under the own key that is not the current one is a leftover of the own, or by another copy of this state.
-    fn read_own(&mut self, heard: &Heard) {
+    /// An announcement under the own key that is not the current one is a leftover of the own, wherever it lies now, or by another copy
+    /// of this state.
+    fn read_own(&mut self, heard: &Heard, token: Token) {
         let current = self.state.announced.as_ref().map(|announced| announced.token);
-        if self.is_by_a_copy(heard.content.sequence, &heard.token) {
+        if self.is_by_a_copy(heard.content.sequence, &heard.op.hash(&self.crypto)) {
             self.found_ahead(heard.content.sequence);
-        } else if current != Some(heard.token) {
-            self.discard(Folder::Announcements, heard.token);
+        } else if current != Some(token) {
+            self.discard(Folder::Announcements, token);
         }
     }
 
-    /// Whether a device with this key may go by this id: it is not the own one, and no other key was announced under it (A1).
+    /// Whether a device with this key may go by this id: it is not the own one, and if anybody is announced under it, this key is; but
+    /// where strangers have taken all room, one that is not known may be announced as well (A1).
     pub(super) fn may_be(&self, id: MuaaId, key: &Fingerprint) -> bool {
-        id != self.state.id && self.state.siblings.get(&id).is_none_or(|known| known.fingerprint == *key)
+        let known = self.state.siblings.contains_key(&(id, *key));
+        let alone = || self.keys_of(id).next().is_none() || self.strangers() >= self.config.siblings_max;
+        id != self.state.id && (known || alone())
     }
 
+    /// What is not newer than what is known of this id and key tells nothing, whatever it is called and wherever it lies.
     fn meet(&mut self, id: MuaaId, heard: &Heard, date: Timestamp) -> Result<(), Ignored> {
-        let known = self.state.siblings.get(&id);
-        if known.is_some_and(|known| known.fingerprint != heard.content.key) {
-            let member = self.view.members.get(&heard.content.key).is_some_and(|member| member.id == id);
-            if !member {
-                return Err(Ignored::Unproven);
-            }
-        }
-        if known.is_some_and(|known| known.sequence >= heard.content.sequence && known.token != heard.token) {
+        let key = heard.content.key;
+        let member = self.is_member(id, &key);
+        let old = self.state.siblings.get(&(id, key)).cloned();
+        if old.as_ref().is_some_and(|old| old.sequence >= heard.content.sequence) {
             return Ok(());
         }
-        if known.is_none() && self.state.siblings.len() >= self.config.siblings_max {
+        if old.is_none() && !member && self.strangers() >= self.config.siblings_max {
             return Err(Ignored::TooMany);
         }
-        let old = known.filter(|known| known.fingerprint == heard.content.key).cloned();
-        let news = old.as_ref().is_none_or(|old| old.token != heard.token || old.date != date);
-        if !news {
-            return Ok(());
-        }
         let body: wire::Announcement = heard.content.body().ok_or(Ignored::Malformed)?;
-        let alive = old.as_ref().is_none_or(|old| old.sequence < heard.content.sequence);
         let known = Known {
-            fingerprint: heard.content.key,
             incarnation: heard.content.incarnation,
             sequence: heard.content.sequence,
-            token: heard.token,
+            said: heard.said,
             date,
-            beats: if alive { 0 } else { old.as_ref().map_or(0, |old| old.beats) },
+            beats: 0,
             request: old.as_ref().and_then(|old| old.request),
             rejected: old.as_ref().is_some_and(|old| old.rejected),
             digest: body.digest,
             heard: self.now,
-            warned: !alive && old.as_ref().is_some_and(|old| old.warned),
+            warned: false,
             certificate: body.certificate.clone(),
-            back: if alive && old.as_ref().is_some_and(|old| date.since(old.date) > self.config.expire_after)
-            {
+            told: old.as_ref().and_then(|old| old.told),
+            back: if old.as_ref().is_some_and(|old| date.since(old.date) > self.config.expire_after) {
                 Some(self.now)
             } else {
                 old.as_ref().and_then(|old| old.back)
             },
         };
         let renewed = old.as_ref().is_some_and(|old| old.certificate != known.certificate);
-        self.state.siblings.insert(id, known);
-        if renewed {
+        self.state.siblings.insert((id, key), known);
+        if renewed && member {
             self.seal_anew_for(id);
         }
         self.changed();
@@ -201,21 +206,19 @@ impl<C: Crypto> Muaa<C> {
             if !self.io.exists(Folder::Inbox(id)) {
                 self.list_soon();
             }
-            if !self.view.members.contains_key(&heard.content.key) {
+            if !self.view.members.contains_key(&key) {
                 self.tell(Event::MuaaSeen(id));
             }
         }
-        if alive {
-            self.take_moves(&body.moves.unwrap_or_default());
-            self.sibling_is_alive(id);
-            self.tell_ended(id, &heard.content.key, &body.certificate);
-        }
+        self.take_moves(&body.moves.unwrap_or_default());
+        self.sibling_is_alive(id, &key);
+        self.tell_ended(id, &key, &body.certificate);
         Ok(())
     }
 
     /// What is not there any more, when everything was read.
-    fn compare_with(&mut self, present: &BTreeSet<Token>) {
-        self.io.heard.retain(|token, _| present.contains(token));
+    fn compare_with(&mut self, present: &BTreeSet<Hash>) {
+        self.io.heard.retain(|said, _| present.contains(said));
         self.tell_who_is_behind(present);
         self.io.unannounced.values_mut().for_each(|reads| *reads = reads.saturating_add(1));
         self.compare_own_with(present);
@@ -225,35 +228,36 @@ impl<C: Crypto> Muaa<C> {
             .state
             .siblings
             .iter()
-            .filter(|(_, known)| !present.contains(&known.token) && !member(&known.fingerprint))
-            .map(|(id, _)| *id)
+            .filter(|((_, key), known)| !present.contains(&known.said) && !member(key))
+            .map(|(place, _)| *place)
             .collect();
-        for id in gone {
-            let known = self.state.siblings.remove(&id);
-            if let Some(token) = known.and_then(|known| known.request).map(|request| request.token) {
-                self.finish(self.own_inbox(), token);
-            }
-            self.changed();
+        for place in gone {
+            self.forget_sibling(&place);
         }
         self.forget_offers(Folder::Announcements, present);
     }
 
     /// The own announcement is made anew if it is not there. One that is about to be replaced may be gone as well.
-    fn compare_own_with(&mut self, present: &BTreeSet<Token>) {
+    fn compare_own_with(&mut self, present: &BTreeSet<Hash>) {
         let Some(announced) = &self.state.announced else { return };
-        let own = &self.state.own_announcements;
-        let stands = own.values().any(|token| present.contains(token));
-        if announced.done && !present.contains(&announced.token) {
+        let own = self.state.own_announcements.len();
+        let key = self.state.device.fingerprint;
+        let stands = self
+            .io
+            .heard
+            .values()
+            .any(|heard| heard.content.key == key && heard.content.kind() == Kind::Announcement);
+        if announced.done && !present.contains(&announced.said) {
             self.announcement_is_gone();
-        } else if !announced.done && own.len() > 1 && !stands {
+        } else if !announced.done && own > 1 && !stands {
             self.state.cleared = Some(self.now);
             self.changed();
         }
     }
 
     /// An offer that does not lie in its folder any more was taken back.
-    pub(super) fn forget_offers(&mut self, folder: Folder, present: &BTreeSet<Token>) {
-        let stands = |offer: &SeenOffer| offer.folder != folder || present.contains(&offer.token);
+    pub(super) fn forget_offers(&mut self, folder: Folder, present: &BTreeSet<Hash>) {
+        let stands = |offer: &SeenOffer| offer.folder != folder || present.contains(&offer.said);
         if !self.state.offers.values().all(stands) {
             self.state.offers.retain(|_, offer| stands(offer));
             self.changed();

@@ -49,7 +49,7 @@ impl<C: Crypto> Muaa<C> {
             }
             Command::Offer { to, form } => self.offer(to, form),
             Command::CancelOffer { session } => self.cancel(session),
-            Command::EnterCode { code, from } => self.enter_code(&code, from),
+            Command::EnterCode { code, from, key } => self.enter_code(&code, from, key),
             Command::ConfirmJoin => self.confirm_join(),
             Command::DeclineJoin => self.decline_join(),
             Command::Veto { merge } => self.veto(merge),
@@ -134,12 +134,16 @@ impl<C: Crypto> Muaa<C> {
         let Some(member) = self.view.members.get(&target).cloned() else { return Ok(()) };
         self.require_understanding_but_of(&target)?;
         let certificate = self.sealing_certificate(member.id, &target).unwrap_or_default();
+        let mut whole = true;
         for removal in self.removals_of(target) {
-            self.append_to_log(&LogBody::Remove(removal));
+            whole &= self.append_to_log(&LogBody::Remove(removal)).is_some();
+            if self.view.members.contains_key(&target) {
+                return Err(InputError::LogFull);
+            }
         }
         self.tell_standing(member.id, target, &certificate);
-        self.rotate_account_key();
-        Ok(())
+        whole &= self.rotate_account_key().is_ok();
+        if whole { Ok(()) } else { Err(InputError::LogFull) }
     }
 
     fn leave(&mut self) -> Result<(), InputError> {
@@ -152,12 +156,8 @@ impl<C: Crypto> Muaa<C> {
             Phase::Suspended,
         ])?;
         if self.view.members.len() > 1 {
-            self.append_to_log(&LogBody::Leave);
+            self.append_to_log(&LogBody::Leave).ok_or(InputError::LogFull)?;
             self.tell_everyone_now();
-        }
-        let sessions: Vec<_> = self.state.sessions.keys().copied().collect();
-        for session in sessions {
-            self.end_session(session, None);
         }
         self.end(Life::Left);
         self.io.read_soon(Folder::Announcements);

@@ -60,7 +60,8 @@ impl<C: Crypto> Muaa<C> {
         let entering = self.state.entering.as_ref()?;
         let update: Update = wire::decode(entering.state.expose())?;
         let view = Membership::of(&entering.log);
-        let name = |id: MuaaId| update.settings.get(&format!("name/{id}")).map(|register| register.value.clone());
+        let name =
+            |id: MuaaId| update.settings.get(&format!("name/{id}")).map(|register| register.value.clone());
         let members = view.members.iter().filter(|(key, _)| **key != self.state.device.fingerprint);
         Some(JoinQuestion {
             by: entering.by.0,

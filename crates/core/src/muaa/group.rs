@@ -12,7 +12,7 @@ use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
     shared::Shared,
     state::{Followed, Log, LogBody, Membership, Register, Removal, Settings, Standing},
-    wire::{Kind, KeyMaterial, SignedOp, Update, encode},
+    wire::{KeyMaterial, Kind, SignedOp, Update, encode},
 };
 
 /// A digest, and what it was made of.
@@ -81,7 +81,7 @@ impl<C: Crypto> Muaa<C> {
     /// Takes back what a sibling that is written to no more has not read.
     pub(super) fn drop_link(&mut self, id: MuaaId) {
         if let Some(link) = self.state.links.remove(&id) {
-            for (_, token) in link.waiting {
+            for (_, token, _) in link.waiting {
                 self.withdraw(Folder::Inbox(id), token);
             }
         }
@@ -145,7 +145,8 @@ impl<C: Crypto> Muaa<C> {
     /// Whoever is out forces nobody out who knows it: before this device hears that a member was removed by one that is out, it signs
     /// what it knew until then.
     fn answer_removals_by_who_is_out(&mut self, ops: &[SignedOp]) {
-        let Some(group) = self.state.group.as_ref().filter(|_| self.removals_by_who_is_out(ops).next().is_some())
+        let Some(group) =
+            self.state.group.as_ref().filter(|_| self.removals_by_who_is_out(ops).next().is_some())
         else {
             return;
         };
@@ -159,9 +160,8 @@ impl<C: Crypto> Muaa<C> {
 
     fn removals_by_who_is_out(&self, ops: &[SignedOp]) -> impl Iterator<Item = Fingerprint> {
         let contents = ops.iter().filter_map(SignedOp::content);
-        let by_one_out = contents.filter(|content| {
-            content.kind() == Kind::Remove && self.view.ended.contains_key(&content.key)
-        });
+        let by_one_out = contents
+            .filter(|content| content.kind() == Kind::Remove && self.view.ended.contains_key(&content.key));
         by_one_out.filter_map(|content| content.body::<Removal>()).map(|removal| removal.target)
     }
 

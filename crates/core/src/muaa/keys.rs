@@ -105,16 +105,16 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Makes a new account key current: whoever is out now does not get it.
-    pub(super) fn rotate_account_key(&mut self) {
+    /// A log that is full names no more keys: the one there is goes on.
+    pub(super) fn rotate_account_key(&mut self) -> Result<(), InputError> {
         let key = self.new_account_key();
-        // A log that is full names no more keys: the one there is goes on.
-        let _ = self.take_key_as_current(key);
+        self.take_key_as_current(key)
     }
 
     /// What this device just said of removals may leave no key that can be current.
     pub(super) fn replace_barred_key(&mut self) {
         if self.view.current.is_none() {
-            self.rotate_account_key();
+            let _ = self.rotate_account_key();
         }
     }
 
@@ -124,9 +124,8 @@ impl<C: Crypto> Muaa<C> {
         let renews = named.filter(|_| self.view.current == Some(key.fingerprint));
         let epoch = renews.map_or_else(|| self.view.keys.next_epoch(), |named| named.epoch);
         let version = self.version_of(&key);
-        let generation = named.map_or(0, |named| {
-            named.generation_of(&version).unwrap_or_else(|| named.generation() + 1)
-        });
+        let generation =
+            named.map_or(0, |named| named.generation_of(&version).unwrap_or_else(|| named.generation() + 1));
         self.publish_key(key, epoch, generation)
     }
 
@@ -267,11 +266,11 @@ impl<C: Crypto> Muaa<C> {
         if self.io.removals_due && self.is_foremost() {
             self.io.removals_due = false;
             if self.view.wants_key {
-                self.rotate_account_key();
+                let _ = self.rotate_account_key();
             }
         }
         if self.current_is_lost() && self.is_foremost() {
-            self.rotate_account_key();
+            let _ = self.rotate_account_key();
         }
     }
 

@@ -8,7 +8,7 @@ use super::{
     subkey::Subkey,
 };
 use crate::{
-    Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
+    Class, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, Timestamp, Token,
     state::{Expiry, Introduction, Log, LogBody},
     wire::{self, Kind},
 };
@@ -96,11 +96,11 @@ impl<C: Crypto> Muaa<C> {
 
     /// All announcements were read: of whom one stands without a folder, somebody deleted it, and a person must say. One that is silent,
     /// or was until a moment ago, was cleared away.
-    pub(super) fn ask_about_missing(&mut self, present: &BTreeSet<Token>) {
+    pub(super) fn ask_about_missing(&mut self, present: &BTreeSet<Hash>) {
         for id in std::mem::take(&mut self.io.missing) {
             self.turn_link(id, true);
-            let asks = self.state.siblings.get(&id).is_some_and(|known| {
-                present.contains(&known.token) && !self.is_silent(known) && !self.is_recent(known.back)
+            let asks = self.known_member(id).is_some_and(|known| {
+                present.contains(&known.said) && !self.is_silent(known) && !self.is_recent(known.back)
             });
             if asks {
                 self.tell(Event::FolderDeleted { id });
@@ -131,16 +131,14 @@ impl<C: Crypto> Muaa<C> {
         if self.state.life != Life::Grouped || !self.is_foremost() {
             return;
         }
-        let is_over = |id: MuaaId, known: &Known| match self.view.ended.get(&known.fingerprint) {
+        let is_over = |(id, key): &(MuaaId, Fingerprint)| match self.view.ended.get(key) {
             Some((_, Gone::Left)) => true,
-            Some((_, Gone::Removed | Gone::Voided | Gone::Moved)) => !folders.contains(&Folder::Inbox(id)),
+            Some((_, Gone::Removed | Gone::Voided | Gone::Moved)) => !folders.contains(&Folder::Inbox(*id)),
             Some((_, Gone::Expired)) | None => false,
         };
-        let over = self.state.siblings.iter().filter(|(id, known)| is_over(**id, known));
-        let there: Vec<_> = over
-            .map(|(_, known)| known.token)
-            .filter(|token| self.lies_in(Folder::Announcements, token))
-            .collect();
+        let over = self.state.siblings.iter().filter(|(place, _)| is_over(place));
+        let there = over.flat_map(|(_, known)| self.tokens_of(Folder::Announcements, &known.said));
+        let there: Vec<_> = there.collect();
         there.into_iter().for_each(|token| self.discard(Folder::Announcements, token));
     }
 
@@ -163,16 +161,33 @@ impl<C: Crypto> Muaa<C> {
     }
 
     pub(super) fn created(&mut self, folder: Folder, fresh: bool) {
-        self.io.add_folder(folder);
         if folder == self.own_inbox() {
-            if !fresh && self.io.first_try {
-                // An id that a move names is drawn by another move.
-                let moved = self.state.group.is_some();
-                return if moved { self.go_on_as_another(0) } else { self.draw_another_id() };
+            if !fresh && self.io.first_try && !self.takes_what_exists(folder) {
+                return;
             }
+            self.io.drawn = None;
             self.state.inbox = InboxState::Made;
             self.changed();
         }
+        self.io.add_folder(folder);
+    }
+
+    /// The server says that the folder of an id exists which was drawn and not used yet. Without a group another id is drawn. One that the
+    /// log has stays, for another one would cost another move: the folder is used if a listing has it, and else asked for again later.
+    fn takes_what_exists(&mut self, folder: Folder) -> bool {
+        let grouped = self.state.group.is_some();
+        if grouped && self.io.exists(folder) {
+            return true;
+        }
+        self.draw_later();
+        if grouped {
+            self.state.inbox = InboxState::Drawn;
+            self.list_soon();
+            self.changed();
+        } else {
+            self.draw_another_id();
+        }
+        false
     }
 
     pub(super) fn deleted(&mut self, folder: Folder) {
@@ -201,7 +216,10 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// What it has in the store stays, for another copy of its state may use it.
-    pub(super) fn start_over_beside_a_copy(&mut self) {
+    pub(super) fn start_over_beside_a_copy(&mut self, ahead: u64) {
+        if !self.may_take_another_key(ahead) {
+            return;
+        }
         self.lay_down_key();
         self.state.announced = None;
         self.take_another_key();
@@ -285,8 +303,11 @@ impl<C: Crypto> Muaa<C> {
         if !self.state.requested.is_empty() || self.state.inbox != InboxState::Made {
             return;
         }
-        let reachable = self.state.siblings.keys().copied().filter(|id| self.io.exists(Folder::Inbox(*id)));
-        let others: Vec<_> = reachable.take(self.config.requests_max).collect();
+        let reachable =
+            self.state.siblings.keys().map(|(id, _)| *id).filter(|id| self.io.exists(Folder::Inbox(*id)));
+        let mut others: Vec<_> = reachable.collect();
+        others.dedup();
+        others.truncate(self.config.requests_max);
         others.into_iter().for_each(|id| self.request(id));
     }
 
@@ -318,11 +339,11 @@ impl<C: Crypto> Muaa<C> {
         let warn_after = self.config.suspend_after.mul_f32(0.7);
         let first = warn_after.min(self.config.expire_after).min(self.config.forget_after);
         let silent = self.state.siblings.iter().filter(|(_, known)| self.has_been_silent(known, first));
-        let member = |known: &Known| self.view.members.contains_key(&known.fingerprint);
-        let silent: Vec<_> = silent.map(|(id, known)| (*id, member(known), known.clone())).collect();
-        for (id, member, known) in silent {
+        let silent: Vec<_> = silent.map(|(place, known)| (*place, known.clone())).collect();
+        for ((id, key), known) in silent {
+            let member = self.is_member(id, &key);
             if member && !known.warned && self.has_been_silent(&known, warn_after) {
-                self.state.siblings.entry(id).and_modify(|known| known.warned = true);
+                self.state.siblings.entry((id, key)).and_modify(|known| known.warned = true);
                 self.tell(Event::MemberSilent { id });
                 self.changed();
             }
@@ -330,10 +351,10 @@ impl<C: Crypto> Muaa<C> {
                 self.stop_writing_to(id);
             }
             if self.has_been_silent(&known, self.config.expire_after) && self.is_foremost() {
-                self.clear_away(id, &known, member);
+                self.clear_away((id, key), &known, member);
             }
             if member && self.has_been_silent(&known, self.config.forget_after) && self.is_foremost() {
-                self.forget(known.fingerprint);
+                self.forget(key);
             }
         }
     }
@@ -343,8 +364,9 @@ impl<C: Crypto> Muaa<C> {
         let wanted: Vec<_> = self.state.folders_deleted.iter().copied().collect();
         for folder in wanted {
             let Folder::Inbox(id) = folder else { continue };
-            let known = self.state.siblings.get(&id);
-            if known.is_some_and(|known| !self.has_been_silent(known, self.config.expire_after)) {
+            let heard = |known: &Known| !self.has_been_silent(known, self.config.expire_after);
+            let known = |key| self.state.siblings.get(&(id, key));
+            if self.keys_of(id).filter_map(known).any(heard) {
                 self.keep_folder_of(id);
             }
         }
@@ -373,27 +395,35 @@ impl<C: Crypto> Muaa<C> {
     /// is gone does nothing until a person returns it.
     pub(super) fn is_foremost(&self) -> bool {
         let awake = |member: &&crate::state::Member| {
-            let known = self.state.siblings.get(&member.id);
+            let known = self.known_member(member.id);
             let stands = self.state.links.get(&member.id).is_none_or(|link| !link.folder_gone);
             member.id == self.state.id || known.is_some_and(|known| stands && !self.is_silent(known))
         };
         self.view.members.values().filter(awake).map(|member| member.id).min() == Some(self.state.id)
     }
 
-    fn clear_away(&mut self, id: MuaaId, known: &Known, member: bool) {
-        let folder = Folder::Inbox(id);
-        if self.io.exists(folder) {
+    fn clear_away(&mut self, place: (MuaaId, Fingerprint), known: &Known, member: bool) {
+        let folder = Folder::Inbox(place.0);
+        if self.io.exists(folder) && !self.is_used_beside(&place) {
             self.delete_folder(folder);
         }
         // A member stays known when its announcement is gone: only one that lies there is taken away.
-        if self.lies_in(Folder::Announcements, &known.token) {
-            self.discard(Folder::Announcements, known.token);
+        for token in self.tokens_of(Folder::Announcements, &known.said) {
+            self.discard(Folder::Announcements, token);
         }
         if !member {
-            let request = self.state.siblings.remove(&id).and_then(|known| known.request);
-            request.into_iter().for_each(|request| self.finish(self.own_inbox(), request.token));
-            self.changed();
+            self.forget_sibling(&place);
         }
+    }
+
+    /// Whether the folder of this id is that of another key as well, which is heard, or a member.
+    fn is_used_beside(&self, (id, key): &(MuaaId, Fingerprint)) -> bool {
+        let used = |other: &Fingerprint| {
+            let known = self.state.siblings.get(&(*id, *other));
+            known.is_some_and(|known| !self.has_been_silent(known, self.config.expire_after))
+        };
+        let member = self.view.by_id(*id).is_some_and(|(member, _)| member != key);
+        *id == self.state.id || member || self.keys_of(*id).any(|other| other != *key && used(&other))
     }
 
     fn forget(&mut self, fingerprint: Fingerprint) {
@@ -409,6 +439,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// This device is out: it stops and takes its things away.
     pub(super) fn end(&mut self, life: Life) {
+        self.end_open_sessions();
         self.state.life = life;
         self.state.joining = None;
         self.state.entering = None;

@@ -5,10 +5,7 @@
 //! arrived first.
 
 use super::Muaa;
-use crate::{
-    AccountKey, Crypto, InputError,
-    state::LogBody,
-};
+use crate::{AccountKey, Crypto, InputError, state::LogBody};
 
 /// The largest sum of the account's secret keys, in octets.
 pub(super) const KEYS_BYTES_MAX: usize = 192 << 10;

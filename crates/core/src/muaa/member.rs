@@ -22,8 +22,9 @@ const BURNT_MAX: usize = 3;
 /// The time within which burnt codes are counted.
 const LOCK: Duration = HOUR;
 
-/// Why a session was given up, as it stands in an abort.
+/// Why a session was given up, as it stands in an abort, or in a reject.
 pub(super) mod reason {
+    pub(in crate::muaa) const REJECTED: u8 = 1;
     pub(in crate::muaa) const WRONG_CODE: u8 = 1;
     pub(in crate::muaa) const OVER: u8 = 2;
     pub(in crate::muaa) const KEY_ENDED: u8 = 3;
@@ -131,9 +132,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// A device that is there and has not what an accept brings: no member, or one that was never heard, whose accept may be lost.
     fn can_be_let_in(&self, id: MuaaId) -> bool {
-        let Some(known) = self.state.siblings.get(&id) else { return false };
-        let gone = self.view.ended.contains_key(&known.fingerprint);
-        !gone && !self.has_spoken(&known.fingerprint) && self.io.exists(Folder::Inbox(id))
+        let may = |key: &Fingerprint| !self.view.ended.contains_key(key) && !self.has_spoken(key);
+        self.io.exists(Folder::Inbox(id)) && self.keys_of(id).any(|key| may(&key))
     }
 
     /// Whether a member was heard in the group.
@@ -155,7 +155,13 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
-    pub(super) fn has_open_offer(&self, session: &SessionId) -> bool {
+    /// Whether an own offer is open and lies where all read it under this name.
+    pub(super) fn offers_as(&self, session: &SessionId, token: Token) -> bool {
+        let fits = |state: &Session| state.to.is_none() && state.offer == token;
+        self.has_open_offer(session) && self.state.sessions.get(session).is_some_and(fits)
+    }
+
+    fn has_open_offer(&self, session: &SessionId) -> bool {
         self.state.sessions.get(session).is_some_and(|session| session.stage == Stage::Open)
     }
 
@@ -172,9 +178,15 @@ impl<C: Crypto> Muaa<C> {
         session.wipe(Stage::Over);
         let (offer, to) = (session.offer, session.to);
         self.withdraw(to.map_or(Folder::Announcements, Folder::Inbox), offer);
-        let newcomer = to.and_then(|to| Some((to, self.state.siblings.get(&to)?.fingerprint)));
-        if let (Some(reason), Some((to, key))) = (reason, newcomer) {
-            self.abort(id, to, key, reason);
+        if let (Some(reason), Some(to)) = (reason, to) {
+            self.addressees(to).into_iter().for_each(|key| self.abort(id, to, key, reason));
+        }
+    }
+
+    /// The offers of a device that goes are taken back.
+    pub(super) fn end_open_sessions(&mut self) {
+        for session in self.open_sessions(|_| true) {
+            self.end_session(session, None);
         }
     }
 
@@ -186,6 +198,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Ends what has expired, and forgets what ended long ago.
     pub(super) fn tend_sessions(&mut self) {
+        self.forget_used_codes();
         for session in self.open_sessions(|session| session.expires <= self.now) {
             self.end_session(session, Some(reason::OVER));
             self.tell(Event::OfferExpired { session });
@@ -202,11 +215,11 @@ impl<C: Crypto> Muaa<C> {
 
     pub(super) fn pairing_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
         let open = self.state.sessions.values().filter(|session| session.stage == Stage::Open);
-        open.map(|session| (session.expires, "offer expires"))
+        open.map(|session| (session.expires, "offer expires")).chain(self.used_codes_end())
     }
 
     /// A newcomer says "I am here": shown in a list, never a dialog. What it says later takes the place of what it said before.
-    pub(super) fn on_request(&mut self, heard: &Heard) -> Verdict {
+    pub(super) fn on_request(&mut self, heard: &Heard, token: Token) -> Verdict {
         let Some(request) = heard.content.body::<wire::Request>() else {
             return Verdict::Ignore(Ignored::Malformed);
         };
@@ -219,25 +232,24 @@ impl<C: Crypto> Muaa<C> {
         }
         let waiting = self.state.siblings.values().filter(|known| known.request.is_some()).count();
         let full = waiting >= self.config.requests_max;
-        let Some(known) = self.state.siblings.get_mut(&id) else {
-            return self.on_unannounced(heard.token, Ignored::Unproven);
+        let Some(known) = self.state.siblings.get_mut(&(id, heard.content.key)) else {
+            return self.on_unannounced(heard.said, Ignored::Unproven);
         };
-        if known.fingerprint != heard.content.key {
-            return Verdict::Ignore(Ignored::Unproven);
-        }
         if known.rejected {
             return Verdict::Drop(Ignored::Stale);
         }
         let sequence = heard.content.sequence;
         match known.request {
-            Some(before) if before.token == heard.token => return Verdict::Keep,
+            Some(before) if (before.token, before.said) == (token, heard.said) => return Verdict::Keep,
+            Some(before) if before.said == heard.said => return Verdict::Copy,
             Some(before) if before.sequence >= sequence => return Verdict::Drop(Ignored::TooMany),
             None if full => return Verdict::Ignore(Ignored::TooMany),
             Some(_) | None => {}
         }
         let replaces = request.replaces.map(|replaced| replaced.id);
-        if let Some(before) = known.request.replace(Waiting { token: heard.token, sequence, replaces }) {
-            self.finish(self.own_inbox(), before.token);
+        let waiting = Waiting { token, sequence, replaces, said: heard.said };
+        if let Some(before) = known.request.replace(waiting) {
+            self.finish_request(&before);
         }
         self.changed();
         self.tell(Event::RequestSeen(id));
@@ -246,37 +258,51 @@ impl<C: Crypto> Muaa<C> {
 
     /// Who writes announces itself first. If all announcements were read twice since, the second time after the message was there, and none
     /// is by its author, that one has gone, and nobody else takes the message away.
-    pub(super) fn on_unannounced(&mut self, token: Token, why: Ignored) -> Verdict {
-        let (bound, known) = (self.config.requests_max, self.state.siblings.len());
+    pub(super) fn on_unannounced(&mut self, said: Hash, why: Ignored) -> Verdict {
+        let (bound, known) = (self.config.requests_max, self.strangers());
         let waiting = &mut self.io.unannounced;
-        if waiting.get(&token).is_some_and(|reads| *reads >= 2) {
-            waiting.remove(&token);
+        if waiting.get(&said).is_some_and(|reads| *reads >= 2) {
+            waiting.remove(&said);
             return Verdict::Drop(Ignored::Stale);
         }
         // With no room for siblings it may be announced and not be known; and a stranger makes this no larger.
         if known < self.config.siblings_max && waiting.len() < bound {
-            waiting.entry(token).or_default();
+            waiting.entry(said).or_default();
         }
         Verdict::Ignore(why)
     }
 
     pub(super) fn reject(&mut self, id: MuaaId) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
-        let known = self.state.siblings.get_mut(&id).ok_or(InputError::NoSuchMuaa(id))?;
-        if self.view.members.contains_key(&known.fingerprint) {
+        let told = self.addressees(id);
+        let strangers: Vec<_> = self.keys_of(id).filter(|key| !self.view.members.contains_key(key)).collect();
+        if strangers.is_empty() {
             return Err(InputError::NoSuchMuaa(id));
         }
-        known.rejected = true;
-        let request = known.request.take();
-        if let Some(request) = request {
-            self.finish(self.own_inbox(), request.token);
+        for key in &strangers {
+            let known = self.state.siblings.get_mut(&(id, *key));
+            let request = known.and_then(|known| {
+                known.rejected = true;
+                known.request.take()
+            });
+            request.iter().for_each(|request| self.finish_request(request));
         }
-        for session in self.open_sessions(|session| session.to == Some(id)) {
-            self.end_session(session, None);
+        let sessions = self.open_sessions(|session| session.to == Some(id));
+        for session in &sessions {
+            self.end_session(*session, None);
         }
-        let body = wire::Reject { certificate: self.state.device.certificate.clone(), reason: 1 };
-        self.say(Folder::Inbox(id), Class::Reject, Kind::Reject, wire::encode(&body));
+        let ended = if sessions.is_empty() { vec![None] } else { sessions.into_iter().map(Some).collect() };
+        for key in told.into_iter().filter(|key| strangers.contains(key)) {
+            ended.iter().for_each(|session| self.say_rejected(id, key, *session));
+        }
+        self.changed();
         Ok(())
+    }
+
+    fn say_rejected(&mut self, id: MuaaId, to: Fingerprint, session: Option<SessionId>) {
+        let certificate = self.state.device.certificate.clone();
+        let body = wire::Reject { session, to, reason: reason::REJECTED, certificate };
+        self.say(Folder::Inbox(id), Class::Reject, Kind::Reject, wire::encode(&body));
     }
 
     /// Somebody claims to know the code: this is the one guess. Or the link.
@@ -330,7 +356,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.burnt.push(now);
         self.end_session(join.session, None);
         let (id, key) = (heard.content.author, heard.content.key);
-        if self.state.siblings.get(&id).is_some_and(|known| known.fingerprint == key) {
+        if self.state.siblings.contains_key(&(id, key)) {
             self.abort(join.session, id, key, reason::WRONG_CODE);
         }
         self.tell(Event::CodeBurnt { session: join.session });
@@ -375,11 +401,12 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         let member = self.view.members.get(&fingerprint).is_some_and(|member| member.id == id);
-        let known = self.state.siblings.get(&id).filter(|known| known.fingerprint == fingerprint);
+        let known = self.state.siblings.get(&(id, fingerprint));
         if member && fingerprint != newcomer.1 && known.is_some_and(|known| self.is_silent(known)) {
-            // A program that is too old to say so lets the newcomer in beside it.
+            // A program that is too old to say so, or whose log is full, lets the newcomer in beside it.
             let _ = self.remove_member(fingerprint);
-        } else {
+        }
+        if !member || self.view.members.contains_key(&fingerprint) {
             self.tell(Event::NotReplaced { id: newcomer.0, replaces: id });
         }
     }
@@ -412,12 +439,10 @@ impl<C: Crypto> Muaa<C> {
             .state
             .siblings
             .iter_mut()
-            .filter(|(_, known)| members.contains_key(&known.fingerprint))
+            .filter(|((_, key), _)| members.contains_key(key))
             .filter_map(|(_, known)| known.request.take())
             .collect();
-        for request in settled {
-            self.finish(self.own_inbox(), request.token);
-        }
+        settled.iter().for_each(|request| self.finish_request(request));
         let heard = self.view.members.iter().filter(|(key, _)| self.has_spoken(key));
         let heard: Vec<_> = heard.map(|(_, member)| member.id).collect();
         self.drop_moot(self.open_sessions(|session| session.to.is_some_and(|to| heard.contains(&to))));

@@ -115,7 +115,8 @@ impl<C: Crypto> Muaa<C> {
     /// member of that group as before, and of the other one no more. Whether it went back.
     fn go_back(&mut self, group: Hash) -> bool {
         let fallen = |former: &&Former| {
-            former.left && former.own.is_some_and(|own| !Membership::of(&former.log).merges.contains_key(&own))
+            former.left
+                && former.own.is_some_and(|own| !Membership::of(&former.log).merges.contains_key(&own))
         };
         let Some(former) = self.state.formers.get(&group).filter(fallen).cloned() else { return false };
         let view = Membership::of(&former.log);
@@ -134,7 +135,9 @@ impl<C: Crypto> Muaa<C> {
             let stays = || Membership::of(&former.log).members.contains_key(&own);
             former.left && Some(former.into) == here && stays()
         });
-        let Some((group, log)) = left.map(|(group, former)| (*group, former.log.clone())) else { return false };
+        let Some((group, log)) = left.map(|(group, former)| (*group, former.log.clone())) else {
+            return false;
+        };
         self.state.formers.remove(&group);
         self.return_to_group(log);
         true

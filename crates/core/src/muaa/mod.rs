@@ -22,6 +22,7 @@ mod persistent;
 mod reading;
 mod saying;
 mod shown;
+mod siblings;
 mod storage;
 mod subkey;
 mod sync;

@@ -5,7 +5,7 @@
 //! So the device takes a new key and id, says so in the group under the old key, behind whatever that key can have signed, and
 //! asks its siblings for everything. It needs no pairing: who holds the old key was let in by a person.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Muaa,
@@ -14,7 +14,7 @@ use super::{
     subkey::Subkey,
 };
 use crate::{
-    Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, Token,
+    Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, plausible,
     state::{Introduction, Log, LogBody, Removal},
     wire::{Kind, SignedOp},
 };
@@ -31,22 +31,23 @@ const MOVES_MAX: usize = 4;
 const MARGIN: u64 = 1 << 20;
 
 impl<C: Crypto> Muaa<C> {
-    /// The own announcement of this number has this token.
-    pub(super) fn remember_announcement(&mut self, token: Token) {
+    /// The own announcement of this number has this hash.
+    pub(super) fn remember_announcement(&mut self, hash: Hash) {
         let sequence = self.state.sequence;
         let own = &mut self.state.own_announcements;
-        own.insert(sequence, token);
+        own.insert(sequence, hash);
         while own.len() > ANNOUNCEMENTS_MAX {
             own.pop_first();
         }
     }
 
     /// Whether an announcement under the own key is by another copy of this state: it is newer than all that were made here,
-    /// or not the one that was made here under its number.
-    pub(super) fn is_by_a_copy(&self, sequence: u64, token: &Token) -> bool {
+    /// or says something else than what was made here under its number. Where it lies, and under which name, tells nothing: anybody
+    /// with the account's password can file again what was said.
+    pub(super) fn is_by_a_copy(&self, sequence: u64, hash: &Hash) -> bool {
         let own = &self.state.own_announcements;
         let first = own.keys().next().copied().unwrap_or(0);
-        sequence > self.state.sequence || (sequence >= first && own.get(&sequence) != Some(token))
+        sequence > self.state.sequence || (sequence >= first && own.get(&sequence) != Some(hash))
     }
 
     /// The own key has signed something, under this number, that this state does not know.
@@ -72,33 +73,74 @@ impl<C: Crypto> Muaa<C> {
         let Some(ahead) = self.io.ahead.take().or(copied) else { return };
         match (self.state.life.clone(), ended) {
             // It has nothing of a group yet, so nothing is lost.
-            (Life::Discovering | Life::Unpaired, _) => self.start_over_beside_a_copy(),
+            (Life::Discovering | Life::Unpaired, _) => self.start_over_beside_a_copy(ahead),
             // A later self left.
             (Life::Grouped, Some(Gone::Left)) => self.end(Life::Left),
             (Life::Grouped, None | Some(Gone::Moved | Gone::Expired)) => self.go_on_as_another(ahead),
             // It was the copy that took the folder away.
             (Life::Suspended, Some(Gone::Moved)) => {
-                self.state.life = Life::Grouped;
+                if self.state.pace.allows(self.now) {
+                    self.state.life = Life::Grouped;
+                }
                 self.go_on_as_another(ahead);
             }
             _ => {}
         }
     }
 
+    /// Whether this device may take another key now. Each costs the log of the group a move, or the account a folder, so they keep apart.
+    /// Until it may, what it signs comes after what it saw, and contradicts none of it.
+    pub(super) fn may_take_another_key(&mut self, ahead: u64) -> bool {
+        let now = self.now;
+        if self.state.pace.allows(now) {
+            self.state.pace.step(now);
+            return true;
+        }
+        let own = self.state.device.fingerprint;
+        let last = self.last_sequence(&own).max(self.as_far_as_plausible(ahead));
+        let next = last.min(plausible::SKIP_END);
+        if next > self.state.sequence {
+            self.state.sequence = next;
+            self.changed();
+        }
+        let head = |log: &Log| log.heads().get(&own).map(|(_, hash)| *hash);
+        if let Some(group) = self.state.group.as_mut().filter(|group| group.previous != head(&group.log)) {
+            group.previous = head(&group.log);
+            self.changed();
+        }
+        false
+    }
+
+    /// A copy may have signed under any number; this device does not follow it beyond what is plausible.
+    fn as_far_as_plausible(&self, ahead: u64) -> u64 {
+        ahead.min(self.state.sequence.saturating_add(plausible::AHEAD_STEP))
+    }
+
     /// Signs the move, and is another device from here on. A log that is full takes no move: nothing is done then.
     pub(super) fn go_on_as_another(&mut self, ahead: u64) {
+        if self.may_take_another_key(ahead) {
+            self.take_another_key_in_the_group(ahead);
+        }
+    }
+
+    fn take_another_key_in_the_group(&mut self, ahead: u64) {
         let Some(group) = self.state.group.clone() else { return };
         let Ok(device) = self.crypto.new_device_key(&self.random.seed(), self.now) else { return };
         let (id, incarnation) = (MuaaId(self.random.number()), self.random.number());
         let certificate = device.certificate.clone();
         let introduction = Introduction { id, certificate, incarnation, via: None };
         let (kind, body) = LogBody::Move(introduction).write();
-        self.state.sequence = self.state.sequence.max(ahead).saturating_add(MARGIN);
+        let seen_so_far = self.state.sequence.max(self.as_far_as_plausible(ahead));
+        self.state.sequence = seen_so_far + MARGIN;
         let seen = Some(group.log.seen(group.previous));
         let op = self.sign_content(kind, Some(group.log.group()), body, group.previous, seen);
         let Some(own) = self.state.group.as_mut() else { return };
         let taken = own.log.join(&self.crypto, std::slice::from_ref(&op), self.config.log_max);
-        let Some(hash) = taken.first().copied() else { return };
+        let Some(hash) = taken.first().copied() else {
+            // Nobody will see it.
+            self.state.sequence = seen_so_far;
+            return;
+        };
         own.previous = None;
         let from = self.state.id;
         self.lay_down_key();
@@ -137,34 +179,43 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// A member announces itself under a number below one it had announced before, and the newer announcement is gone: its state may
-    /// have been put back, and nothing else would tell it so. Once for each such announcement.
-    pub(super) fn tell_who_is_behind(&mut self, present: &BTreeSet<Token>) {
-        self.io.outdated.retain(|token| present.contains(token));
+    /// have been put back, and nothing else would tell it so. Once for each number that is known of it, whatever older ones are shown.
+    pub(super) fn tell_who_is_behind(&mut self, present: &BTreeSet<Hash>) {
+        let siblings = &self.state.siblings;
+        let known = |(id, key, sequence): &(MuaaId, Fingerprint, u64)| {
+            siblings.get(&(*id, *key)).is_some_and(|known| known.sequence == *sequence)
+        };
+        self.io.outdated.retain(known);
         if self.state.life != Life::Grouped {
             return;
         }
-        let behind = |heard: &&Arc<Heard>| {
-            let known = self.state.siblings.get(&heard.content.author);
-            let newer = known.is_some_and(|known| {
-                known.fingerprint == heard.content.key
-                    && known.sequence > heard.content.sequence
-                    && !present.contains(&known.token)
-            });
-            newer
-                && heard.content.kind() == Kind::Announcement
-                && !self.io.outdated.contains(&heard.token)
-                && self.view.members.contains_key(&heard.content.key)
-        };
-        let behind: Vec<_> = self.io.heard.values().map(|(_, heard)| heard).filter(behind).cloned().collect();
-        for heard in behind {
-            self.io.outdated.insert(heard.token);
-            let waits =
-                self.state.links.get(&heard.content.author).is_some_and(|link| !link.waiting.is_empty());
+        let behind: BTreeMap<_, _> = self
+            .io
+            .heard
+            .values()
+            .filter_map(|heard| Some((self.behind(heard, present)?, heard.clone())))
+            .collect();
+        for ((id, key, sequence), heard) in behind {
+            let waits = self.state.links.get(&id).is_some_and(|link| !link.waiting.is_empty());
+            self.io.outdated.insert((id, key, sequence));
             // An update that waits tells it as well.
-            if let Some(body) = heard.content.body::<crate::wire::Announcement>().filter(|_| !waits) {
-                self.tell_standing(heard.content.author, heard.content.key, &body.certificate);
+            let body = heard.content.body::<crate::wire::Announcement>().filter(|_| !waits);
+            if let Some(body) = body.filter(|_| self.may_be_told(id, &key)) {
+                self.tell_standing(id, key, &body.certificate);
             }
         }
+    }
+
+    /// The member that seems put back by this announcement and was not told yet, with the sequence that is known of it.
+    fn behind(&self, heard: &Heard, present: &BTreeSet<Hash>) -> Option<(MuaaId, Fingerprint, u64)> {
+        let (id, key) = (heard.content.author, heard.content.key);
+        let known = self.state.siblings.get(&(id, key))?;
+        let behind = heard.content.kind() == Kind::Announcement
+            && known.sequence > heard.content.sequence
+            && !present.contains(&known.said)
+            && self.is_member(id, &key);
+        let place = (id, key, known.sequence);
+        (behind && !self.io.outdated.contains(&place)).then_some(place)
     }
 
     /// Whether this device was introduced by a move.
@@ -179,7 +230,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.joining = None;
         self.state.offers.clear();
         let waiting = |(id, link): (&MuaaId, &Link)| {
-            link.waiting.iter().map(|(_, token)| (Folder::Inbox(*id), *token)).collect::<Vec<_>>()
+            link.waiting.iter().map(|(_, token, _)| (Folder::Inbox(*id), *token)).collect::<Vec<_>>()
         };
         let waiting: Vec<_> = self.state.links.iter().flat_map(waiting).collect();
         waiting.into_iter().for_each(|(folder, token)| self.withdraw(folder, token));

@@ -5,16 +5,19 @@ use subtle::ConstantTimeEq;
 use super::{
     Muaa,
     member::{Transcript, reason},
-    persistent::{Joining, Life, SeenOffer},
+    persistent::{Joining, Life, SESSION_MAX, SeenOffer, Used},
     reading::{Heard, Verdict},
 };
 use crate::{
     Class, Code, Crypto, Ended, Event, Fingerprint, Folder, Form, Hash, Ignored, InputError, MuaaId,
-    PairingLink, PakeRun, Phase, Secret, SessionId, Side,
+    PairingLink, PakeRun, Phase, Secret, SessionId, Side, Timestamp, Token,
     config::canonical,
     state::{Log, Membership},
     wire::{self, Kind, Update},
 };
+
+/// How many codes that were typed are remembered.
+const USED_MAX: usize = 64;
 
 /// Names an offer: its session and its member's device key.
 type OfferKey = (SessionId, Fingerprint);
@@ -35,31 +38,36 @@ impl From<Ignored> for Rejected {
 
 impl<C: Crypto> Muaa<C> {
     /// A member offers to let this MUAA in. Nothing is proven: it only lets a person type a code or hand in a link.
-    pub(super) fn on_offer(&mut self, heard: &Heard) -> Verdict {
+    pub(super) fn on_offer(&mut self, heard: &Heard, token: Token) -> Verdict {
         let Some(offer) = heard.content.body::<wire::Offer>() else {
             return Verdict::Ignore(Ignored::Malformed);
         };
         let Some(group) = heard.content.group else { return Verdict::Ignore(Ignored::Malformed) };
         let own = heard.content.key == self.state.device.fingerprint;
-        if own && heard.folder == Folder::Announcements && !self.has_open_offer(&offer.session) {
-            // It was appended after it had been taken back.
-            self.discard(heard.folder, heard.token);
+        if own && heard.folder == Folder::Announcements && !self.offers_as(&offer.session, token) {
+            // It was appended after it had been taken back, or somebody filed it again.
+            self.discard(heard.folder, token);
         }
         // What all read is its author's to take away; in the own inbox nobody else needs it.
         let useless =
             if heard.folder == Folder::Announcements { Verdict::Keep } else { Verdict::Drop(Ignored::Stale) };
-        if own || offer.to.is_some_and(|to| to != self.state.id) {
+        let over = self.state.processed.contains_key(&heard.said);
+        if own
+            || over
+            || heard.content.author == self.state.id
+            || offer.to.is_some_and(|to| to != self.state.id)
+        {
             return useless;
-        }
-        if !self.may_be(heard.content.author, &heard.content.key) {
-            return Verdict::Ignore(Ignored::Unproven);
         }
         if self.tells_of_former(heard, group) || self.has_what_is_offered(heard, &offer, group) {
             return useless;
         }
         let key = (offer.session, heard.content.key);
-        if self.state.offers.contains_key(&key) {
-            return Verdict::Keep;
+        if let Some(known) = self.state.offers.get(&key) {
+            let copy = heard.folder != Folder::Announcements
+                && known.said == heard.said
+                && (known.folder, known.token) != (heard.folder, token);
+            return if copy { Verdict::Copy } else { Verdict::Keep };
         }
         if self.state.offers.len() >= self.config.offers_max {
             // The latest is the one that a person is looking at.
@@ -75,14 +83,23 @@ impl<C: Crypto> Muaa<C> {
             share: offer.share,
             expires: offer.expires,
             folder: heard.folder,
-            token: heard.token,
+            token,
+            said: heard.said,
             arrived: self.now,
             form: offer.form,
         };
+        let shown = self.may_be_answered(&seen);
         self.state.offers.insert(key, seen);
         self.changed();
-        self.tell(Event::OfferSeen { from, session: offer.session, form: offer.form });
+        if shown {
+            self.tell(Event::OfferSeen { from, session: offer.session, form: offer.form });
+        }
         Verdict::Keep
+    }
+
+    /// Whether a person may be asked for what this offer shows. A link names the member's key, a code does not.
+    pub(super) fn may_be_answered(&self, offer: &SeenOffer) -> bool {
+        offer.form == Form::Link || self.may_be(offer.from, &offer.fingerprint)
     }
 
     /// Nothing is to be had of a sibling, unless it is in another group, nor of one that was forced out.
@@ -101,7 +118,12 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// A code or a link, from this member or from any.
-    pub(super) fn enter_code(&mut self, typed: &Secret, from: Option<MuaaId>) -> Result<(), InputError> {
+    pub(super) fn enter_code(
+        &mut self,
+        typed: &Secret,
+        from: Option<MuaaId>,
+        key: Option<Fingerprint>,
+    ) -> Result<(), InputError> {
         self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone, Phase::Paired])?;
         self.require_understanding()?;
         if self.state.entering.is_some() {
@@ -116,9 +138,36 @@ impl<C: Crypto> Muaa<C> {
             let session = self.offer_of(&link, from)?;
             return self.join(&session, &link.secret);
         }
-        let code = Code::parse(typed).map_err(|_| InputError::Mistyped)?;
-        let session = self.offer_with_code(from)?;
-        self.join(&session, &code.password())
+        let password = Code::parse(typed).map_err(|_| InputError::Mistyped)?.password();
+        let used = self.used(&password);
+        if self.state.used.iter().any(|before| before.code == used.code) {
+            return Err(InputError::CodeUsed);
+        }
+        let session = self.offer_with_code(from, key)?;
+        self.join(&session, &password)?;
+        self.state.used.push(used);
+        let surplus = self.state.used.len().saturating_sub(USED_MAX);
+        self.state.used.drain(..surplus);
+        Ok(())
+    }
+
+    fn used(&self, password: &Secret) -> Used {
+        let own = self.state.device.fingerprint;
+        let code = self.crypto.hash("autocrypt-sma-used-code-v1", &[own.as_bytes(), password.expose()]);
+        Used { code, at: self.now }
+    }
+
+    /// No code is good for longer than a session lasts.
+    pub(super) fn forget_used_codes(&mut self) {
+        let (now, before) = (self.now, self.state.used.len());
+        self.state.used.retain(|used| now.since(used.at) < SESSION_MAX);
+        if self.state.used.len() != before {
+            self.changed();
+        }
+    }
+
+    pub(super) fn used_codes_end(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
+        self.state.used.iter().map(|used| (used.at + SESSION_MAX, "a code is over"))
     }
 
     /// The offer that the link names in all that it says, so that nobody in between can offer another.
@@ -127,22 +176,28 @@ impl<C: Crypto> Muaa<C> {
         let fits = |offer: &&SeenOffer| {
             (offer.form, offer.group, offer.from) == (Form::Link, link.group, link.member)
                 && from.is_none_or(|from| from == offer.from)
-                && self.may_be(offer.from, &offer.fingerprint)
         };
         self.state.offers.get(&key).filter(fits).map(|_| key).ok_or(InputError::NoOffer)
     }
 
-    /// Of one member the latest offer is the one whose code is shown.
-    fn offer_with_code(&self, from: Option<MuaaId>) -> Result<OfferKey, InputError> {
+    /// Of one member the latest offer is the one whose code is shown. Who names the member's key needs no announcement of it.
+    fn offer_with_code(
+        &self,
+        from: Option<MuaaId>,
+        key: Option<Fingerprint>,
+    ) -> Result<OfferKey, InputError> {
+        let named = |offer: &SeenOffer| match key {
+            Some(key) => key == offer.fingerprint,
+            None => self.may_be(offer.from, &offer.fingerprint),
+        };
         let fits = |offer: &SeenOffer| {
-            offer.form == Form::Code
-                && from.is_none_or(|from| from == offer.from)
-                && self.may_be(offer.from, &offer.fingerprint)
+            offer.form == Form::Code && from.is_none_or(|from| from == offer.from) && named(offer)
         };
         let fitting: Vec<_> = self.state.offers.iter().filter(|(_, offer)| fits(offer)).collect();
         let latest = fitting.iter().max_by_key(|(_, offer)| (offer.expires, offer.arrived));
         let Some((key, latest)) = latest else { return Err(InputError::NoOffer) };
-        if fitting.iter().any(|(_, other)| other.from != latest.from) {
+        let maker = |offer: &SeenOffer| (offer.from, offer.fingerprint);
+        if fitting.iter().any(|(_, other)| maker(other) != maker(latest)) {
             return Err(InputError::WhichOffer);
         }
         Ok(**key)
@@ -188,8 +243,10 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn replace(&mut self, id: Option<MuaaId>) -> Result<(), InputError> {
         self.require(&[Phase::Unpaired, Phase::Requesting, Phase::Alone])?;
         let named = |id: MuaaId| {
-            let known = self.state.siblings.get(&id).ok_or(InputError::NoSuchMuaa(id))?;
-            Ok(wire::Replaced { id, fingerprint: known.fingerprint })
+            // Who takes another's id for its key announces it later than the other.
+            let known = self.keys_of(id).min_by_key(|key| (self.state.siblings[&(id, *key)].date, *key));
+            let fingerprint = known.ok_or(InputError::NoSuchMuaa(id))?;
+            Ok(wire::Replaced { id, fingerprint })
         };
         let replaces = id.map(named).transpose()?;
         if std::mem::replace(&mut self.state.replaces, replaces) == replaces {
@@ -212,8 +269,10 @@ impl<C: Crypto> Muaa<C> {
     /// An offer is answered or over. The member takes back what it posted where all read it.
     pub(super) fn drop_offer(&mut self, key: &OfferKey) {
         if let Some(offer) = self.state.offers.remove(key) {
-            if offer.folder != Folder::Announcements {
-                self.finish(offer.folder, offer.token);
+            if offer.folder == Folder::Announcements {
+                self.remember(offer.said);
+            } else {
+                self.finish(offer.folder, offer.token, offer.said);
             }
             self.changed();
         }
@@ -292,23 +351,38 @@ impl<C: Crypto> Muaa<C> {
         keys.iter().for_each(|key| self.drop_offer(key));
     }
 
-    /// A hint: what was begun with this member is over. It changes no trust.
+    /// A hint: a request, or the session that it names, is over. It changes no trust.
     pub(super) fn on_reject(&mut self, heard: &Heard) -> Verdict {
-        let from = heard.content.author;
-        if self.state.siblings.get(&from).is_none_or(|known| known.fingerprint != heard.content.key) {
+        let Some(reject) = heard.content.body::<wire::Reject>() else {
+            return Verdict::Ignore(Ignored::Malformed);
+        };
+        let (from, key) = (heard.content.author, heard.content.key);
+        if reject.to != self.state.device.fingerprint || !self.state.siblings.contains_key(&(from, key)) {
             return Verdict::Ignore(Ignored::Unproven);
         }
         if self.state.life == Life::Grouped && self.view.members.len() > 1 {
             return Verdict::Drop(Ignored::Stale);
         }
-        let theirs: Vec<_> =
-            self.state.offers.iter().filter(|(_, offer)| offer.from == from).map(|(key, _)| *key).collect();
-        theirs.iter().for_each(|key| self.drop_offer(key));
-        if self.state.joining.as_ref().is_some_and(|(_, joining)| joining.offer.from == from) {
+        let Some(session) = reject.session else {
+            self.tell(Event::PairingEnded { with: from, why: Ended::Rejected });
+            return Verdict::Done;
+        };
+        let Some((with, _)) = self.end_answer(&(session, key)) else { return Verdict::Drop(Ignored::Stale) };
+        self.tell(Event::PairingEnded { with, why: Ended::Rejected });
+        Verdict::Done
+    }
+
+    /// Drops an offer, and what answered it. Who made it, and whether it was answered.
+    fn end_answer(&mut self, key: &OfferKey) -> Option<(MuaaId, bool)> {
+        let joining = self.state.joining.as_ref();
+        let joining = joining.filter(|(session, joining)| (*session, joining.offer.fingerprint) == *key);
+        let from = joining.map(|(_, joining)| &joining.offer).or_else(|| self.state.offers.get(key))?.from;
+        let joined = joining.is_some();
+        if joined {
             self.withdraw_join();
         }
-        self.tell(Event::PairingEnded { with: from, why: Ended::Rejected });
-        Verdict::Done
+        self.drop_offer(key);
+        Some((from, joined))
     }
 
     /// A hint: this session is over. Only the device that made the offer may say so, and only to whom it says it.
@@ -319,17 +393,8 @@ impl<C: Crypto> Muaa<C> {
         if abort.to != self.state.device.fingerprint {
             return Verdict::Ignore(Ignored::Unproven);
         }
-        let key = (abort.session, heard.content.key);
-        let joining = self.state.joining.as_ref();
-        let joining = joining.filter(|(session, joining)| (*session, joining.offer.fingerprint) == key);
-        let offer = joining.map(|(_, joining)| &joining.offer).or_else(|| self.state.offers.get(&key));
-        let Some(offer) = offer else { return Verdict::Drop(Ignored::Stale) };
-        let from = offer.from;
-        let joined = joining.is_some();
-        if joined {
-            self.withdraw_join();
-        }
-        self.drop_offer(&key);
+        let ended = self.end_answer(&(abort.session, heard.content.key));
+        let Some((from, joined)) = ended else { return Verdict::Drop(Ignored::Stale) };
         let why = match abort.reason {
             reason::WRONG_CODE if joined => Ended::WrongCode,
             reason::TOO_LARGE if joined => Ended::TooLarge,

@@ -260,9 +260,9 @@ impl<C: Crypto> Muaa<C> {
         if !self.expect_at_most(max, refused) {
             return false;
         }
-        let waits = |link: &&mut Link| link.waiting.iter().any(|(_, waiting)| *waiting == token);
+        let waits = |link: &&mut Link| link.waiting.iter().any(|(_, waiting, _)| *waiting == token);
         let Some(link) = self.state.links.values_mut().find(waits) else { return false };
-        link.waiting.retain(|(_, waiting)| *waiting != token);
+        link.waiting.retain(|(_, waiting, _)| *waiting != token);
         link.sent = None;
         link.owes = true;
         self.state.posts.remove(&token);

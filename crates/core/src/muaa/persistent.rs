@@ -2,6 +2,7 @@
 
 mod codecs;
 mod handshakes;
+mod heard;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +15,8 @@ use minicbor::{Decode, Encode};
 
 use sma_autocrypt::Table;
 
-pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Waiting};
+pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Used, Waiting};
+pub(crate) use heard::{Announced, Known, Pace};
 
 use super::{Cached, entering::Entering, subkey::Subkey};
 use crate::{
@@ -126,61 +128,6 @@ pub(crate) enum InboxState {
     Made,
 }
 
-/// The own announcement as it was last written.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Announced {
-    #[n(0)]
-    pub(crate) token: Token,
-    #[n(1)]
-    pub(crate) at: Timestamp,
-    #[n(2)]
-    pub(crate) done: bool,
-}
-
-/// What another MUAA said of itself.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub(crate) struct Known {
-    #[n(0)]
-    pub(crate) fingerprint: Fingerprint,
-    #[n(1)]
-    pub(crate) incarnation: u64,
-    /// The sequence of its latest announcement.
-    #[n(2)]
-    pub(crate) sequence: u64,
-    /// The latest announcement's token.
-    #[n(3)]
-    pub(crate) token: Token,
-    /// The server's date of it.
-    #[n(4)]
-    pub(crate) date: Timestamp,
-    /// How often the own announcement was renewed since.
-    #[n(5)]
-    pub(crate) beats: u32,
-    /// Its waiting request.
-    #[n(6)]
-    pub(crate) request: Option<Waiting>,
-    /// A person said no to this key.
-    #[n(7)]
-    pub(crate) rejected: bool,
-    /// The digest it announced.
-    #[n(8)]
-    pub(crate) digest: Option<Hash>,
-    /// When, on the own clock, that was read.
-    #[n(9)]
-    pub(crate) heard: Timestamp,
-    /// The program was told of its silence.
-    #[n(10)]
-    pub(crate) warned: bool,
-    /// The certificate of its latest announcement, which what is sealed to it goes by.
-    #[cbor(n(11), with = "crate::wire::octets")]
-    pub(crate) certificate: Bytes,
-    /// When, on the own clock, it was heard after it had been silent for so long that its folder may have been deleted.
-    #[n(12)]
-    pub(crate) back: Option<Timestamp>,
-}
-
 /// A group with all that is replicated in it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
@@ -216,9 +163,9 @@ pub(crate) struct Link {
     /// The update that waits for an acknowledgement: its sequence, the journal it covers, when it was sent.
     #[n(1)]
     pub(crate) sent: Option<(u64, u64, Timestamp)>,
-    /// Messages that may still lie in its inbox.
+    /// Messages that may still lie in its inbox: their sequences, and the hashes of their octets.
     #[n(2)]
-    pub(crate) waiting: Vec<(u64, Token)>,
+    pub(crate) waiting: Vec<(u64, Token, Hash)>,
     /// The highest sequence of its updates that was taken in.
     #[n(3)]
     pub(crate) received: u64,
@@ -318,7 +265,8 @@ pub(crate) struct Durable {
     #[n(9)]
     pub(crate) announced: Option<Announced>,
     #[n(10)]
-    pub(crate) siblings: Shared<BTreeMap<MuaaId, Known>>,
+    /// By id and key: who announces a key of its own under another's id takes nobody's place.
+    pub(crate) siblings: Shared<BTreeMap<(MuaaId, Fingerprint), Known>>,
     #[n(11)]
     pub(crate) group: Option<Group>,
     #[cbor(n(12), with = "codecs::account_keys")]
@@ -344,8 +292,9 @@ pub(crate) struct Durable {
     pub(crate) posts: BTreeMap<Token, Post>,
     #[n(22)]
     pub(crate) removals: BTreeSet<(Folder, Token)>,
+    /// The hashes of the octets of messages that were processed, and in which order.
     #[n(23)]
-    pub(crate) processed: Shared<BTreeMap<Token, u64>>,
+    pub(crate) processed: Shared<BTreeMap<Hash, u64>>,
     /// The request posted to each MUAA.
     #[n(24)]
     pub(crate) requested: Shared<BTreeMap<MuaaId, Token>>,
@@ -366,9 +315,9 @@ pub(crate) struct Durable {
     /// What was last written to devices that are members no more.
     #[n(32)]
     pub(crate) farewells: BTreeMap<MuaaId, Token>,
-    /// The latest of the own announcements by their sequences.
+    /// The hashes of the latest of the own announcements, by their sequences.
     #[n(33)]
-    pub(crate) own_announcements: Shared<BTreeMap<u64, Token>>,
+    pub(crate) own_announcements: Shared<BTreeMap<u64, Hash>>,
     /// Keys that this device had before it moved or began anew.
     #[n(34)]
     pub(crate) former_keys: BTreeSet<Fingerprint>,
@@ -394,6 +343,12 @@ pub(crate) struct Durable {
     /// When the own announcement was found to be gone: somebody took this device for silent, or tidied up by hand.
     #[n(63)]
     pub(crate) cleared: Option<Timestamp>,
+    /// How often this device took another key.
+    #[n(64)]
+    pub(crate) pace: Pace,
+    /// The codes that were typed here within an hour.
+    #[n(65)]
+    pub(crate) used: Vec<Used>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -467,6 +422,8 @@ impl Durable {
             notices: BTreeMap::new(),
             set_aside: BTreeMap::new(),
             cleared: None,
+            pace: Pace::default(),
+            used: Vec::new(),
         }
     }
 
@@ -483,13 +440,14 @@ impl Durable {
         if self.digests.iter().any(|(_, at)| *at > now) {
             self.digests.iter_mut().for_each(|(_, at)| present(at));
         }
-        let ahead = |known: &Known| known.heard > now || known.back.is_some_and(|at| at > now);
-        if self.siblings.values().any(ahead) {
-            for known in self.siblings.values_mut() {
-                present(&mut known.heard);
-                known.back.iter_mut().for_each(present);
-            }
+        let later = |known: &Known| {
+            known.heard > now || [known.told, known.back].iter().flatten().any(|at| *at > now)
+        };
+        if self.siblings.values().any(later) {
+            self.siblings.values_mut().for_each(|known| known.forget_the_future(now));
         }
+        present(&mut self.pace.at);
+        self.used.iter_mut().for_each(|used| present(&mut used.at));
         self.looked.iter_mut().for_each(present);
         self.subkey.forget_the_future(now);
         self.entering.iter_mut().for_each(|entering| entering.forget_the_future(now));

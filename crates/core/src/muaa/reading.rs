@@ -2,7 +2,7 @@
 
 use super::{Muaa, persistent::Life};
 use crate::{
-    Class, Content, Crypto, Event, Folder, Ignored, Message, Token, Uid,
+    Class, Content, Crypto, Event, Folder, Hash, Ignored, Message, Token, Uid, plausible,
     wire::{self, Kind, Protection, SignedOp},
 };
 
@@ -10,9 +10,25 @@ use crate::{
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Heard {
     pub(super) folder: Folder,
-    pub(super) token: Token,
+    /// The hash of its octets: what a message is known by. Its token is only what it is called where it lies.
+    pub(super) said: Hash,
     pub(super) content: wire::Content,
     pub(super) op: SignedOp,
+}
+
+/// What a message is known by: its octets, not what somebody called it.
+pub(super) fn name_of<C: Crypto>(crypto: &C, body: &[u8]) -> Hash {
+    crypto.hash("autocrypt-sma-message-v1", &[body])
+}
+
+impl Heard {
+    /// The class that its kind demands of the envelope.
+    pub(super) fn class(&self) -> Option<Class> {
+        match self.content.kind().protection() {
+            Protection::SelfSigned(class) | Protection::Session(class) => Some(class),
+            Protection::Sealed | Protection::Log => None,
+        }
+    }
 }
 
 /// What becomes of a message.
@@ -21,6 +37,8 @@ pub(super) enum Verdict {
     Done,
     /// It lies where it is until it is decided about.
     Keep,
+    /// It is kept already, under another name: this one is removed from the own inbox.
+    Copy,
     /// Not used; it lies where it is.
     Ignore(Ignored),
     /// Not used, and removed from the own inbox: it was read, and nobody else needs it.
@@ -32,7 +50,7 @@ impl<C: Crypto> Muaa<C> {
         let folder = self.own_inbox();
         if complete {
             let present = self.present(folder);
-            self.io.unannounced.retain(|token, _| present.contains(token));
+            self.io.unannounced.retain(|said, _| present.contains(said));
             self.forget_offers(folder, &present);
         }
         for message in messages {
@@ -51,34 +69,45 @@ impl<C: Crypto> Muaa<C> {
                     continue;
                 }
             };
-            let token = envelope.token;
-            if self.state.processed.contains_key(&token) {
+            let (token, said) = (envelope.token, self.name_of(&envelope.body));
+            if self.state.processed.contains_key(&said) {
                 self.discard(folder, token);
                 continue;
             }
             match self.judge(folder, &envelope) {
-                Verdict::Done => self.finish(folder, token),
+                Verdict::Done => self.finish(folder, token, said),
                 Verdict::Keep => {}
+                Verdict::Copy => self.discard(folder, token),
                 Verdict::Ignore(why) => self.ignore(folder, validity, uid, why),
                 Verdict::Drop(why) => {
                     self.ignore(folder, validity, uid, why);
-                    self.finish(folder, token);
+                    self.finish(folder, token, said);
                 }
             }
         }
     }
 
-    /// A message of the own inbox is processed: its token is remembered before it is removed.
-    pub(super) fn finish(&mut self, folder: Folder, token: Token) {
+    /// What a message is known by.
+    pub(super) fn name_of(&self, body: &[u8]) -> Hash {
+        name_of(&self.crypto, body)
+    }
+
+    /// A message of the own inbox is processed: it is remembered before it is removed.
+    pub(super) fn finish(&mut self, folder: Folder, token: Token, said: Hash) {
+        self.remember(said);
+        self.discard(folder, token);
+    }
+
+    /// What has these octets is not looked at again.
+    pub(super) fn remember(&mut self, said: Hash) {
         self.state.order += 1;
         let order = self.state.order;
-        self.state.processed.insert(token, order);
+        self.state.processed.insert(said, order);
         while self.state.processed.len() > self.config.tokens_max {
-            let oldest =
-                self.state.processed.iter().min_by_key(|(_, order)| **order).map(|(token, _)| *token);
-            oldest.map(|token| self.state.processed.remove(&token));
+            let oldest = self.state.processed.iter().min_by_key(|(_, order)| **order).map(|(said, _)| *said);
+            oldest.map(|said| self.state.processed.remove(&said));
         }
-        self.discard(folder, token);
+        self.changed();
     }
 
     /// Tells once in the life of the process.
@@ -101,8 +130,8 @@ impl<C: Crypto> Muaa<C> {
             Err(why) => return Verdict::Ignore(why),
         };
         match heard.content.kind() {
-            Kind::Request => self.on_request(&heard),
-            Kind::Offer => self.on_offer(&heard),
+            Kind::Request => self.on_request(&heard, envelope.token),
+            Kind::Offer => self.on_offer(&heard, envelope.token),
             Kind::Join => self.on_join(&heard),
             Kind::Accept => self.on_accept(&heard),
             Kind::Reject => self.on_reject(&heard),
@@ -129,14 +158,13 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn hear(&self, folder: Folder, envelope: &crate::Envelope) -> Result<Heard, Ignored> {
         let op: SignedOp = wire::decode(&envelope.body).ok_or(Ignored::Malformed)?;
         let content = op.content().ok_or(Ignored::Malformed)?;
-        let class = match content.kind().protection() {
-            Protection::SelfSigned(class) | Protection::Session(class) => class,
-            Protection::Sealed | Protection::Log => return Err(Ignored::Unproven),
-        };
-        if class != envelope.class || content.author != envelope.sender {
+        let heard = Heard { folder, said: self.name_of(&envelope.body), content, op };
+        if heard.class() != Some(envelope.class) || heard.content.author != envelope.sender {
             return Err(Ignored::Unproven);
         }
-        let heard = Heard { folder, token: envelope.token, content, op };
+        if !plausible::sequence(heard.content.sequence) {
+            return Err(Ignored::Malformed);
+        }
         match self.certificate_in(&heard.content)? {
             Some(certificate) => self.check(&heard, &certificate).then_some(heard).ok_or(Ignored::Unproven),
             // An accept carries no certificate: the log in its bundle does.

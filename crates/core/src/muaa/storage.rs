@@ -12,7 +12,10 @@ use super::{
     persistent::{InboxState, Life},
     reading::Heard,
 };
-use crate::{Class, Crypto, Cursor, Envelope, Folder, MuaaId, Op, OpId, Timestamp, Token, Uid, config::DAY};
+use crate::{
+    Class, Crypto, Cursor, Envelope, Fingerprint, Folder, Hash, MuaaId, Op, OpId, Timestamp, Token, Uid,
+    config::DAY,
+};
 
 /// What an operation is for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -59,8 +62,8 @@ impl Task {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Seen {
     pub(super) cursor: Option<Cursor>,
-    /// Messages of ours by uid.
-    pub(super) index: BTreeMap<Uid, Token>,
+    /// Messages of ours by uid: what they are called, and the hashes of their octets.
+    pub(super) index: BTreeMap<Uid, (Token, Hash)>,
     /// Something that is not ours lies there too.
     pub(super) foreign: bool,
 }
@@ -114,14 +117,16 @@ pub(super) struct Io {
     pub(super) shared: BTreeSet<Folder>,
     /// Messages that were reported as ignored: folder, validity, uid.
     pub(super) reported: BTreeSet<(Folder, u32, Uid)>,
-    /// Announcements and offers that were found to be protected as they must be.
-    pub(super) heard: BTreeMap<Token, (Envelope, Arc<Heard>)>,
+    /// Announcements and offers that were found to be protected as they must be, by the hashes of their octets.
+    pub(super) heard: BTreeMap<Hash, Arc<Heard>>,
     /// Requests, and updates of unknown authors, whose authors are not announced, and how often all announcements were read since.
-    pub(super) unannounced: BTreeMap<Token, u8>,
+    pub(super) unannounced: BTreeMap<Hash, u8>,
+    /// Members that were told that they have said more than they announce, and the sequence that is known of each.
+    pub(super) outdated: BTreeSet<(MuaaId, Fingerprint, u64)>,
+    /// How often an id was drawn because its folder existed, and when the next one is tried.
+    pub(super) drawn: Option<(u32, Timestamp)>,
     /// A member vetoed that this device goes over to another group.
     pub(super) declined: bool,
-    /// Announcements whose authors were told that they have said more than that.
-    pub(super) outdated: BTreeSet<Token>,
 }
 
 impl Io {
@@ -171,7 +176,9 @@ impl Io {
     }
 
     fn is_troubled(&self, task: &Task, now: Timestamp) -> bool {
-        self.trouble.get(task).is_some_and(|(_, until)| *until > now)
+        let drawn = self.drawn.filter(|_| matches!(task, Task::Create(Folder::Inbox(_))));
+        let troubled = self.trouble.get(task).map(|(_, until)| *until);
+        troubled.into_iter().chain(drawn.map(|(_, until)| until)).any(|until| until > now)
     }
 }
 
@@ -206,7 +213,9 @@ impl<C: Crypto> Muaa<C> {
     }
 
     pub(super) fn storage_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
-        self.io.trouble.values().filter(|(_, until)| *until > self.now).map(|(_, until)| (*until, "retry"))
+        let trouble = self.io.trouble.values().map(|(_, until)| (*until, "retry"));
+        let drawn = self.io.drawn.map(|(_, until)| (until, "another id"));
+        trouble.chain(drawn).filter(|(until, _)| *until > self.now)
     }
 
     pub(super) fn start_tasks(&mut self) {
@@ -273,25 +282,28 @@ impl<C: Crypto> Muaa<C> {
         let mut found: Vec<_> = index
             .into_iter()
             .flatten()
-            .filter(|(_, token)| wanted(token))
-            .map(|(uid, token)| (*uid, *token))
+            .filter(|(_, (token, _))| wanted(token))
+            .map(|(uid, (token, _))| (*uid, *token))
             .collect();
         found.extend(self.duplicates(folder));
         found
     }
 
-    /// Further copies of what this device put among the announcements: an append whose outcome was unknown was repeated.
+    /// Further copies of what this device put among the announcements: an append whose outcome was unknown was repeated. And what has
+    /// its announcement's name and is none of it.
     fn duplicates(&self, folder: Folder) -> Vec<(Uid, Token)> {
         let Some(seen) = self.io.seen.get(&folder).filter(|_| folder == Folder::Announcements) else {
             return Vec::new();
         };
-        let announced = self.state.announced.as_ref().map(|announced| announced.token);
+        let announced = self.state.announced.as_ref().map(|own| (own.token, Some(own.said)));
         let offers = self.state.sessions.values().filter(|session| session.to.is_none());
-        let own = offers.map(|session| session.offer).chain(announced);
+        let own = offers.map(|session| (session.offer, None)).chain(announced);
         let mut found = Vec::new();
-        for token in own.filter(|token| !self.state.removals.contains(&(folder, *token))) {
-            let copies = seen.index.iter().filter(|(_, there)| **there == token).skip(1);
-            found.extend(copies.map(|(uid, _)| (*uid, token)));
+        for (token, said) in own.filter(|(token, _)| !self.state.removals.contains(&(folder, *token))) {
+            let named = || seen.index.iter().filter(|(_, (there, _))| *there == token);
+            let is_it = |there: &Hash| said.is_none_or(|said| said == *there);
+            let stands = named().find(|(_, (_, there))| is_it(there)).map(|(uid, _)| *uid);
+            found.extend(named().map(|(uid, _)| (*uid, token)).filter(|(uid, _)| Some(*uid) != stands));
         }
         found.sort_unstable();
         found

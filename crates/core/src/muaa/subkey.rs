@@ -85,7 +85,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// The certificate to seal to: that of the device's newest announcement, else the one that introduced it.
     pub(super) fn sealing_certificate(&self, id: MuaaId, key: &Fingerprint) -> Option<Bytes> {
-        let announced = self.state.siblings.get(&id).filter(|known| known.fingerprint == *key);
+        let announced = self.state.siblings.get(&(id, *key));
         let introduced = || self.view.members.get(key).map(|member| member.certificate.clone());
         announced.map(|known| known.certificate.clone()).or_else(introduced)
     }

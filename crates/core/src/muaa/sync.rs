@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp,
     config::{DAY, HOUR},
+    plausible,
     state::{Log, Membership},
     wire::{self, Content, Kind, Protection, SignedOp, Update},
 };
@@ -64,7 +65,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn is_written_to(&self, id: MuaaId, link: &Link) -> bool {
-        let silent = self.state.siblings.get(&id).is_some_and(|known| self.is_silent(known));
+        let silent = self.known_member(id).is_some_and(|known| self.is_silent(known));
         !link.folder_gone && !silent && self.view.by_id(id).is_some() && self.io.exists(Folder::Inbox(id))
     }
 
@@ -107,12 +108,13 @@ impl<C: Crypto> Muaa<C> {
                 None => link.backlog = None,
             }
         }
+        let said = self.name_of(&body);
         let token = self.post(Folder::Inbox(id), Class::Sync, body);
         self.take_farewell_back(id);
-        for (_, old) in std::mem::take(&mut link.waiting) {
+        for (_, old, _) in std::mem::take(&mut link.waiting) {
             self.withdraw(Folder::Inbox(id), old);
         }
-        link.waiting.push((sequence, token));
+        link.waiting.push((sequence, token, said));
         link.owes = false;
         link.ask = false;
         self.state.links.insert(id, link);
@@ -145,10 +147,16 @@ impl<C: Crypto> Muaa<C> {
         if content.kind().protection() != Protection::Sealed || content.author != envelope.sender {
             return Verdict::Ignore(Ignored::Unproven);
         }
+        if !plausible::sequence(content.sequence) {
+            return Verdict::Ignore(Ignored::Malformed);
+        }
         let Some(update) = content.body::<Update>() else { return Verdict::Ignore(Ignored::Malformed) };
         // Another one's update, sealed anew for this device, is none.
         if update.to != self.state.device.fingerprint {
             return Verdict::Ignore(Ignored::Unproven);
+        }
+        if !plausible::received(update.received, self.state.sequence) {
+            return Verdict::Ignore(Ignored::Malformed);
         }
         let own = self.state.group.as_ref().map(|group| group.log.group());
         if content.group.is_none() || own.is_none() {
@@ -164,10 +172,10 @@ impl<C: Crypto> Muaa<C> {
         let Some(certificate) = member.map(|member| member.certificate.clone()) else {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
-                if self.state.siblings.contains_key(&content.author) {
+                if self.state.siblings.contains_key(&(content.author, content.key)) {
                     return Verdict::Ignore(Ignored::NotAMember);
                 }
-                return self.on_unannounced(envelope.token, Ignored::NotAMember);
+                return self.on_unannounced(self.name_of(&envelope.body), Ignored::NotAMember);
             }
             let certificate = log.certificate(&content.key, content.author);
             if let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) {
@@ -226,9 +234,9 @@ impl<C: Crypto> Muaa<C> {
             link.asked = 0;
         }
         let (read, waiting): (Vec<_>, _) =
-            link.waiting.into_iter().partition(|(sequence, _)| *sequence <= update.received);
+            link.waiting.into_iter().partition(|(sequence, ..)| *sequence <= update.received);
         link.waiting = waiting;
-        for (_, token) in read {
+        for (_, token, _) in read {
             // It may still wait to be appended again, because the outcome was unknown.
             self.state.posts.remove(&token);
         }
@@ -247,10 +255,9 @@ impl<C: Crypto> Muaa<C> {
 
     /// An update is a sign of life like an announcement.
     fn count_beats_anew(&mut self, id: MuaaId, key: &Fingerprint, sequence: u64) {
-        let is_news =
-            |known: &Known| known.fingerprint == *key && known.sequence < sequence && known.beats > 0;
-        if self.state.siblings.get(&id).is_some_and(is_news) {
-            self.state.siblings.entry(id).and_modify(|known| known.beats = 0);
+        let is_news = |known: &Known| known.sequence < sequence && known.beats > 0;
+        if self.state.siblings.get(&(id, *key)).is_some_and(is_news) {
+            self.state.siblings.entry((id, *key)).and_modify(|known| known.beats = 0);
             self.changed();
         }
     }
@@ -314,9 +321,9 @@ impl<C: Crypto> Muaa<C> {
         if !self.io.doubted.remove(&id) {
             return;
         }
-        let index = self.io.seen.get(&folder).map(|seen| seen.index.clone()).unwrap_or_default();
+        let present = self.present(folder);
         let Some(link) = self.state.links.get_mut(&id) else { return };
-        let lies_there = link.waiting.iter().any(|(_, token)| index.values().any(|there| there == token));
+        let lies_there = link.waiting.iter().any(|(.., said)| present.contains(said));
         link.asked += 1;
         match &mut link.sent {
             Some((_, _, at)) if lies_there => *at = self.now,
@@ -372,18 +379,18 @@ impl<C: Crypto> Muaa<C> {
         let waiting = std::mem::take(&mut link.waiting);
         link.sent = None;
         link.full = true;
-        for (_, token) in waiting {
+        for (_, token, _) in waiting {
             self.withdraw(Folder::Inbox(id), token);
         }
         self.changed();
     }
 
     /// A new announcement of a sibling.
-    pub(super) fn sibling_is_alive(&mut self, id: MuaaId) {
+    pub(super) fn sibling_is_alive(&mut self, id: MuaaId, key: &Fingerprint) {
         self.keep_folder_of(id);
-        let digest = self.state.siblings.get(&id).and_then(|known| known.digest);
-        self.compare_announced(id, digest);
-        if self.view.by_id(id).is_some() {
+        if self.is_member(id, key) {
+            let digest = self.state.siblings.get(&(id, *key)).and_then(|known| known.digest);
+            self.compare_announced(id, digest);
             self.take_farewell_back(id);
         }
     }
@@ -395,11 +402,12 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// A device that is a member no more announces itself: it may not have heard. It is told again with each announcement,
-    /// in the place of the last time. One in a group that this device has left for the own is told by this device.
+    /// A device that is a member no more announces itself: it may not have heard. It is told again with each announcement, once a day
+    /// at most, in the place of the last time. One in a group that this device has left for the own is told by this device.
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
         let mine = self.is_foremost() || self.former_group_of(id).is_some();
-        if self.view.ended.contains_key(key) && self.state.life == Life::Grouped && mine {
+        let tells = self.view.ended.contains_key(key) && self.state.life == Life::Grouped && mine;
+        if tells && self.may_be_told(id, key) {
             self.tell_standing(id, *key, certificate);
         }
     }

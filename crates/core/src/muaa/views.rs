@@ -4,16 +4,16 @@ use super::{
     Muaa,
     persistent::{InboxState, Life},
 };
-use crate::{
-    Account, Crypto, Fingerprint, Form, Gone, Hash, MuaaId, Phase, Secret, SessionId, Sibling, Token,
-    state::PREFER_ENCRYPT,
-};
+use crate::state::PREFER_ENCRYPT;
+use crate::{Account, Crypto, Fingerprint, Form, Gone, Hash, MuaaId, Phase, Secret, SessionId, Sibling};
 
 /// An offer that has arrived and that a code may be typed, or a link handed in, for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OfferView {
     /// Who says it shows the code.
     pub from: MuaaId,
+    /// The device key that signed it: two of one id are told apart by it.
+    pub key: Fingerprint,
     /// The session.
     pub session: SessionId,
     /// What it says it shows.
@@ -89,7 +89,7 @@ impl<C: Crypto> Muaa<C> {
     /// All other MUAAs that are known, by id: enough for a page "my devices".
     #[must_use]
     pub fn siblings(&self) -> Vec<Sibling> {
-        let announced = self.state.siblings.iter().map(|(id, known)| (*id, known.fingerprint));
+        let announced = self.state.siblings.keys().copied();
         let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
         let mut all: Vec<_> =
             announced.chain(members).filter(|(_, key)| *key != self.fingerprint()).collect();
@@ -99,7 +99,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn sibling(&self, id: MuaaId, fingerprint: Fingerprint) -> Sibling {
-        let known = self.state.siblings.get(&id).filter(|known| known.fingerprint == fingerprint);
+        let known = self.state.siblings.get(&(id, fingerprint));
         let member = self.view.members.get(&fingerprint);
         let name = self.state.settings.get(&format!("name/{id}")).filter(|_| member.is_some());
         Sibling {
@@ -131,16 +131,22 @@ impl<C: Crypto> Muaa<C> {
     /// The offers that a code may be typed for, by session.
     #[must_use]
     pub fn offers(&self) -> Vec<OfferView> {
-        let offers = self.state.offers.iter();
+        let offers = self.state.offers.iter().filter(|(_, offer)| self.may_be_answered(offer));
         offers
-            .map(|((session, _), offer)| OfferView { from: offer.from, session: *session, form: offer.form })
+            .map(|((session, key), offer)| OfferView {
+                from: offer.from,
+                key: *key,
+                session: *session,
+                form: offer.form,
+            })
             .collect()
     }
 
-    /// Whether a message of the own inbox was taken in: it may be removed, and is not taken in again.
+    /// Whether a message of the own inbox with these octets was taken in: it may be removed, and is not taken in again, under whatever
+    /// name it lies there.
     #[must_use]
-    pub fn has_processed(&self, token: &Token) -> bool {
-        self.state.processed.contains_key(token)
+    pub fn has_processed(&self, body: &[u8]) -> bool {
+        self.state.processed.contains_key(&self.name_of(body))
     }
 
     /// The account's keys.

@@ -270,7 +270,7 @@ impl Log {
         let group = genesis.hash(crypto);
         let LogBody::Genesis(founder) = LogBody::read(&content)? else { return None };
         let first = content.group.is_none() && content.previous.is_none() && content.seen.is_none();
-        let fits = first && founder.id == content.author;
+        let fits = first && founder.id == content.author && plausible::sequence(content.sequence);
         if !fits || !genesis.is_by(crypto, &founder.certificate) {
             return None;
         }
@@ -309,7 +309,7 @@ impl Log {
             .filter(|(hash, _)| !self.entries.contains_key(hash))
             .filter_map(|(hash, op)| Some((hash, op, op.content()?)))
             .filter(|(_, _, content)| content.group == Some(self.group) && content.kind() != Kind::Genesis)
-            .filter(|(_, _, content)| plausible::is_sequence(content))
+            .filter(|(_, _, content)| plausible::sequence(content.sequence))
             .filter(|(_, _, content)| content.seen.as_ref().is_none_or(|seen| seen.len() <= SEEN_MAX))
             .collect();
         let mut room = if waiting.is_empty() { Room::new(max) } else { Room::of(self, max) };

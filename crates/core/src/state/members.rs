@@ -101,7 +101,9 @@ impl Membership {
                 _ => None,
             })
             .collect();
-        let veto = |(_, entry): &Said<'_>| if let LogBody::Veto(veto) = &entry.body { Some(veto.merge) } else { None };
+        let veto = |(_, entry): &Said<'_>| {
+            if let LogBody::Veto(veto) = &entry.body { Some(veto.merge) } else { None }
+        };
         self.vetoed.extend(said.iter().filter_map(veto));
         for (hash, (key, merge)) in &merges {
             let mut at = *merge;
@@ -184,9 +186,7 @@ impl Membership {
             if let LogBody::Destroy(destruction) = &entry.body {
                 // Whoever restores a key knows which destruction it undoes.
                 let key = destruction.fingerprint;
-                let restores = |entry: &Entry| {
-                    matches!(&entry.body, LogBody::Restore(restoration) if restoration.fingerprint == key)
-                };
+                let restores = |entry: &Entry| matches!(&entry.body, LogBody::Restore(restoration) if restoration.fingerprint == key);
                 let restores: Vec<_> = said.iter().filter(|(_, entry)| restores(entry)).collect();
                 let restored = !restores.is_empty() && {
                     let aware = Graph::of(log).after(hash);
@@ -246,7 +246,8 @@ fn taken_ids(log: &Log, entries: &[Said<'_>], cuts: &Cuts<'_>) -> BTreeSet<Hash>
     let mut graph = None;
     let mut taken = BTreeSet::new();
     for (before, key, id) in introductions.iter().filter(|(_, key, _)| cuts.ended.contains_key(key)) {
-        let others: Vec<_> = introductions.iter().filter(|(_, other, same)| other != key && same == id).collect();
+        let others: Vec<_> =
+            introductions.iter().filter(|(_, other, same)| other != key && same == id).collect();
         if others.is_empty() {
             continue;
         }

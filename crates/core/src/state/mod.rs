@@ -9,7 +9,10 @@ mod room;
 mod settings;
 
 pub use keys::{Keys, Named};
-pub use log::{Destruction, Entry, Expiry, Followed, Introduction, KeyNotice, Log, LogBody, Merge, Removal, Restoration, Veto};
+pub use log::{
+    Destruction, Entry, Expiry, Followed, Introduction, KeyNotice, Log, LogBody, Merge, Removal, Restoration,
+    Veto,
+};
 pub use members::{Member, Membership};
 pub use room::LOG_BYTES_MAX;
 pub(crate) use settings::PREFER_ENCRYPT;

@@ -112,7 +112,8 @@ impl<'a, 'b> Judge<'a, 'b> {
         };
         let counts = |(op, expiry): &(Said<'a>, &'a Expiry)| {
             let by = |(_, entry): &&Said<'_>| entry.key == expiry.target;
-            let reached = expiry.last == 0 || self.said.iter().filter(by).any(|(_, e)| e.sequence >= expiry.last);
+            let reached =
+                expiry.last == 0 || self.said.iter().filter(by).any(|(_, e)| e.sequence >= expiry.last);
             let alive = |(_, e): &Said<'_>| matches!(e.body, LogBody::Alive) && e.sequence > expiry.last;
             let (removed, left) = self.ends_before(*op);
             reached && removed.is_empty() && left.is_empty() && !self.said.iter().filter(by).any(alive)
@@ -131,7 +132,13 @@ impl<'a, 'b> Judge<'a, 'b> {
                 continue;
             }
             let graph = graph.get_or_insert_with(|| Graph::of(self.log));
-            let case = Case { judge: self, graph, removal: (hash, entry), target: removal.target, known: graph.after(hash) };
+            let case = Case {
+                judge: self,
+                graph,
+                removal: (hash, entry),
+                target: removal.target,
+                known: graph.after(hash),
+            };
             let shields = removed.iter().filter(|end| case.is_shielded_by(end)).map(|end| *end.0).collect();
             doubts.insert(**hash, Doubt { void: late || left.iter().any(|end| case.is_after(end)), shields });
         }

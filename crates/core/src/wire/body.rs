@@ -117,12 +117,18 @@ pub struct Accept {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Reject {
-    /// The device certificate that signed it.
-    #[cbor(n(0), with = "crate::wire::octets")]
-    pub certificate: Bytes,
-    /// 1: a person said no.
+    /// The session that ends with it; none if nothing was offered, and only a request is answered.
+    #[n(0)]
+    pub session: Option<SessionId>,
+    /// The fingerprint of the device it is for, so that it cannot be sent on to another.
     #[n(1)]
+    pub to: Fingerprint,
+    /// 1: a person said no.
+    #[n(2)]
     pub reason: u8,
+    /// The device certificate that signed it.
+    #[cbor(n(3), with = "crate::wire::octets")]
+    pub certificate: Bytes,
 }
 
 /// One side gave up a session: a hint that changes no trust.

@@ -119,7 +119,7 @@ impl<C: Crypto> World<C> {
             Some(code.shown())
         });
         let code = shown.expect("a code is shown");
-        self.command(newcomer, Command::EnterCode { code: code.clone().into(), from: None });
+        self.command(newcomer, Command::EnterCode { code: code.clone().into(), from: None, key: None });
         self.settle();
         for at in [member, newcomer] {
             assert_eq!(self.programs[at].muaa.phase(), Phase::Paired);

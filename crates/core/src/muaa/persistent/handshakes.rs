@@ -17,6 +17,20 @@ pub(crate) struct Waiting {
     /// Whose place it wants to take.
     #[n(2)]
     pub(crate) replaces: Option<MuaaId>,
+    /// The hash of its octets.
+    #[n(3)]
+    pub(crate) said: Hash,
+}
+
+/// A code that was typed here: it is one guess, so no other offer is answered with it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Used {
+    /// The hash of the own key and the code.
+    #[n(0)]
+    pub(crate) code: Hash,
+    #[n(1)]
+    pub(crate) at: Timestamp,
 }
 
 /// The member's side of a pairing.
@@ -79,6 +93,9 @@ pub(crate) struct SeenOffer {
     pub(crate) arrived: Timestamp,
     #[n(9)]
     pub(crate) form: Form,
+    /// The hash of its octets.
+    #[n(10)]
+    pub(crate) said: Hash,
 }
 
 /// The newcomer's side of a pairing, from the typed code to the accept.

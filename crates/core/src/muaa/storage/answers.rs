@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{Seen, Task};
 use crate::{
-    Content, Crypto, Cursor, Event, Folder, InputError, Message, Op, OpError, OpId, Reply, Token, Uid,
-    muaa::{Muaa, persistent::InboxState},
+    Content, Crypto, Cursor, Event, Folder, Hash, InputError, Message, Op, OpError, OpId, Reply, Token, Uid,
+    muaa::{Muaa, persistent::InboxState, reading::name_of},
 };
 
 impl<C: Crypto> Muaa<C> {
@@ -169,7 +169,8 @@ impl<C: Crypto> Muaa<C> {
         for message in &messages {
             match &message.content {
                 Content::Envelope(envelope) => {
-                    seen.index.insert(message.uid, envelope.token);
+                    let said = name_of(&self.crypto, &envelope.body);
+                    seen.index.insert(message.uid, (envelope.token, said));
                 }
                 Content::Foreign | Content::TooLarge(_) => seen.foreign = true,
             }
@@ -207,7 +208,7 @@ impl<C: Crypto> Muaa<C> {
             }
             return;
         }
-        let tokens: Vec<_> = seen.index.values().copied().collect();
+        let tokens: Vec<_> = seen.index.values().map(|(token, _)| *token).collect();
         tokens.into_iter().for_each(|token| self.discard(folder, token));
         self.state.folders_deleted.remove(&folder);
         self.io.shared.insert(folder);
@@ -223,12 +224,26 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether this message was read in a folder.
     pub(in crate::muaa) fn lies_in(&self, folder: Folder, token: &Token) -> bool {
-        self.io.seen.get(&folder).is_some_and(|seen| seen.index.values().any(|there| there == token))
+        self.io.seen.get(&folder).is_some_and(|seen| seen.index.values().any(|(there, _)| there == token))
     }
 
-    /// The messages of ours that were read in a folder.
-    pub(in crate::muaa) fn present(&self, folder: Folder) -> BTreeSet<Token> {
-        self.io.seen.get(&folder).map(|seen| seen.index.values().copied().collect()).unwrap_or_default()
+    /// The names under which these octets were read in a folder.
+    pub(in crate::muaa) fn tokens_of(&self, folder: Folder, said: &Hash) -> Vec<Token> {
+        let index = self.io.seen.get(&folder).into_iter().flat_map(|seen| seen.index.values());
+        index.filter(|(_, there)| there == said).map(|(token, _)| *token).collect()
+    }
+
+    /// The messages of ours that were read in a folder, by the hashes of their octets.
+    pub(in crate::muaa) fn present(&self, folder: Folder) -> BTreeSet<Hash> {
+        let index = self.io.seen.get(&folder).into_iter().flat_map(|seen| seen.index.values());
+        index.map(|(_, said)| *said).collect()
+    }
+
+    /// Another id is tried at once the first time its folder exists, and after ever longer pauses then.
+    pub(in crate::muaa) fn draw_later(&mut self) {
+        let times = self.io.drawn.map_or(0, |(times, _)| times);
+        let pause = if times == 0 { Duration::ZERO } else { self.pause(times - 1) };
+        self.io.drawn = Some((times.saturating_add(1), self.now + pause));
     }
 
     /// What is to be removed and is not there is gone.
@@ -236,7 +251,8 @@ impl<C: Crypto> Muaa<C> {
         if !self.is_replacing(folder) {
             return;
         }
-        let present = self.present(folder);
+        let index = self.io.seen.get(&folder).into_iter().flat_map(|seen| seen.index.values());
+        let present: BTreeSet<_> = index.map(|(token, _)| *token).collect();
         let kept = |place: &(Folder, Token)| place.0 != folder || present.contains(&place.1);
         self.state.removals.retain(kept);
     }
@@ -261,7 +277,7 @@ impl<C: Crypto> Muaa<C> {
             for (uid, _) in messages {
                 seen.index.remove(uid);
             }
-            let left: BTreeSet<_> = seen.index.values().copied().collect();
+            let left: BTreeSet<_> = seen.index.values().map(|(token, _)| *token).collect();
             for (_, token) in messages.iter().filter(|(_, token)| !left.contains(token)) {
                 self.state.removals.remove(&(folder, *token));
             }

@@ -1,0 +1,68 @@
+//! Who is known by what it announced: by id and key, for an id proves nothing.
+
+use super::{
+    Muaa,
+    persistent::{Known, Waiting},
+};
+use crate::{Crypto, Fingerprint, MuaaId, config::DAY};
+
+impl<C: Crypto> Muaa<C> {
+    /// Whether the log has this key as a member under this id.
+    pub(super) fn is_member(&self, id: MuaaId, key: &Fingerprint) -> bool {
+        self.view.members.get(key).is_some_and(|member| member.id == id)
+    }
+
+    /// What the member with this id announced.
+    pub(super) fn known_member(&self, id: MuaaId) -> Option<&Known> {
+        let (key, _) = self.view.by_id(id)?;
+        self.state.siblings.get(&(id, *key))
+    }
+
+    /// The keys that are announced under an id.
+    pub(super) fn keys_of(&self, id: MuaaId) -> impl Iterator<Item = Fingerprint> {
+        self.state.siblings.keys().filter(move |(under, _)| *under == id).map(|(_, key)| *key)
+    }
+
+    /// The keys under an id that something is said to which is for whoever has this id: those that ask to be let in, else all; no more
+    /// than requests are kept.
+    pub(super) fn addressees(&self, id: MuaaId) -> Vec<Fingerprint> {
+        let asks = |key: &Fingerprint| {
+            self.state.siblings.get(&(id, *key)).is_some_and(|known| known.request.is_some())
+        };
+        let (asking, others): (Vec<_>, Vec<_>) = self.keys_of(id).partition(asks);
+        let mut found = if asking.is_empty() { others } else { asking };
+        found.truncate(self.config.requests_max);
+        found
+    }
+
+    /// How many are known that are no members: only these are bounded by a number of their own, so that they take no member's room.
+    pub(super) fn strangers(&self) -> usize {
+        self.state.siblings.keys().filter(|(id, key)| !self.is_member(*id, key)).count()
+    }
+
+    /// Forgets one that is not there any more, and takes its request away.
+    pub(super) fn forget_sibling(&mut self, place: &(MuaaId, Fingerprint)) {
+        let Some(known) = self.state.siblings.remove(place) else { return };
+        if let Some(request) = known.request {
+            self.finish_request(&request);
+        }
+        self.changed();
+    }
+
+    pub(super) fn finish_request(&mut self, request: &Waiting) {
+        self.finish(self.own_inbox(), request.token, request.said);
+    }
+
+    /// Whether a device may be told where it stands because of what it announced: once a day, however often and under whatever names
+    /// somebody files it.
+    pub(super) fn may_be_told(&mut self, id: MuaaId, key: &Fingerprint) -> bool {
+        let now = self.now;
+        let Some(known) = self.state.siblings.get_mut(&(id, *key)) else { return false };
+        if known.told.is_some_and(|at| now.since(at) < DAY) {
+            return false;
+        }
+        known.told = Some(now);
+        self.changed();
+        true
+    }
+}

@@ -1,0 +1,320 @@
+//! Keys of a stranger, announced under the ids of devices.
+
+use sma_core::{
+    Class, Command, Crypto, DeviceKey, Envelope, Event, Folder, Form, MuaaId, PakeRun, Secret, SessionId,
+    Side, Timestamp, Token,
+    wire::{self, Kind, SignedOp},
+};
+use sma_sim::symbolic::Symbolic;
+
+use super::{DAY, Play};
+
+const CRYPTO: Symbolic = Symbolic;
+
+/// A device key in somebody's hand.
+pub(super) struct Forger {
+    pub(super) key: DeviceKey,
+    sequence: u64,
+}
+
+impl Forger {
+    pub(super) fn new(octet: u8) -> Self {
+        Self { key: CRYPTO.new_device_key(&[octet; 32], Timestamp(0)).unwrap(), sequence: 0 }
+    }
+
+    fn content(&mut self, author: MuaaId, kind: Kind, body: Vec<u8>) -> wire::Content {
+        self.sequence += 1;
+        wire::Content {
+            group: None,
+            author,
+            key: self.key.fingerprint,
+            incarnation: 7,
+            sequence: self.sequence,
+            previous: None,
+            seen: None,
+            time: 1,
+            kind: kind.number(),
+            body: body.into(),
+        }
+    }
+
+    /// A message in the open, signed by this key.
+    fn sign(&self, content: &wire::Content, class: Class) -> Envelope {
+        let octets = wire::encode(content);
+        let signature =
+            CRYPTO.sign(&self.key.secret, "autocrypt-sma-op-v1", &octets, &[1; 32], Timestamp(0)).unwrap();
+        let body = wire::encode(&SignedOp { content: octets.into(), signature });
+        Envelope {
+            sender: content.author,
+            token: Token([9; 16]),
+            class,
+            date: Timestamp(0),
+            body: body.into(),
+        }
+    }
+
+    /// An offer of this key to a newcomer, in the name of a group that nobody knows.
+    pub(super) fn offer(&mut self, author: MuaaId, to: MuaaId, nth: u8) -> Envelope {
+        let session = SessionId([nth; 16]);
+        let password = Secret::new(b"00000000".to_vec());
+        let run = PakeRun { side: Side::Member, password: &password, session, seed: &[3; 32] };
+        let offer = wire::Offer {
+            session,
+            share: CRYPTO.pake_share(run),
+            certificate: self.key.certificate.clone(),
+            to: Some(to),
+            expires: Timestamp(u64::MAX),
+            form: Form::Code,
+        };
+        let mut content = self.content(author, Kind::Offer, wire::encode(&offer));
+        content.group = Some(CRYPTO.hash("group", &[]));
+        self.sign(&content, Class::Offer)
+    }
+
+    pub(super) fn announcement(&mut self, author: MuaaId) -> Envelope {
+        let body = wire::Announcement {
+            certificate: self.key.certificate.clone(),
+            capabilities: 0,
+            digest: None,
+            moves: None,
+        };
+        let content = self.content(author, Kind::Announcement, wire::encode(&body));
+        self.sign(&content, Class::Announcement)
+    }
+}
+
+/// A member under whose id another key was announced; its own announcement is the younger one. And a newcomer, which reads the other one
+/// first.
+fn forged() -> (Play, usize, usize) {
+    let mut play = Play::paired(&[1]);
+    let forged = Forger::new(0xee).announcement(MuaaId(1));
+    // The member does not see it before the newcomer has.
+    play.stage.cut.insert(0);
+    play.file(Folder::Announcements, &forged);
+    let own = play.announcement(0);
+    play.hide_announcements_of(MuaaId(1));
+    play.file(Folder::Announcements, &forged);
+    play.lay(Folder::Announcements, own);
+    let newcomer = play.stage.add(27);
+    play.stage.settle();
+    (play, 0, newcomer)
+}
+
+#[test]
+fn a_forged_announcement_under_a_members_id_keeps_no_newcomer_away() {
+    for form in [Form::Code, Form::Link] {
+        for to in [true, false] {
+            let (mut play, member, newcomer) = forged();
+            play.stage.cut.clear();
+            let to = play.stage.id(newcomer).filter(|_| to);
+            play.stage.advance(DAY);
+            play.stage.command(member, Command::Offer { to, form }).unwrap();
+            play.stage.settle();
+            assert_eq!(play.stage.type_code(member, newcomer), Ok(()), "{form:?} {to:?}");
+            play.stage.settle();
+            assert!(play.stage.are_paired(&[member, newcomer]), "{form:?} {to:?}");
+        }
+    }
+}
+
+#[test]
+fn a_link_needs_no_announcement_of_its_member() {
+    let (mut play, member, newcomer) = forged();
+    let inbox = play.inbox(newcomer);
+    play.hide_announcements_of(MuaaId(1));
+    play.stage.command(newcomer, Command::Poll).unwrap();
+    play.stage.advance(2 * DAY);
+    let forged = Forger::new(0xee).announcement(MuaaId(1));
+    play.file(Folder::Announcements, &forged);
+    play.stage.settle();
+    play.stage.cut = [newcomer].into();
+    play.stage.advance(DAY);
+    let to = play.stage.id(newcomer);
+    play.stage.command(member, Command::Offer { to, form: Form::Link }).unwrap();
+    while play.stage.turn_of(member) {}
+    play.hide_announcements_of(MuaaId(1));
+    play.file(Folder::Announcements, &forged);
+    play.stage.cut = [member].into();
+    play.stage.settle();
+    assert_eq!(play.lying(inbox), 1);
+    assert_eq!(play.stage.type_code(member, newcomer), Ok(()));
+    play.stage.cut.clear();
+    play.stage.settle();
+    assert!(play.stage.are_paired(&[member, newcomer]));
+}
+
+#[test]
+fn the_owner_of_an_id_clears_away_what_another_key_announces_under_it() {
+    let mut play = Play::paired(&[1, 27]);
+    let mut forger = Forger::new(0xee);
+    for id in [1, 27] {
+        let forged = forger.announcement(MuaaId(id));
+        play.file(Folder::Announcements, &forged);
+    }
+    play.stage.settle();
+    assert_eq!(play.lying(Folder::Announcements), 2);
+    assert_eq!(play.stage.broken(), None);
+    play.they_understand_each_other(0, 1, "still");
+}
+
+#[test]
+fn sixty_four_strangers_take_no_room_of_members() {
+    let mut play = Play::paired(&[1]);
+    for id in 0..64 {
+        let junk = Forger::new(id + 1).announcement(MuaaId(1000 + u64::from(id)));
+        play.file(Folder::Announcements, &junk);
+    }
+    play.stage.settle();
+    let newcomer = play.stage.add(27);
+    play.stage.settle();
+    play.stage.command(0, Command::Offer { to: None, form: Form::Code }).unwrap();
+    play.stage.settle();
+    assert_eq!(play.stage.type_code(0, newcomer), Ok(()));
+    play.stage.settle();
+    assert!(play.stage.are_paired(&[0, newcomer]));
+    for month in 0..4 {
+        play.stage.advance(30 * DAY);
+        play.they_understand_each_other(0, newcomer, &format!("month {month}"));
+    }
+}
+
+#[test]
+fn a_rejection_for_another_device_ends_nothing() {
+    let (mut play, member, newcomer) = Play::member_and_newcomer();
+    let other = play.stage.add(33);
+    play.stage.settle();
+    let id = play.id(other);
+    play.stage.command(member, Command::Reject { id }).unwrap();
+    play.stage.cut.insert(other);
+    while play.stage.turn_of(member) {}
+    let inbox = play.inbox(other);
+    let rejection = |(folder, _, envelope): &(Folder, sma_core::Uid, &Envelope)| {
+        *folder == inbox && envelope.class == Class::Reject
+    };
+    let rejection = play.stage.lab.store.envelopes().find(rejection).unwrap().2.clone();
+    play.stage.offer(member, newcomer).unwrap();
+    play.stage.settle();
+    let told = play.stage.told.len();
+    play.file(play.inbox(newcomer), &rejection);
+    play.stage.settle();
+    let ended = |(_, event): &(usize, Event)| matches!(event, Event::PairingEnded { .. });
+    assert!(!play.stage.told[told..].iter().any(ended));
+    assert_eq!(play.stage.type_code(member, newcomer), Ok(()));
+    play.stage.settle();
+    assert!(play.stage.are_paired(&[member, newcomer]));
+}
+
+/// A code is one guess, also for who can make the newcomer see offers of its own.
+#[test]
+fn a_code_typed_ten_times_answers_one_offer() {
+    let (mut play, member, newcomer) = Play::member_and_newcomer();
+    let id = play.id(newcomer);
+    play.stage.offer(member, newcomer).unwrap();
+    play.stage.settle();
+    let code = play.stage.lab.machines[member].shown.clone().unwrap().code;
+    let mut forger = Forger::new(0xee);
+    let announced = forger.announcement(MuaaId(666));
+    play.file(Folder::Announcements, &announced);
+    play.stage.cut.insert(member);
+    let mut answered = 0;
+    for nth in 0..10 {
+        let offer = forger.offer(MuaaId(666), id, nth);
+        play.file(play.inbox(newcomer), &offer);
+        play.stage.settle();
+        let typed = Command::EnterCode { code: code.clone().into(), from: Some(MuaaId(666)), key: None };
+        answered += u32::from(play.stage.command(newcomer, typed).is_ok());
+        play.stage.settle();
+    }
+    assert_eq!(answered, 1);
+    // An hour later no code is good any more, and none is kept.
+    let before = play.size(newcomer);
+    play.stage.cut.clear();
+    play.stage.advance(std::time::Duration::from_secs(3700));
+    assert!(play.size(newcomer) < before);
+    assert!(play.stage.pair(member, newcomer), "a fresh code is good");
+}
+
+/// Wherever it is filed, an offer that was answered is over.
+#[test]
+fn an_offer_that_was_answered_and_is_filed_again_is_not_told_of() {
+    for to in [true, false] {
+        let (mut play, member, newcomer) = Play::member_and_newcomer();
+        let to = play.stage.id(newcomer).filter(|_| to);
+        play.stage.command(member, Command::Offer { to, form: Form::Code }).unwrap();
+        play.stage.settle();
+        let offer = play.stage.lab.store.envelopes().find(|(.., envelope)| envelope.class == Class::Offer);
+        let offer = offer.unwrap().2.clone();
+        let code = play.stage.lab.machines[member].shown.clone().unwrap().code;
+        let wrong = sma_sim::person::other_code(&code);
+        play.stage.cut.insert(member);
+        let typed = Command::EnterCode { code: wrong.into(), from: None, key: None };
+        play.stage.command(newcomer, typed).unwrap();
+        play.stage.settle();
+        let told = play.stage.told.len();
+        for folder in [Folder::Announcements, play.inbox(newcomer)] {
+            play.file(folder, &offer);
+            play.stage.settle();
+        }
+        assert!(play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().offers().is_empty());
+        let seen = |(_, event): &(usize, Event)| matches!(event, Event::OfferSeen { .. });
+        assert!(!play.stage.told[told..].iter().any(seen), "{to:?}");
+        play.stage.cut.clear();
+        play.stage.advance(DAY);
+        assert!(play.stage.pair(member, newcomer));
+        assert_eq!(play.stage.broken(), None);
+    }
+}
+
+/// Whoever knows which key shows the code says so.
+#[test]
+fn of_offers_under_one_id_by_two_keys_the_key_says_which_one_shows_the_code() {
+    let (mut play, member, newcomer) = forged();
+    play.stage.cut.clear();
+    play.stage.advance(2 * DAY);
+    let mut forger = Forger::new(0xee);
+    forger.sequence = 10;
+    play.stage.cut.insert(member);
+    let again = forger.announcement(MuaaId(1));
+    play.file(Folder::Announcements, &again);
+    let id = play.id(newcomer);
+    let offer = forger.offer(MuaaId(1), id, 1);
+    play.file(play.inbox(newcomer), &offer);
+    play.stage.settle();
+    play.stage.cut = [newcomer].into();
+    play.stage.offer(member, newcomer).unwrap();
+    while play.stage.turn_of(member) {}
+    play.stage.cut = [member].into();
+    play.stage.settle();
+    let offers = play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().offers();
+    assert_eq!(offers.len(), 2, "{offers:?}");
+    let code = play.stage.lab.machines[member].shown.clone().unwrap().code;
+    let true_key = play.stage.lab.machines[member].muaa.as_ref().unwrap().fingerprint();
+    let enter = |key| Command::EnterCode { code: code.clone().into(), from: Some(MuaaId(1)), key };
+    let typed = play.stage.lab.command(newcomer, enter(None)).unwrap();
+    assert_eq!(typed, Err(sma_core::InputError::WhichOffer));
+    sma_sim::person::pair_in_truth(&mut play.stage.lab, member, newcomer);
+    assert_eq!(play.stage.lab.command(newcomer, enter(Some(true_key))).unwrap(), Ok(()));
+    play.stage.cut.clear();
+    play.stage.advance(DAY);
+    assert!(play.stage.are_paired(&[member, newcomer]));
+}
+
+/// Else who announces a key under a member's id and goes silent would have its folder deleted.
+#[test]
+fn a_stranger_that_is_silent_under_a_members_id_has_no_folder_deleted() {
+    let mut play = Play::paired(&[1, 27]);
+    let forged = Forger::new(0xee).announcement(MuaaId(27));
+    // Its owner is off and cannot clear it away, and it seems older than what the owner said.
+    play.stage.crash(1);
+    play.stage.lab.store.clock_offset = -10 * 86_400_000;
+    play.file(Folder::Announcements, &forged);
+    play.stage.lab.store.clock_offset = 0;
+    play.stage.advance(178 * DAY);
+    let siblings = play.stage.lab.machines[0].muaa.as_ref().unwrap().siblings();
+    assert_eq!(siblings.len(), 1, "the stranger is forgotten");
+    assert!(play.stage.lab.store.folders.contains_key(&Folder::Inbox(MuaaId(27))));
+    play.stage.lab.start(1);
+    play.stage.advance(DAY);
+    play.they_understand_each_other(0, 1, "still");
+    assert_eq!(play.stage.broken(), None);
+}
