@@ -360,17 +360,44 @@ fn with_a_full_log() -> Play {
 }
 
 #[test]
-fn a_removal_and_a_leave_that_the_log_does_not_take_are_no_success() {
-    for command in [Command::Remove { id: MuaaId(27) }, Command::Leave] {
+fn a_removal_and_a_leave_find_room_in_a_full_log() {
+    for (command, phases) in [
+        (Command::Remove { id: MuaaId(27) }, [Phase::Alone, Phase::Removed]),
+        (Command::Leave, [Phase::Left, Phase::Alone]),
+    ] {
         let mut play = with_a_full_log();
-        let (told, phase) = (play.stage.told.len(), Phase::Paired);
-        let done = play.stage.lab.command(0, command).unwrap();
-        assert_eq!(done, Err(sma_core::InputError::LogFull));
+        let before = play.stage.lab.machines[0].muaa.as_ref().unwrap().account().current;
+        assert_eq!(play.stage.lab.command(0, command), Some(Ok(())));
         play.stage.settle();
-        assert_eq!(play.stage.told[told..], [], "nothing is said to have happened");
-        assert_eq!(play.stage.lab.machines[0].muaa.as_ref().unwrap().phase(), phase);
-        play.they_understand_each_other(0, 1, "still");
+        let phase = |at: usize| play.stage.lab.machines[at].muaa.as_ref().unwrap().phase();
+        assert_eq!([phase(0), phase(1)], phases);
+        let stays = usize::from(phases[1] == Phase::Alone);
+        let after = play.stage.lab.machines[stays].muaa.as_ref().unwrap().account().current;
+        assert!(after.is_some() && after != before, "and so does a new key");
     }
+}
+
+#[test]
+fn what_the_log_does_not_take_is_no_success() {
+    let mut play = with_a_full_log();
+    let old = play.stage.lab.machines[0].muaa.as_ref().unwrap().account().current.unwrap();
+    let told = play.stage.told.len();
+    let to = Some(MuaaId(33));
+    play.stage.add(33);
+    play.stage.settle();
+    let offer = Command::Offer { to, form: sma_core::Form::Code };
+    assert_eq!(play.stage.lab.command(0, offer), Some(Err(sma_core::InputError::LogFull)));
+    let adopt = Command::AdoptKey {
+        secret: play.stage.lab.machines[0].muaa.as_ref().unwrap().account_secret(&old).unwrap().clone(),
+    };
+    assert_eq!(play.stage.lab.command(0, adopt), Some(Err(sma_core::InputError::LogFull)));
+    play.stage.settle();
+    let told = play.stage.told[told..].iter().filter(|(at, _)| *at == 0).map(|(_, event)| event);
+    assert!(
+        told.clone()
+            .all(|event| matches!(event, sma_core::Event::MuaaSeen(_) | sma_core::Event::RequestSeen(_)))
+    );
+    play.they_understand_each_other(0, 1, "still");
 }
 
 #[test]

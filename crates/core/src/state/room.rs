@@ -18,6 +18,8 @@ const SHARED_BYTES: usize = 350 << 10;
 const AUTHOR_BYTES: usize = SHARED_BYTES / 4;
 /// Every author's own room for account keys and signs of life.
 const OWN_BYTES: usize = 32 << 10;
+/// So many of these an author may always sign, and an eighth of what the log may hold besides.
+const OWN_OPERATIONS: usize = 8;
 
 /// How much of a log is taken, and by whom.
 pub(super) struct Room {
@@ -35,6 +37,7 @@ struct Taken {
     operations: usize,
     shared: usize,
     own: usize,
+    own_operations: usize,
     removed: BTreeSet<Fingerprint>,
     left: bool,
 }
@@ -78,8 +81,9 @@ impl Room {
             }
             LogBody::Leave if taken.is_none_or(|taken| !taken.left) => Place::Ending,
             LogBody::AccountKey(_) | LogBody::Alive => {
-                let own = taken.map_or(0, |taken| taken.own);
-                if own + entry.size() <= OWN_BYTES { Place::Own } else { Place::Shared }
+                let (own, operations) = taken.map_or((0, 0), |taken| (taken.own, taken.own_operations));
+                let fits = own + entry.size() <= OWN_BYTES && operations < self.max / 8 + OWN_OPERATIONS;
+                if fits { Place::Own } else { Place::Shared }
             }
             LogBody::Genesis(_)
             | LogBody::Add(_)
@@ -99,8 +103,7 @@ impl Room {
         let all = self.bytes + entry.size() <= LOG_BYTES_MAX;
         let taken = self.authors.get(&entry.key);
         all && match self.place(entry) {
-            Place::Ending => true,
-            Place::Own => self.operations < self.max,
+            Place::Ending | Place::Own => true,
             Place::Shared => {
                 let (operations, shared) = taken.map_or((0, 0), |taken| (taken.operations, taken.shared));
                 self.operations < self.max
@@ -127,7 +130,10 @@ impl Room {
                     taken.left = true;
                 }
             }
-            Place::Own => taken.own += size,
+            Place::Own => {
+                taken.own += size;
+                taken.own_operations += 1;
+            }
             Place::Shared => {
                 taken.shared += size;
                 self.shared += size;
