@@ -329,6 +329,27 @@ fn a_stolen_member_that_fills_the_log_is_removed_and_the_account_gets_a_new_key(
 }
 
 #[test]
+fn whom_a_device_let_in_that_had_moved_stays_when_that_one_is_removed() {
+    let (mut stage, [one, two]) = paired([1, 2]);
+    stage.lab.back_up(two);
+    pass(&mut stage, 10);
+    stage.lab.stop(two);
+    stage.lab.restore_backup(two);
+    stage.lab.start(two);
+    pass(&mut stage, 10);
+    let moved = stage.id(two).unwrap();
+    assert_ne!(moved, MuaaId(2));
+    let three = stage.add(3);
+    stage.settle();
+    assert!(stage.pair(two, three));
+    pass(&mut stage, 3);
+    stage.command(one, Command::Remove { id: moved }).unwrap();
+    pass(&mut stage, 3);
+    assert_eq!((members(&stage, one), members(&stage, three)), (vec![1, 3], vec![1, 3]));
+    assert_eq!(current(&stage, one), current(&stage, three));
+}
+
+#[test]
 fn a_second_key_under_a_members_id_is_removed_alone() {
     let (mut stage, [one, two, three]) = paired([1, 2, 3]);
     let mut thief = insider(&stage, three);

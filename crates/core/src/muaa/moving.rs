@@ -252,32 +252,27 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
-    /// The removals that force a device out for good. If it is the copy of another one that moved, that key's moves are closed
-    /// too: whoever holds it could go on as yet another.
+    /// The removals that force a device out for good. If it is the copy of another one that moved, that key is closed too: whoever holds
+    /// it could go on as yet another. Its moves so far stand, and so does what the device did, as letting others in.
     pub(super) fn removals_of(&self, target: Fingerprint) -> Vec<Removal> {
         let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Vec::new() };
-        let mut removals = vec![Removal { target, cut: self.cut_of(log, &target, None) }];
+        let mut removals = vec![Removal { target, cut: self.cut_of(log, &target) }];
         let mut moved = target;
-        while let Some((hash, key)) = origin(log, &moved) {
+        while let Some((_, key)) = origin(log, &moved) {
             let closed = removals.iter().any(|removal| removal.target == key);
             if closed || self.view.ended.get(&key).is_none_or(|(_, how)| *how != Gone::Moved) {
                 break;
             }
-            let without = Some(hash).filter(|_| moved == target);
-            removals.push(Removal { target: key, cut: self.cut_of(log, &key, without) });
+            removals.push(Removal { target: key, cut: self.cut_of(log, &key) });
             moved = key;
         }
         removals
     }
 
-    /// The ends of a device's chains, without this operation and without what this version does not understand: what is before
-    /// them stands.
-    fn cut_of(&self, log: &Log, key: &Fingerprint, without: Option<Hash>) -> BTreeSet<Hash> {
+    /// The ends of a device's chains, without what this version does not understand: what is before them stands.
+    fn cut_of(&self, log: &Log, key: &Fingerprint) -> BTreeSet<Hash> {
         let below = self.view.unknown.get(key).copied().unwrap_or(u64::MAX);
-        let before = |hash: Hash| {
-            if without == Some(hash) { log.get(&hash).and_then(|entry| entry.previous) } else { Some(hash) }
-        };
-        let mut ends: Vec<_> = log.tips(key, below).into_iter().filter_map(before).collect();
+        let mut ends: Vec<_> = log.tips(key, below).into_iter().collect();
         ends.sort_by_key(|hash| std::cmp::Reverse(log.get(hash).map(|entry| (entry.sequence, *hash))));
         ends.truncate(CUT_MAX);
         ends.extend(followed(log, key).into_iter().filter(|merge| self.may_stand(merge)).take(CUT_MAX));
