@@ -332,6 +332,7 @@ fn a_stolen_member_that_fills_the_log_is_removed_and_the_account_gets_a_new_key(
 fn whom_a_device_let_in_that_had_moved_stays_when_that_one_is_removed() {
     let (mut stage, [one, two]) = paired([1, 2]);
     stage.lab.back_up(two);
+    stage.command(two, Command::Rename { name: "desk".to_owned() }).unwrap();
     pass(&mut stage, 10);
     stage.lab.stop(two);
     stage.lab.restore_backup(two);

@@ -136,9 +136,11 @@ impl<C: Crypto> Muaa<C> {
     /// A sealed message of a member.
     pub(super) fn on_sync(&mut self, envelope: &crate::Envelope) -> Verdict {
         let Ok(opened) = self.open_sealed(&envelope.body) else {
-            // A member replaces what was sealed to a subkey that is destroyed; one that is out does not.
+            // A member replaces what was sealed to a subkey that is destroyed. One that is out does not, and one that is silent says all
+            // anew when it is back.
             let out = self.view.ended.values().any(|(id, _)| *id == envelope.sender);
-            return if out { Verdict::Drop(Ignored::Unproven) } else { Verdict::Ignore(Ignored::Unproven) };
+            let silent = self.known_member(envelope.sender).is_some_and(|known| self.is_silent(known));
+            return if out || silent { Verdict::Drop(Ignored::Unproven) } else { Verdict::Ignore(Ignored::Unproven) };
         };
         let Some(op) = wire::decode::<SignedOp>(opened.expose()) else {
             return Verdict::Ignore(Ignored::Malformed);
