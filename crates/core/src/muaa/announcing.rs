@@ -131,7 +131,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// What stands among the announcements is read again and again; it is checked once in a life of the process.
     fn hear_announced(&mut self, envelope: &crate::Envelope) -> Result<Arc<Heard>, Ignored> {
-        let said = self.name_of(&envelope.body);
+        let said = self.name_in(envelope);
         let stands_so =
             |heard: &Heard| heard.class() == Some(envelope.class) && heard.content.author == envelope.sender;
         if let Some(heard) = self.io.heard.get(&said).filter(|heard| stands_so(heard)) {
@@ -147,10 +147,10 @@ impl<C: Crypto> Muaa<C> {
     /// An announcement under the own key that is not the current one is a leftover of the own, wherever it lies now, or by another copy
     /// of this state.
     fn read_own(&mut self, heard: &Heard, token: Token) {
-        let current = self.state.announced.as_ref().map(|announced| announced.token);
-        if self.is_by_a_copy(heard.content.sequence, &heard.op.hash(&self.crypto)) {
+        let current = self.state.announced.as_ref().filter(|announced| announced.said == heard.said);
+        if current.is_none() && self.is_by_a_copy(heard.content.sequence, &heard.op.hash(&self.crypto)) {
             self.found_ahead(heard.content.sequence);
-        } else if current != Some(token) {
+        } else if current.is_none_or(|announced| announced.token != token) {
             self.discard(Folder::Announcements, token);
         }
     }

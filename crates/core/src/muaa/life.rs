@@ -52,9 +52,14 @@ impl<C: Crypto> Muaa<C> {
             self.announcement_is_gone();
         }
         let gone = |folder: &Folder| !folders.contains(folder);
-        self.state.removals.retain(|(folder, _)| !gone(folder));
-        self.state.posts.retain(|_, post| !gone(&post.folder));
-        self.state.folders_deleted.retain(|folder| !gone(folder));
+        let moot = self.state.removals.iter().any(|(folder, _)| gone(folder))
+            || self.state.posts.values().any(|post| gone(&post.folder))
+            || self.state.folders_deleted.iter().any(gone);
+        if moot {
+            self.state.removals.retain(|(folder, _)| !gone(folder));
+            self.state.posts.retain(|_, post| !gone(&post.folder));
+            self.state.folders_deleted.retain(|folder| !gone(folder));
+        }
         let cleaned_up = gone(&Folder::Announcements);
         self.notice_missing_folders(&folders, cleaned_up);
         self.clear_leftovers(&folders);
@@ -228,9 +233,9 @@ impl<C: Crypto> Muaa<C> {
     fn take_another_key(&mut self) {
         self.state.moves.clear();
         self.forget_device_key();
-        self.state.device =
-            self.crypto.new_device_key(&self.random.seed(), self.now).expect("a device key can be made");
-        self.state.subkey = Subkey::new(self.now);
+        let device = self.crypto.new_device_key(&self.random.seed(), self.now);
+        self.state.device = device.expect("a device key can be made").into();
+        self.state.subkey = Subkey::new(self.now).into();
         self.state.incarnation = self.random.number();
         self.state.life = Life::Discovering;
         self.draw_another_id();
@@ -394,12 +399,13 @@ impl<C: Crypto> Muaa<C> {
     /// The member with the lowest id of those that are not silent and have a folder tidies up; it is enough if one does. One whose folder
     /// is gone does nothing until a person returns it.
     pub(super) fn is_foremost(&self) -> bool {
-        let awake = |member: &&crate::state::Member| {
-            let known = self.known_member(member.id);
-            let stands = self.state.links.get(&member.id).is_none_or(|link| !link.folder_gone);
-            member.id == self.state.id || known.is_some_and(|known| stands && !self.is_silent(known))
+        let awake = |(key, member): &(&Fingerprint, &crate::state::Member)| {
+            let known = || self.state.siblings.get(&(member.id, **key));
+            let stands = || self.state.links.get(&member.id).is_none_or(|link| !link.folder_gone);
+            member.id == self.state.id || known().is_some_and(|known| !self.is_silent(known) && stands())
         };
-        self.view.members.values().filter(awake).map(|member| member.id).min() == Some(self.state.id)
+        let lower = self.view.members.iter().filter(|(_, member)| member.id <= self.state.id);
+        lower.filter(awake).map(|(_, member)| member.id).min() == Some(self.state.id)
     }
 
     fn clear_away(&mut self, place: (MuaaId, Fingerprint), known: &Known, member: bool) {

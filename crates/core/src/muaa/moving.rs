@@ -146,8 +146,8 @@ impl<C: Crypto> Muaa<C> {
         self.lay_down_key();
         self.clear_away_key();
         self.forget_device_key();
-        (self.state.device, self.state.id, self.state.incarnation) = (device, id, incarnation);
-        self.state.subkey = Subkey::new(self.now);
+        (self.state.device, self.state.id, self.state.incarnation) = (device.into(), id, incarnation);
+        self.state.subkey = Subkey::new(self.now).into();
         self.state.inbox = InboxState::Drawn;
         self.state.moves.push(op);
         let surplus = self.state.moves.len().saturating_sub(MOVES_MAX);

@@ -159,10 +159,10 @@ impl<C: Crypto> Muaa<C> {
 
     /// No code is good for longer than a session lasts.
     pub(super) fn forget_used_codes(&mut self) {
-        let (now, before) = (self.now, self.state.used.len());
-        self.state.used.retain(|used| now.since(used.at) < SESSION_MAX);
-        if self.state.used.len() != before {
-            self.changed();
+        let now = self.now;
+        let is_over = |used: &Used| now.since(used.at) >= SESSION_MAX;
+        if self.state.used.iter().any(is_over) {
+            self.state.used.retain(|used| !is_over(used));
         }
     }
 

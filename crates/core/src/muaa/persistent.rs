@@ -255,7 +255,7 @@ pub(crate) struct Durable {
     #[n(4)]
     pub(crate) inbox: InboxState,
     #[cbor(n(5), with = "codecs::device_key")]
-    pub(crate) device: DeviceKey,
+    pub(crate) device: Shared<DeviceKey>,
     #[n(6)]
     pub(crate) incarnation: u64,
     #[n(7)]
@@ -325,7 +325,7 @@ pub(crate) struct Durable {
     #[n(35)]
     pub(crate) moves: Vec<SignedOp>,
     #[n(36)]
-    pub(crate) subkey: Subkey,
+    pub(crate) subkey: Shared<Subkey>,
     #[cbor(n(40), with = "super::peers::table")]
     pub(crate) peers: Shared<Table>,
     /// Whose place this device takes when it is let in.
@@ -384,7 +384,7 @@ impl Durable {
             life: Life::Discovering,
             id,
             inbox: InboxState::Drawn,
-            device,
+            device: device.into(),
             incarnation,
             sequence: 0,
             clock: 0,
@@ -415,7 +415,7 @@ impl Durable {
             own_announcements: Shared::default(),
             former_keys: BTreeSet::new(),
             moves: Vec::new(),
-            subkey: Subkey::new(now),
+            subkey: Subkey::new(now).into(),
             peers: Table::new(config.peers_max).into(),
             replaces: None,
             entering: None,
@@ -449,7 +449,9 @@ impl Durable {
         present(&mut self.pace.at);
         self.used.iter_mut().for_each(|used| present(&mut used.at));
         self.looked.iter_mut().for_each(present);
-        self.subkey.forget_the_future(now);
+        if self.subkey.is_ahead_of(now) {
+            self.subkey.forget_the_future(now);
+        }
         self.entering.iter_mut().for_each(|entering| entering.forget_the_future(now));
         self.set_aside.values_mut().for_each(present);
         let ahead =

@@ -69,7 +69,7 @@ impl<C: Crypto> Muaa<C> {
                     continue;
                 }
             };
-            let (token, said) = (envelope.token, self.name_of(&envelope.body));
+            let (token, said) = (envelope.token, self.name_in(&envelope));
             if self.state.processed.contains_key(&said) {
                 self.discard(folder, token);
                 continue;
@@ -90,6 +90,11 @@ impl<C: Crypto> Muaa<C> {
     /// What a message is known by.
     pub(super) fn name_of(&self, body: &[u8]) -> Hash {
         name_of(&self.crypto, body)
+    }
+
+    /// What a message that was read is known by.
+    pub(super) fn name_in(&self, envelope: &crate::Envelope) -> Hash {
+        self.io.names.get(envelope).unwrap_or_else(|| self.name_of(&envelope.body))
     }
 
     /// A message of the own inbox is processed: it is remembered before it is removed.
@@ -158,7 +163,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn hear(&self, folder: Folder, envelope: &crate::Envelope) -> Result<Heard, Ignored> {
         let op: SignedOp = wire::decode(&envelope.body).ok_or(Ignored::Malformed)?;
         let content = op.content().ok_or(Ignored::Malformed)?;
-        let heard = Heard { folder, said: self.name_of(&envelope.body), content, op };
+        let heard = Heard { folder, said: self.name_in(envelope), content, op };
         if heard.class() != Some(envelope.class) || heard.content.author != envelope.sender {
             return Err(Ignored::Unproven);
         }

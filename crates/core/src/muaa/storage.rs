@@ -1,6 +1,7 @@
 //! What one life of the process knows of the store, and which operation to ask for next.
 
 mod answers;
+mod names;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -125,6 +126,8 @@ pub(super) struct Io {
     pub(super) outdated: BTreeSet<(MuaaId, Fingerprint, u64)>,
     /// How often an id was drawn because its folder existed, and when the next one is tried.
     pub(super) drawn: Option<(u32, Timestamp)>,
+    /// What the messages that were read are known by.
+    pub(super) names: names::Names,
     /// A member vetoed that this device goes over to another group.
     pub(super) declined: bool,
 }

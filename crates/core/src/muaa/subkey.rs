@@ -28,6 +28,11 @@ impl Subkey {
         Self { made: now, former: None, announced: None }
     }
 
+    /// Whether it waits for a time that is later than this.
+    pub(crate) fn is_ahead_of(&self, now: Timestamp) -> bool {
+        self.made > now || self.announced.is_some_and(|at| at > now)
+    }
+
     /// The clock was set back: nothing waits for a time that it only showed by mistake.
     pub(crate) fn forget_the_future(&mut self, now: Timestamp) {
         self.made = self.made.min(now);
@@ -45,30 +50,27 @@ impl<C: Crypto> Muaa<C> {
         let seed = self.random.seed();
         let renewed = self.crypto.renew_device_key(&self.state.device.secret, &seed, self.now);
         let renewed = renewed.expect("the own device key can be renewed");
-        let former = std::mem::replace(&mut self.state.device, renewed);
-        self.state.subkey = Subkey { former: Some(former.secret), ..Subkey::new(self.now) };
+        let former = std::mem::replace(&mut self.state.device, renewed.into());
+        let former = Some(former.secret.clone());
+        self.state.subkey = Subkey { former, ..Subkey::new(self.now) }.into();
         self.changed();
     }
 
     /// The own announcement stands: from now on the others can know its certificate.
     pub(super) fn subkey_is_announced(&mut self) {
-        let subkey = &mut self.state.subkey;
+        let subkey = &self.state.subkey;
         if subkey.former.is_some() && subkey.announced.is_none() {
-            subkey.announced = Some(self.now);
-            self.changed();
+            self.state.subkey.announced = Some(self.now);
         }
     }
 
     /// The own inbox was read to its end: what was sealed to the former subkey was opened, or is sealed anew by its author when
     /// it reads the announcements.
     pub(super) fn forget_former_subkey(&mut self) {
-        let subkey = &mut self.state.subkey;
+        let subkey = self.state.subkey.clone();
         if subkey.announced.is_some_and(|at| self.now.since(at) >= self.config.heartbeat) {
-            let made = subkey.made;
-            if let Some(former) = std::mem::replace(subkey, Subkey::new(made)).former {
-                self.crypto.forget(&former);
-            }
-            self.changed();
+            self.state.subkey = Subkey::new(subkey.made).into();
+            subkey.former.iter().for_each(|former| self.crypto.forget(former));
         }
     }
 

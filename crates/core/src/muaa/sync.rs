@@ -177,7 +177,7 @@ impl<C: Crypto> Muaa<C> {
                 if self.state.siblings.contains_key(&(content.author, content.key)) {
                     return Verdict::Ignore(Ignored::NotAMember);
                 }
-                return self.on_unannounced(self.name_of(&envelope.body), Ignored::NotAMember);
+                return self.on_unannounced(self.name_in(envelope), Ignored::NotAMember);
             }
             let certificate = log.certificate(&content.key, content.author);
             if let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) {

@@ -3,7 +3,7 @@
 pub(super) mod device_key {
     use minicbor::{Decoder, Encoder};
 
-    use crate::{DeviceKey, Secret};
+    use crate::{DeviceKey, Secret, shared::Shared};
 
     pub(crate) fn encode<C, W: minicbor::encode::Write>(
         key: &DeviceKey,
@@ -17,13 +17,13 @@ pub(super) mod device_key {
             .ok()
     }
 
-    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<DeviceKey, minicbor::decode::Error> {
+    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Shared<DeviceKey>, minicbor::decode::Error> {
         if d.array()? != Some(3) {
             return Err(minicbor::decode::Error::message("not a device key"));
         }
         let secret: Secret = d.decode_with(ctx)?;
         let certificate = bytes::Bytes::copy_from_slice(d.bytes()?);
-        Ok(DeviceKey { secret, certificate, fingerprint: d.decode_with(ctx)? })
+        Ok(DeviceKey { secret, certificate, fingerprint: d.decode_with(ctx)? }.into())
     }
 }
 

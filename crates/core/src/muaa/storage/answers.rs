@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{Seen, Task};
 use crate::{
     Content, Crypto, Cursor, Event, Folder, Hash, InputError, Message, Op, OpError, OpId, Reply, Token, Uid,
-    muaa::{Muaa, persistent::InboxState, reading::name_of},
+    muaa::{Muaa, persistent::InboxState},
 };
 
 impl<C: Crypto> Muaa<C> {
@@ -169,7 +169,7 @@ impl<C: Crypto> Muaa<C> {
         for message in &messages {
             match &message.content {
                 Content::Envelope(envelope) => {
-                    let said = name_of(&self.crypto, &envelope.body);
+                    let said = self.io.names.learn(&self.crypto, envelope);
                     seen.index.insert(message.uid, (envelope.token, said));
                 }
                 Content::Foreign | Content::TooLarge(_) => seen.foreign = true,
