@@ -38,9 +38,11 @@ impl From<InputError> for Failure {
         let sentence = if let InputError::WrongPhase(phase) = error {
             format!("{error}: {}", advice(phase))
         } else if error == InputError::WhichOffer {
-            format!("{error}, with --from ID")
-        } else if error == InputError::CodesLocked {
-            format!("{error}, with sma pair --link")
+            format!(
+                "{error}, with --from ID; where several have one ID, with --key FINGERPRINT, as sma status shows it"
+            )
+        } else if let Some(next) = next_step(error) {
+            format!("{error}{next}")
         } else {
             error.to_string()
         };
@@ -71,6 +73,23 @@ impl From<InputError> for Failure {
             | InputError::BadAddress => Self::Failed(sentence),
         }
     }
+}
+
+/// What follows an error's own words, where a command helps.
+fn next_step(error: InputError) -> Option<&'static str> {
+    Some(match error {
+        InputError::CodesLocked => ", with sma pair --link",
+        InputError::CodeUsed => ", with sma pair --offer, then run sma sync here",
+        InputError::JoinPending => {
+            ", with sma pair --confirm or sma pair --decline; sma status shows whose group it is"
+        }
+        InputError::NoJoin => "; sma sync looks again, sma status shows what is open",
+        InputError::KeyOfRemoved => ", with sma keys import FILE",
+        InputError::LogFull => {
+            "; sma device remove ID takes one out, and a new --state directory with sma setup begins anew"
+        }
+        _ => return None,
+    })
 }
 
 /// What a person can do in a phase.
