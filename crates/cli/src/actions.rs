@@ -222,8 +222,9 @@ async fn confirm(driver: &mut Driver<OpenPgp>, report: &mut Report) -> Result<()
     }
     driver.command(Command::ConfirmJoin)?;
     settle(driver, LIMIT, report).await?;
-    if driver.muaa().join_question().is_none() {
-        report.say("It was confirmed. Now run sma sync on the other device, then here, until both have the same keys.");
+    // Whoever has others in its group waits for them.
+    if driver.muaa().group() == question.map(|question| question.group) {
+        report.say("This device went over. Now run sma sync on the other one, then here, until both have the same keys.");
     }
     Ok(())
 }

@@ -94,9 +94,7 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
         ),
         Event::MemberAdded { id, by } => (
             value("added", json!({ "id": id.to_string(), "by": by.to_string() })),
-            format!(
-                "Device {id} was let in by device {by}. If that was you: sma device acknowledge {id}. If not: sma device remove {id}"
-            ),
+            format!("Device {id} was let in by device {by}. If that was not you: sma device remove {id}"),
         ),
         Event::NotReplaced { id, replaces } => (
             value("not-replaced", json!({ "id": id.to_string(), "replaces": replaces.to_string() })),
