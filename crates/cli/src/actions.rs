@@ -14,6 +14,7 @@ use sma_openpgp::OpenPgp;
 use crate::{
     account::Settings,
     args::{Device, Pair, Setup},
+    asked,
     failure::{Failure, advice},
     output::Output,
     report::Report,
@@ -79,6 +80,8 @@ pub(crate) async fn sync(
     let result = settle(&mut driver, limit, report).await;
     report.standing(driver.muaa());
     let phase = driver.muaa().phase();
+    asked::join(driver.muaa(), report);
+    let is_asked = driver.muaa().join_question().is_some();
     driver.close().await;
     result?;
     // An event may have said so before others.
@@ -89,11 +92,11 @@ pub(crate) async fn sync(
             let sentence = format!("this device takes no part: {}", advice(phase));
             Err(Failure::NeedsPerson(sentence))
         }
-        Phase::Unpaired | Phase::Requesting => {
+        Phase::Unpaired | Phase::Requesting if !is_asked => {
             report.say(format!("To pair it, {}.", advice(phase)));
             Ok(())
         }
-        Phase::Discovering | Phase::Alone | Phase::Paired => Ok(()),
+        Phase::Unpaired | Phase::Requesting | Phase::Discovering | Phase::Alone | Phase::Paired => Ok(()),
     }
 }
 
@@ -132,6 +135,7 @@ pub(crate) async fn pair(
     let mut driver = open(directory, password_command)?;
     let result = step(&mut driver, pair, report).await;
     report.standing(driver.muaa());
+    asked::join(driver.muaa(), report);
     driver.close().await;
     result
 }
@@ -161,11 +165,25 @@ pub(crate) async fn device(
         Device::Remove { id } => {
             (Command::Remove { id }, "The device was removed, and the account has a new key.")
         }
+        Device::Acknowledge { id } => {
+            (Command::Acknowledge { id }, "The device is yours: sma status does not name it as new any more.")
+        }
         Device::Leave => (Command::Leave, "This device has left. Its state may be deleted."),
         Device::Return => (Command::Return, "This device is back."),
         Device::StartApart => (Command::StartApart, "This device has begun with keys of its own."),
         Device::Rename { name } => (Command::Rename { name }, "This device has a new name."),
     };
+    alter(directory, password_command, command, then, report).await
+}
+
+/// One command, with what follows from it.
+pub(crate) async fn alter(
+    directory: &Path,
+    password_command: Option<&str>,
+    command: Command,
+    then: &str,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let mut driver = open(directory, password_command)?;
     let result = change(&mut driver, command, then, report).await;
     report.standing(driver.muaa());
@@ -179,7 +197,12 @@ async fn change(
     then: &str,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    settle(driver, LIMIT, report).await?;
+    // What a person saw is meant, and not what comes in meanwhile.
+    let is_answer =
+        matches!(command, Command::Acknowledge { .. } | Command::DeclineJoin | Command::Veto { .. });
+    if !is_answer {
+        settle(driver, LIMIT, report).await?;
+    }
     driver.command(command)?;
     settle(driver, LIMIT, report).await?;
     if !then.is_empty() {
@@ -188,7 +211,28 @@ async fn change(
     Ok(())
 }
 
+/// Goes over to the group that the person has seen; one that this very command finds is shown first.
+async fn confirm(driver: &mut Driver<OpenPgp>, report: &mut Report) -> Result<(), Failure> {
+    let seen = driver.muaa().join_question();
+    settle(driver, LIMIT, report).await?;
+    let question = driver.muaa().join_question();
+    if question.is_some() && question != seen {
+        let why = "this device was let into another group only now: look whose it is, then run sma pair --confirm again";
+        return Err(Failure::NeedsPerson(why.to_owned()));
+    }
+    driver.command(Command::ConfirmJoin)?;
+    settle(driver, LIMIT, report).await?;
+    // Whoever has others in its group waits for them.
+    if driver.muaa().group() == question.map(|question| question.group) {
+        report.say("This device went over. Now run sma sync on the other one, then here, until both have the same keys.");
+    }
+    Ok(())
+}
+
 async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> Result<(), Failure> {
+    if pair.confirm {
+        return confirm(driver, report).await;
+    }
     if let Some(id) = pair.replaces {
         let then = "Whoever lets this device in removes the other one, if that is silent by then.";
         change(driver, Command::Replace { id: Some(id) }, then, report).await?;
@@ -198,8 +242,15 @@ async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> 
     } else if let Some(offered) = pair.link {
         (Command::Offer { to: offered.0, form: Form::Link }, "")
     } else if let Some(code) = pair.code {
-        let then = "It was used. Now run sma sync on the device that showed it, then here, until this one is paired.";
-        (Command::EnterCode { code: code.into(), from: pair.from, key: None }, then)
+        let then = "It was used. Now run sma sync on the device that showed it, then here, until this one is paired. If it has keys \
+                    or a group already, you are asked before it goes there.";
+        (Command::EnterCode { code: code.into(), from: pair.from, key: pair.key }, then)
+    } else if pair.decline {
+        (Command::DeclineJoin, "This device does not go there; whoever let it in hears that it left.")
+    } else if let Some(merge) = pair.veto {
+        let then = "It was vetoed: this group stays. If it was not you who wanted it, remove the device that did, with \
+                    sma device remove ID.";
+        (Command::Veto { merge }, then)
     } else if let Some(id) = pair.reject {
         (Command::Reject { id }, "The device was turned away.")
     } else {

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use sma_core::MuaaId;
+use sma_core::{Fingerprint, Hash, MuaaId};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failed; the message says why, and the same command may be run again
   2  the command line is wrong
-  3  a person is needed: a code must be made, typed or typed again, a device must be chosen, or this device must be
-     paired or brought back first
+  3  a person is needed: a code must be made, typed or typed again, a device must be chosen, a question answered that
+     sma status shows, or this device must be paired or brought back first
 
 Passwords are never arguments. They come from --password-command, else from the variable SMA_PASSWORD, else they are
 asked for. SMA_LOG=debug or SMA_LOG=trace logs to the standard error; no secret is logged.";
@@ -51,7 +51,7 @@ pub(crate) enum Action {
     },
     /// Say what is known, without connecting
     Status,
-    /// Let a new device in, join as a new device, or turn one away
+    /// Let a new device in, join as a new device, turn one away, or say whether this one goes over to another group
     Pair(Pair),
     /// The devices of the account: remove one, or change this one
     #[command(subcommand)]
@@ -68,6 +68,12 @@ pub(crate) enum Action {
 pub(crate) enum Device {
     /// Force a device out for good; the others get a new account key
     Remove {
+        /// The device, as sma status shows it
+        #[arg(value_parser = muaa)]
+        id: MuaaId,
+    },
+    /// Say that a new device is yours, so that sma status does not name it any more
+    Acknowledge {
         /// The device, as sma status shows it
         #[arg(value_parser = muaa)]
         id: MuaaId,
@@ -102,7 +108,9 @@ pub(crate) struct Setup {
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("step").required(true).multiple(true).args(["offer", "link", "code", "reject", "replaces"]))]
+#[command(group = ArgGroup::new("step").required(true).multiple(true).args([
+    "offer", "link", "code", "reject", "replaces", "confirm", "decline", "veto"
+]))]
 pub(crate) struct Pair {
     /// On a device that is set up: make a code for a new device, for that of the given ID alone if one is given
     #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any",
@@ -119,12 +127,27 @@ pub(crate) struct Pair {
     /// With --code: the device that shows it, if several do
     #[arg(long, value_name = "ID", value_parser = muaa, requires = "code", conflicts_with_all = ["offer", "link", "reject"])]
     pub(crate) from: Option<MuaaId>,
+    /// With --code: the fingerprint of the device that shows it, if several have the same ID
+    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint, requires = "code",
+        conflicts_with_all = ["offer", "link", "reject"])]
+    pub(crate) key: Option<Fingerprint>,
     /// On the new device, with --code or before: whose place it takes. If that one is silent, who lets this one in removes it
     #[arg(long, value_name = "ID", value_parser = muaa, conflicts_with = "reject")]
     pub(crate) replaces: Option<MuaaId>,
     /// Do not let this device in
     #[arg(long, value_name = "ID", value_parser = muaa)]
     pub(crate) reject: Option<MuaaId>,
+    /// On a device with a group or keys that was let into another group: go there, with all keys and all devices; sma status shows
+    /// whose group it is. The other devices of this one's group have a day to veto it
+    #[arg(long, conflicts_with_all = ["offer", "link", "code", "reject", "replaces", "decline", "veto"])]
+    pub(crate) confirm: bool,
+    /// Do not go there, also after --confirm as long as it waits
+    #[arg(long, conflicts_with_all = ["offer", "link", "code", "reject", "replaces", "veto"])]
+    pub(crate) decline: bool,
+    /// Do not let another device take this group over to another one
+    #[arg(long, value_name = "MERGE", value_parser = merge,
+        conflicts_with_all = ["offer", "link", "code", "reject", "replaces"])]
+    pub(crate) veto: Option<Hash>,
 }
 
 /// To whom an offer goes: anyone who has the code, or one device.
@@ -143,6 +166,18 @@ pub(crate) enum Keys {
     Import {
         /// The file that holds the key, armored or not
         file: PathBuf,
+    },
+    /// Have all devices set an older key aside, and wipe it after 30 days: mail to it cannot be read any more
+    Destroy {
+        /// The key, as sma status shows it
+        #[arg(value_parser = fingerprint)]
+        fingerprint: Fingerprint,
+    },
+    /// Use a key again that was destroyed less than 30 days ago, on all devices
+    Restore {
+        /// The key, as sma status shows it
+        #[arg(value_parser = fingerprint)]
+        fingerprint: Fingerprint,
     },
     /// Write an Autocrypt Setup Message: the account's key under a code, for a mail program that knows no SMA
     SetupMessage {
@@ -208,6 +243,30 @@ fn muaa(text: &str) -> Result<MuaaId, String> {
     MuaaId::parse(text).ok_or_else(|| "not a device's ID: a number, as sma status shows it".to_owned())
 }
 
+fn merge(text: &str) -> Result<Hash, String> {
+    let octets = hex(text).and_then(|octets| octets.try_into().ok());
+    octets
+        .map(Hash)
+        .ok_or_else(|| "not the name of a merge: 64 hexadecimal digits, as it was announced".to_owned())
+}
+
+/// Of version 4 or 6, also in blocks and capitals, as GnuPG writes it.
+fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    let octets = hex(text).filter(|octets| [20, 32].contains(&octets.len()));
+    octets.and_then(|octets| Fingerprint::new(&octets)).ok_or_else(|| {
+        "not a whole fingerprint: 40 or 64 hexadecimal digits, as sma status shows it".to_owned()
+    })
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.chars().filter(|character| *character != ' ');
+    let digits = digits.map(|digit| digit.to_digit(16)).collect::<Option<Vec<_>>>()?;
+    let pairs = digits.chunks_exact(2);
+    let whole = pairs.remainder().is_empty();
+    let octets = pairs.map(|pair| u8::try_from(pair[0] << 4 | pair[1]).ok());
+    octets.collect::<Option<Vec<_>>>().filter(|_| whole)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -239,6 +298,41 @@ mod tests {
         assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--reject", "27"]).is_err());
         assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--from", "27"]).is_ok());
         assert!(Arguments::try_parse_from(["sma", "pair", "--reject", "1", "--from", "27"]).is_err());
+    }
+
+    #[test]
+    fn who_is_asked_answers_one_thing_at_a_time() {
+        let parses = |words: &[&str]| Arguments::try_parse_from([&["sma", "pair"], words].concat()).is_ok();
+        let merge = "a7".repeat(32);
+        for words in [&["--confirm"][..], &["--decline"], &["--veto", &merge]] {
+            assert!(parses(words), "{words:?}");
+            assert!(!parses(&[words, &["--code", "1"]].concat()), "{words:?}");
+            assert!(!parses(&[words, &["--offer"]].concat()), "{words:?}");
+        }
+        assert!(!parses(&["--confirm", "--decline"]));
+        assert!(!parses(&["--decline", "--veto", &merge]));
+        assert!(!parses(&["--veto", "27"]));
+        let key = "a7".repeat(20);
+        assert!(
+            parses(&["--code", "1", "--key", &key])
+                && parses(&["--code", "1", "--from", "27", "--key", &key])
+        );
+        assert!(!parses(&["--offer", "--key", &key]) && !parses(&["--key", &key]));
+    }
+
+    #[test]
+    fn what_is_no_merge_or_no_fingerprint_is_told_as_such() {
+        assert_eq!(merge(&Hash([0xa7; 32]).to_string()), Ok(Hash([0xa7; 32])));
+        assert!(merge(&"a7".repeat(31)).unwrap_err().contains("64 hexadecimal digits"));
+        for length in [20, 32] {
+            let octets = vec![0xa7; length];
+            let read = Fingerprint::new(&octets).unwrap();
+            assert_eq!(fingerprint(&read.to_string()), Ok(read));
+            assert_eq!(fingerprint(&"A7A7 ".repeat(length / 2)), Ok(read));
+        }
+        for text in ["", "a7", &"a".repeat(41), &"+a".repeat(20), &"é7".repeat(20)] {
+            assert!(fingerprint(text).unwrap_err().contains("40 or 64"), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,26 @@
 use sma_core::{InputError, Phase};
 use sma_imap::Error;
 
+/// What follows an error's own words where a command helps.
+const NEXT: [(InputError, &str); 7] = [
+    (
+        InputError::WhichOffer,
+        ", with --from ID; where several have one ID, with --key FINGERPRINT, as sma status shows it",
+    ),
+    (InputError::CodesLocked, ", with sma pair --link"),
+    (InputError::CodeUsed, ", with sma pair --offer, then run sma sync here"),
+    (
+        InputError::JoinPending,
+        ", with sma pair --confirm or sma pair --decline; sma status shows whose group it is",
+    ),
+    (InputError::NoJoin, "; sma sync looks again, sma status shows what is open"),
+    (InputError::KeyOfRemoved, ", with sma keys import FILE"),
+    (
+        InputError::LogFull,
+        "; sma device remove ID takes one out, and sma setup with a new --state directory begins anew",
+    ),
+];
+
 /// A command was not done.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -37,12 +57,9 @@ impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
         let sentence = if let InputError::WrongPhase(phase) = error {
             format!("{error}: {}", advice(phase))
-        } else if error == InputError::WhichOffer {
-            format!("{error}, with --from ID")
-        } else if error == InputError::CodesLocked {
-            format!("{error}, with sma pair --link")
         } else {
-            error.to_string()
+            let next = NEXT.iter().find(|(of, _)| *of == error).map(|(_, next)| *next);
+            format!("{error}{}", next.unwrap_or_default())
         };
         match error {
             InputError::WrongPhase(_)
@@ -88,5 +105,26 @@ pub(crate) fn advice(phase: Phase) -> &'static str {
         }
         Phase::Removed => "another device removed it for good; use a new --state directory to begin anew",
         Phase::Left => "it left for good; use a new --state directory to begin anew",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_do_something_is_told_the_command() {
+        for (error, command, code) in [
+            (InputError::NoJoin, "sma status", 3),
+            (InputError::JoinPending, "sma pair --decline", 3),
+            (InputError::CodeUsed, "sma pair --offer", 3),
+            (InputError::WhichOffer, "--key FINGERPRINT", 3),
+            (InputError::KeyOfRemoved, "sma keys import FILE", 1),
+            (InputError::LogFull, "sma device remove ID", 1),
+        ] {
+            let failure = Failure::from(error);
+            assert!(failure.sentence().contains(command), "{}", failure.sentence());
+            assert_eq!(failure.code(), code);
+        }
     }
 }

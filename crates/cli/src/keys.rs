@@ -2,8 +2,7 @@
 
 use std::{fs, path::Path};
 
-use chrono::DateTime;
-use sma_core::{Command, Crypto, Phase, Secret, Token};
+use sma_core::{Command, Crypto, Fingerprint, Phase, Secret, Token};
 use sma_openpgp::{
     OpenPgp,
     keys::{ImportError, expires, is_usable, unprotect},
@@ -13,10 +12,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::Settings,
-    actions::{LIMIT, open, settle},
+    actions::{LIMIT, alter, open, settle},
     failure::Failure,
     report::Report,
-    status,
+    status, words,
 };
 
 /// What a key is locked with, if nobody is there to be asked.
@@ -93,10 +92,9 @@ fn has_not_ended(secret: &Secret) -> Result<(), Failure> {
     let key = OpenPgp::new().read_account_key(secret);
     let end = key.ok().and_then(|key| expires(&key.public)).filter(|end| *end <= sma_imap::now());
     let Some(end) = end else { return Ok(()) };
-    let day = i64::try_from(end.as_secs()).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    let day = day.map(|day| day.format(" on %Y-%m-%d").to_string()).unwrap_or_default();
     let why = format!(
-        "the key ended{day}: give it a later end with gpg --quick-set-expire, write it again and then take it"
+        "the key ended on {}: give it a later end with gpg --quick-set-expire, write it again and then take it",
+        words::day(end)
     );
     Err(Failure::Failed(why))
 }
@@ -142,6 +140,31 @@ async fn adopt(
 fn can_be_used(secret: &Secret) -> bool {
     let key = OpenPgp::new().read_account_key(secret);
     key.is_ok_and(|key| is_usable(&key.public, sma_imap::now()))
+}
+
+/// Has all devices set a key aside, and wipe it later.
+pub(crate) async fn destroy(
+    directory: &Path,
+    password_command: Option<&str>,
+    fingerprint: Fingerprint,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let then = format!(
+        "The key is set aside on all devices, which read no mail to it any more and wipe it after 30 days. Until then any of them \
+         undoes this: sma keys restore {fingerprint}"
+    );
+    alter(directory, password_command, Command::DestroyKey { fingerprint }, &then, report).await
+}
+
+/// Undoes the destruction of a key that is not wiped yet.
+pub(crate) async fn restore(
+    directory: &Path,
+    password_command: Option<&str>,
+    fingerprint: Fingerprint,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let then = "The key is used again, on all devices as they hear of it.";
+    alter(directory, password_command, Command::RestoreKey { fingerprint }, then, report).await
 }
 
 /// Writes the account's key as a setup message.

@@ -3,6 +3,7 @@
 mod account;
 mod actions;
 mod args;
+mod asked;
 mod failure;
 mod keys;
 mod mail;
@@ -70,6 +71,12 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
         Action::Keys(Keys::Export { public: _ }) => status::export_public(&directory, report),
         Action::Keys(Keys::Import { file }) => {
             keys::import(&directory, password_command.as_deref(), &file, report).await
+        }
+        Action::Keys(Keys::Destroy { fingerprint }) => {
+            keys::destroy(&directory, password_command.as_deref(), fingerprint, report).await
+        }
+        Action::Keys(Keys::Restore { fingerprint }) => {
+            keys::restore(&directory, password_command.as_deref(), fingerprint, report).await
         }
         Action::Keys(Keys::SetupMessage { out }) => keys::write_setup_message(&directory, &out, report),
         Action::Keys(Keys::ImportSetupMessage { file }) => {

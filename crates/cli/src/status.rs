@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use serde_json::json;
-use sma_core::{Muaa, Sibling, Snapshot};
+use sma_core::{Muaa, OfferView, Sibling, Snapshot};
 use sma_imap::StateFile;
 use sma_openpgp::OpenPgp;
 
 use crate::{
     account::Settings,
+    asked,
     failure::{Failure, advice},
     report::Report,
     words,
@@ -26,7 +27,11 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
     };
     report.standing(&muaa);
     let id = muaa.id().map_or_else(|| "without an ID yet".to_owned(), |id| id.to_string());
+    let fingerprint = muaa.fingerprint().to_string();
+    let digits = asked::first_digits(&fingerprint);
+    report.set("fingerprint", fingerprint);
     report.say(format!("This device of {} is {id}, \"{}\".", settings.address, settings.name));
+    report.say(format!("Its fingerprint begins {digits}."));
     report.say(format!("It is {}.", words::phase_words(muaa.phase())));
     if muaa.phase() != sma_core::Phase::Paired {
         report.say(format!("What can be done: {}.", advice(muaa.phase())));
@@ -35,16 +40,15 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
         Some(key) => report.say(format!("The account's key is {key}.")),
         None => report.say("It has no account key yet."),
     }
+    asked::old_keys(&muaa, report);
     if let Some(digits) = muaa.comparison().filter(|_| muaa.members().len() > 1) {
         report.set("comparison", digits.as_str());
         report.say(format!("All paired devices should show the number {digits}."));
     }
     siblings(&muaa.siblings(), report);
-    let offers = muaa.offers();
-    for offer in &offers {
-        report.say(format!("Device {} shows a {} for a new device.", offer.from, words::form(offer.form)));
-    }
-    report.set("offers", offers.iter().map(|offer| offer.from.to_string()).collect::<Vec<_>>());
+    offers(&muaa.offers(), report);
+    asked::notices(&muaa.notices(), &muaa.siblings(), report);
+    asked::join(&muaa, report);
     Ok(())
 }
 
@@ -82,6 +86,17 @@ pub(crate) fn saved(directory: &Path, settings: &Settings) -> Result<Option<Muaa
         Muaa::restore(settings.config(), OpenPgp::new(), [0; 32], snapshot, sma_imap::now())
     };
     restore(&snapshot).map(Some).map_err(|error| Failure::Failed(format!("{error}: {}", directory.display())))
+}
+
+fn offers(offers: &[OfferView], report: &mut Report) {
+    report.set("offers", offers.iter().map(|offer| offer.from.to_string()).collect::<Vec<_>>());
+    report.set("offer_keys", offers.iter().map(|offer| offer.key.to_string()).collect::<Vec<_>>());
+    for OfferView { from, key, form, .. } in offers {
+        let of_one_id = |other: &OfferView| other.from == *from && other.key != *key;
+        let key =
+            if offers.iter().any(of_one_id) { format!(" with the fingerprint {key}") } else { String::new() };
+        report.say(format!("Device {from}{key} shows a {} for a new device.", words::form(*form)));
+    }
 }
 
 fn siblings(siblings: &[Sibling], report: &mut Report) {

@@ -1,5 +1,6 @@
 //! Events and views as sentences and as JSON.
 
+use chrono::DateTime;
 use serde_json::{Value, json};
 use sma_core::{Ended, Event, Form, Gone, Phase, Sibling, Timestamp};
 
@@ -93,7 +94,7 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
         ),
         Event::MemberAdded { id, by } => (
             value("added", json!({ "id": id.to_string(), "by": by.to_string() })),
-            format!("Device {id} was added by device {by}. If that was not you, remove it."),
+            format!("Device {id} was let in by device {by}. If that was not you: sma device remove {id}"),
         ),
         Event::NotReplaced { id, replaces } => (
             value("not-replaced", json!({ "id": id.to_string(), "replaces": replaces.to_string() })),
@@ -137,8 +138,9 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
                 json!({ "fingerprint": fingerprint.to_string(), "until": until.as_secs() }),
             ),
             format!(
-                "The account's old key {fingerprint} was destroyed: it is wiped in 30 days. If that was not you: sma keys restore \
-                 {fingerprint}"
+                "The account's old key {fingerprint} was destroyed: it is set aside, and wiped on {}. If that was not you: sma keys restore \
+                 {fingerprint}",
+                day(*until)
             ),
         ),
         Event::KeyRestored(key) => (
@@ -147,7 +149,7 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
         ),
         Event::KeyDestroyed(key) => (
             value("key-destroyed", json!({ "fingerprint": key.to_string() })),
-            format!("The account's old key {key} was destroyed: mail to it cannot be read any more."),
+            format!("The account's old key {key} was wiped: mail to it cannot be read any more."),
         ),
         Event::SettingsChanged => {
             (value("settings", json!({})), "A setting changed on another device.".to_owned())
@@ -199,6 +201,22 @@ pub(crate) fn form(form: Form) -> &'static str {
     }
 }
 
+/// A day for people.
+pub(crate) fn day(at: Timestamp) -> String {
+    date(at, "%Y-%m-%d")
+}
+
+/// A time for people, to the minute.
+pub(crate) fn minute(at: Timestamp) -> String {
+    date(at, "%Y-%m-%d %H:%M UTC")
+}
+
+fn date(at: Timestamp, format: &str) -> String {
+    let seconds = i64::try_from(at.as_secs()).ok();
+    let date = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    date.map_or_else(|| "a day too far ahead to write".to_owned(), |date| date.format(format).to_string())
+}
+
 /// The end of "This device is …".
 pub(crate) fn phase_words(phase: Phase) -> &'static str {
     match phase {
@@ -243,6 +261,7 @@ mod tests {
         let events = [
             Event::PhaseChanged(Phase::Paired),
             Event::RequestSeen(MuaaId(27)),
+            Event::MemberAdded { id: MuaaId(27), by: MuaaId(7) },
             Event::MemberGone { id: MuaaId(27), how: Gone::Left },
             Event::StoreTrouble { op: "APPEND", error: OpError::OverQuota },
         ];
