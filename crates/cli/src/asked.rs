@@ -33,7 +33,8 @@ fn value(question: &JoinQuestion) -> Value {
 fn sentences(question: &JoinQuestion) -> Vec<String> {
     let by = question.by;
     let mut said = vec![format!(
-        "Device {by} let this device into another group. It has not gone there, and no key has. In that group are:"
+        "Device {by} let this device into another group. It has not gone there, and no key has. In that group are, to be \
+         compared with what sma status shows on them:"
     )];
     for (id, name, fingerprint) in &question.members {
         let digits = first_digits(&fingerprint.to_string());
