@@ -393,10 +393,7 @@ fn what_the_log_does_not_take_is_no_success() {
     assert_eq!(play.stage.lab.command(0, adopt), Some(Err(sma_core::InputError::LogFull)));
     play.stage.settle();
     let told = play.stage.told[told..].iter().filter(|(at, _)| *at == 0).map(|(_, event)| event);
-    assert!(
-        told.clone()
-            .all(|event| matches!(event, sma_core::Event::MuaaSeen(_) | sma_core::Event::RequestSeen(_)))
-    );
+    assert!(told.clone().all(|event| matches!(event, Event::MuaaSeen(_) | Event::RequestSeen(_))));
     play.they_understand_each_other(0, 1, "still");
 }
 

@@ -107,9 +107,8 @@ fn any_member_vetoes_that_the_group_goes_over_to_another_before_any_secret_leave
     stage.command(laptop, Command::ConfirmJoin).unwrap();
     stage.advance(DAY / 2);
     assert!(own.iter().all(|key| muaa(&stage, stranger).account_secret(key).is_none()));
-    let announced = stage.told.iter().find_map(|(at, event)| match event {
-        Event::MergeAnnounced { by, merge } if *at == phone => Some((*by, *merge)),
-        _ => None,
+    let announced = stage.told.iter().filter(|(at, _)| *at == phone).find_map(|(_, event)| {
+        if let Event::MergeAnnounced { by, merge } = event { Some((*by, *merge)) } else { None }
     });
     let (by, merge) = announced.unwrap();
     assert_eq!(by, MuaaId(1));

@@ -10,7 +10,7 @@ const LOOKS: u64 = 64;
 
 pub(super) fn check(lab: &Lab, at: usize) -> Verdict {
     let machine = &lab.machines[at];
-    if lab.hasty && lab.counts.operations % LOOKS != 0 {
+    if lab.hasty && !lab.counts.operations.is_multiple_of(LOOKS) {
         return Ok(());
     }
     match (&machine.muaa, &machine.durable) {

@@ -139,15 +139,13 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let leaves = left_by(op.1.author);
         leaves.filter(|end| !standing(op.1.author, Some(end.0)).contains(&op.0)).cloned().collect::<Vec<_>>()
     };
-    let expiry = |op: &Named| match op.1.act {
-        Act::Expire(target, last) => {
-            let own = || said.iter().filter(move |own| own.1.author == target);
-            let reached = last == 0 || own().any(|own| own.1.sequence >= last);
-            let alive = own().any(|own| own.1.act == Act::Alive && own.1.sequence > last);
-            let by_one_in = removed_before(op).is_empty() && left_before(op).is_empty();
-            (reached && !alive && by_one_in).then_some((target, last))
-        }
-        _ => None,
+    let expiry = |op: &Named| {
+        let Act::Expire(target, last) = op.1.act else { return None };
+        let own = || said.iter().filter(move |own| own.1.author == target);
+        let reached = last == 0 || own().any(|own| own.1.sequence >= last);
+        let alive = own().any(|own| own.1.act == Act::Alive && own.1.sequence > last);
+        let by_one_in = removed_before(op).is_empty() && left_before(op).is_empty();
+        (reached && !alive && by_one_in).then_some((target, last))
     };
     let expired = |device: usize| {
         let lasts = said.iter().filter_map(expiry).filter(|(target, _)| *target == device);

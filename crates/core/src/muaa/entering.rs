@@ -126,12 +126,13 @@ impl<C: Crypto> Muaa<C> {
         if self.join_deadline().is_none_or(|due| due > self.now) {
             return;
         }
-        let Some(entering) = self.state.entering.take() else { return };
-        self.changed();
-        let Some(update) = wire::decode::<Update>(entering.state.expose()) else { return };
-        if !self.may_enter(&entering.log) {
+        let enters = |entering: &Entering| self.may_enter(&entering.log);
+        if !self.state.entering.as_ref().is_some_and(enters) {
+            // It waits until this program is updated.
             return;
         }
+        let Some(entering) = self.state.entering.take() else { return };
+        let Some(update) = wire::decode::<Update>(entering.state.expose()) else { return };
         self.enter_group(entering.log, &update, entering.by, None);
     }
 

@@ -170,6 +170,12 @@ impl<C: Crypto> Muaa<C> {
     /// this device goes on in a group of its own.
     pub(super) fn take_last_words(&mut self, ops: &[SignedOp]) {
         let own = self.state.device.fingerprint;
+        let Some(group) = &self.state.group else { return };
+        let mut all = group.log.clone();
+        all.join(&self.crypto, ops, self.config.log_max);
+        let worth = Membership::worth_hearing(&group.log, &all);
+        let ops: Vec<_> = ops.iter().filter(|op| worth.contains(&op.hash(&self.crypto))).cloned().collect();
+        let ops = ops.as_slice();
         let removes_this = self.removals_by_who_is_out(ops).any(|target| target == own);
         if !removes_this || !self.view.members.contains_key(&own) {
             return self.take_ops(ops, &[]);

@@ -286,11 +286,7 @@ fn is_move(op: &SignedOp) -> bool {
 
 /// The merges of a device by which others came here.
 fn followed(log: &Log, key: &Fingerprint) -> BTreeSet<Hash> {
-    let via = |entry: &crate::state::Entry| match &entry.body {
-        LogBody::Merge(merge) => merge.follows,
-        body => body.introduces().and_then(|device| device.via),
-    };
-    let followed = log.entries().filter_map(|(_, entry)| via(entry)).filter(|via| via.key == *key);
+    let followed = log.entries().filter_map(|(_, entry)| entry.body.follows()).filter(|via| via.key == *key);
     followed.map(|via| via.merge).collect()
 }
 

@@ -140,7 +140,11 @@ impl<C: Crypto> Muaa<C> {
             // anew when it is back.
             let out = self.view.ended.values().any(|(id, _)| *id == envelope.sender);
             let silent = self.known_member(envelope.sender).is_some_and(|known| self.is_silent(known));
-            return if out || silent { Verdict::Drop(Ignored::Unproven) } else { Verdict::Ignore(Ignored::Unproven) };
+            return if out || silent {
+                Verdict::Drop(Ignored::Unproven)
+            } else {
+                Verdict::Ignore(Ignored::Unproven)
+            };
         };
         let Some(op) = wire::decode::<SignedOp>(opened.expose()) else {
             return Verdict::Ignore(Ignored::Malformed);

@@ -215,6 +215,28 @@ impl LogBody {
         }
     }
 
+    pub(crate) fn removal(&self) -> Option<&Removal> {
+        if let Self::Remove(removal) = self { Some(removal) } else { None }
+    }
+
+    pub(crate) fn expiry(&self) -> Option<&Expiry> {
+        if let Self::Expire(expiry) = self { Some(expiry) } else { None }
+    }
+
+    pub(crate) fn merge(&self) -> Option<&Merge> {
+        if let Self::Merge(merge) = self { Some(merge) } else { None }
+    }
+
+    pub(crate) fn account_key(&self) -> Option<&KeyNotice> {
+        if let Self::AccountKey(notice) = self { Some(notice) } else { None }
+    }
+
+    /// The merge that its author followed to say this.
+    pub(crate) fn follows(&self) -> Option<Followed> {
+        let led = || self.introduces().and_then(|device| device.via);
+        self.merge().and_then(|merge| merge.follows).or_else(led)
+    }
+
     /// The device that this lets in.
     #[must_use]
     pub fn introduces(&self) -> Option<&Introduction> {

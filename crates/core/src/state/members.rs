@@ -46,7 +46,9 @@ pub struct Membership {
     pub ended: BTreeMap<Fingerprint, (MuaaId, Gone)>,
     /// The keys of devices that were forced out, also of those that nobody let in here: out of another group, whose members came here.
     pub removed: BTreeSet<Fingerprint>,
-    /// Of these, those whom somebody forced out whose own end does not leave that out.
+    /// How many keys somebody said to be removed, whether or not that counts: this only rises.
+    pub removals_said: usize,
+    /// Of the removed, those whom somebody forced out whose own end does not leave that out.
     pub firmly_removed: BTreeSet<Fingerprint>,
     /// Keys of the account that a removed device can have held: none of them is ever current.
     pub barred_keys: BTreeSet<Fingerprint>,
@@ -82,7 +84,8 @@ impl Membership {
         let counting: Vec<_> = said.iter().map(|(_, entry)| *entry).collect();
         let (equivocators, removed) = (cuts.equivocators.clone(), cuts.removed.clone());
         let firmly_removed = cuts.firmly_removed();
-        let mut found = Self { equivocators, removed, firmly_removed, ..Self::default() };
+        let removals_said = removals_said(&entries);
+        let mut found = Self { equivocators, removed, removals_said, firmly_removed, ..Self::default() };
         found.find_members(&said, &cuts, &taken_ids(log, &entries, &cuts));
         found.find_ended(&cuts, &ids);
         found.find_keys(log, &entries, &said);
@@ -96,10 +99,7 @@ impl Membership {
     fn find_merges(&mut self, all: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
         let merges: BTreeMap<Hash, (Fingerprint, Merge)> = said
             .iter()
-            .filter_map(|(hash, entry)| match &entry.body {
-                LogBody::Merge(merge) => Some((**hash, (entry.key, *merge))),
-                _ => None,
-            })
+            .filter_map(|(hash, entry)| Some((**hash, (entry.key, *entry.body.merge()?))))
             .collect();
         let veto = |(_, entry): &Said<'_>| {
             if let LogBody::Veto(veto) = &entry.body { Some(veto.merge) } else { None }
@@ -173,10 +173,10 @@ impl Membership {
 
     /// What is said of the keys, with numbers as far as somebody can have reached them: a notice with others only names its key.
     fn find_keys(&mut self, log: &Log, all: &[Said<'_>], said: &[Said<'_>]) {
-        let notices: Vec<_> = all.iter().filter_map(|(_, entry)| notice_in(entry)).collect();
+        let notices: Vec<_> = all.iter().filter_map(|(_, entry)| entry.body.account_key()).collect();
         let epoch = plausible::reached(1, notices.iter().map(|notice| notice.epoch));
         for (hash, entry) in said {
-            if let Some(notice) = notice_in(entry) {
+            if let Some(notice) = entry.body.account_key() {
                 let same = notices.iter().filter(|other| other.fingerprint == notice.fingerprint);
                 let generation = plausible::reached(0, same.map(|other| other.generation));
                 let fits = notice.epoch <= epoch && notice.generation <= generation;
@@ -201,7 +201,7 @@ impl Membership {
 
     /// No removed device holds the current key: all who named it knew of all removals.
     fn choose_key(&mut self, log: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
-        let named = |hash: &Hash, entry: &Entry| Some((*hash, notice_in(entry)?.fingerprint));
+        let named = |hash: &Hash, entry: &Entry| Some((*hash, entry.body.account_key()?.fingerprint));
         let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
         let barring = cuts.barring();
         let others = cuts.quiet_ends();
@@ -220,6 +220,18 @@ impl Membership {
         let stale = self.current.is_none_or(|current| held_by_one_of(&others).contains(&current));
         self.wants_key = stale || self.keys.lost_current(may);
         self.barred_keys = held;
+    }
+
+    /// Of operations that are not in a log yet, those worth taking in from a device that is out: what its end leaves standing, and its
+    /// removals and its leave, which may have been said at the same time as its end. All else is void for ever.
+    #[must_use]
+    pub fn worth_hearing(log: &Log, all: &Log) -> BTreeSet<Hash> {
+        let entries: Vec<Said<'_>> = all.entries().collect();
+        let cuts = Cuts::of(all, &entries, &ids_of(&entries));
+        let worth =
+            |said: &Said<'_>| cuts.stands(said) || matches!(said.1.body, LogBody::Remove(_) | LogBody::Leave);
+        let new = entries.iter().filter(|(hash, _)| log.get(hash).is_none());
+        new.filter(|said| worth(said)).map(|(hash, _)| **hash).collect()
     }
 
     /// Whether this key was in the group, or was forced out, and is no member: it is not let in, nor led here.
@@ -267,9 +279,9 @@ fn ids_of(entries: &[Said<'_>]) -> Ids {
     ids
 }
 
-/// What an operation says of an account key.
-fn notice_in(entry: &Entry) -> Option<&KeyNotice> {
-    if let LogBody::AccountKey(notice) = &entry.body { Some(notice) } else { None }
+fn removals_said(entries: &[Said<'_>]) -> usize {
+    let target = |(_, entry): &Said<'_>| entry.body.removal().map(|removal| removal.target);
+    entries.iter().filter_map(target).collect::<BTreeSet<_>>().len()
 }
 
 /// Where each device's operations stop to count.

@@ -84,10 +84,7 @@ struct Doubt {
 
 impl<'a, 'b> Judge<'a, 'b> {
     fn of(log: &'b Log, said: &'b [Said<'a>]) -> Self {
-        let removal = |op: &Said<'a>| match &op.1.body {
-            LogBody::Remove(removal) => Some((*op, removal)),
-            _ => None,
-        };
+        let removal = |op: &Said<'a>| Some((*op, op.1.body.removal()?));
         let leaves = said.iter().filter(|(_, entry)| matches!(entry.body, LogBody::Leave));
         let (removals, leaves) = (said.iter().filter_map(removal).collect(), leaves.copied().collect());
         Self { log, said, removals, leaves }
@@ -106,10 +103,7 @@ impl<'a, 'b> Judge<'a, 'b> {
     /// An expiry counts if its target has signed up to what it names and nobody had ended its author before, unless its target gave
     /// a sign of life.
     fn expiries(&self) -> Vec<(Said<'a>, &'a Expiry)> {
-        let expiry = |op: &Said<'a>| match &op.1.body {
-            LogBody::Expire(expiry) => Some((*op, expiry)),
-            _ => None,
-        };
+        let expiry = |op: &Said<'a>| Some((*op, op.1.body.expiry()?));
         let counts = |(op, expiry): &(Said<'a>, &'a Expiry)| {
             let by = |(_, entry): &&Said<'_>| entry.key == expiry.target;
             let reached =

@@ -18,6 +18,10 @@ const SHARED_BYTES: usize = 350 << 10;
 const AUTHOR_BYTES: usize = SHARED_BYTES / 4;
 /// Every author's own room for account keys and signs of life.
 const OWN_BYTES: usize = 32 << 10;
+/// So much of it an author has also when others have taken all else.
+const FIRST_BYTES: usize = 2 << 10;
+/// Of the whole, what is left for removals, leaves and these.
+const RESERVE_BYTES: usize = 100 << 10;
 /// So many of these an author may always sign, and an eighth of what the log may hold besides.
 const OWN_OPERATIONS: usize = 8;
 
@@ -44,8 +48,8 @@ struct Taken {
 
 /// Where an operation finds room.
 enum Place {
-    /// Beyond all others: each author removes each device once, and leaves once.
-    Ending,
+    /// Beyond all others: each author removes each device once, leaves once, and names a key or two.
+    Reserved,
     Own,
     Shared,
 }
@@ -77,13 +81,24 @@ impl Room {
         match &entry.body {
             LogBody::Remove(removal) => {
                 let first = taken.is_none_or(|taken| !taken.removed.contains(&removal.target));
-                if first && self.introduced.contains(&removal.target) { Place::Ending } else { Place::Shared }
+                if first && self.introduced.contains(&removal.target) {
+                    Place::Reserved
+                } else {
+                    Place::Shared
+                }
             }
-            LogBody::Leave if taken.is_none_or(|taken| !taken.left) => Place::Ending,
+            LogBody::Leave if taken.is_none_or(|taken| !taken.left) => Place::Reserved,
             LogBody::AccountKey(_) | LogBody::Alive => {
                 let (own, operations) = taken.map_or((0, 0), |taken| (taken.own, taken.own_operations));
                 let fits = own + entry.size() <= OWN_BYTES && operations < self.max / 8 + OWN_OPERATIONS;
-                if fits { Place::Own } else { Place::Shared }
+                let first = own + entry.size() <= FIRST_BYTES;
+                if !fits {
+                    Place::Shared
+                } else if first {
+                    Place::Reserved
+                } else {
+                    Place::Own
+                }
             }
             LogBody::Genesis(_)
             | LogBody::Add(_)
@@ -100,13 +115,15 @@ impl Room {
 
     /// Whether there is room for an operation that is not in the log yet.
     pub(super) fn has(&self, entry: &Entry) -> bool {
-        let all = self.bytes + entry.size() <= LOG_BYTES_MAX;
+        let bytes = self.bytes + entry.size();
         let taken = self.authors.get(&entry.key);
-        all && match self.place(entry) {
-            Place::Ending | Place::Own => true,
+        match self.place(entry) {
+            Place::Reserved => bytes <= LOG_BYTES_MAX,
+            Place::Own => bytes <= LOG_BYTES_MAX - RESERVE_BYTES,
             Place::Shared => {
                 let (operations, shared) = taken.map_or((0, 0), |taken| (taken.operations, taken.shared));
-                self.operations < self.max
+                bytes <= LOG_BYTES_MAX - RESERVE_BYTES
+                    && self.operations < self.max
                     && operations < self.max.div_ceil(4)
                     && self.shared + entry.size() <= SHARED_BYTES
                     && shared + entry.size() <= AUTHOR_BYTES
@@ -123,17 +140,24 @@ impl Room {
         let taken = self.authors.entry(entry.key).or_default();
         taken.operations += 1;
         match place {
-            Place::Ending => {
-                if let LogBody::Remove(removal) = &entry.body {
-                    taken.removed.insert(removal.target);
-                } else {
-                    taken.left = true;
+            Place::Reserved | Place::Own => match &entry.body {
+                LogBody::Remove(removal) => _ = taken.removed.insert(removal.target),
+                LogBody::Leave => taken.left = true,
+                LogBody::AccountKey(_)
+                | LogBody::Alive
+                | LogBody::Genesis(_)
+                | LogBody::Add(_)
+                | LogBody::Expire(_)
+                | LogBody::Move(_)
+                | LogBody::Merge(_)
+                | LogBody::Destroy(_)
+                | LogBody::Veto(_)
+                | LogBody::Restore(_)
+                | LogBody::Unknown(_) => {
+                    taken.own += size;
+                    taken.own_operations += 1;
                 }
-            }
-            Place::Own => {
-                taken.own += size;
-                taken.own_operations += 1;
-            }
+            },
             Place::Shared => {
                 taken.shared += size;
                 self.shared += size;

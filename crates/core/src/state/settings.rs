@@ -56,7 +56,7 @@ impl Standing {
             ended.map(|(id, _)| *id).collect()
         };
         Self {
-            removals: view.removed.len() as u64,
+            removals: view.removals_said as u64,
             removed: ended(&[Gone::Removed]),
             gone: ended(&[Gone::Removed, Gone::Left, Gone::Moved]),
             members,

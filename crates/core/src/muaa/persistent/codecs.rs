@@ -17,7 +17,10 @@ pub(super) mod device_key {
             .ok()
     }
 
-    pub(crate) fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<Shared<DeviceKey>, minicbor::decode::Error> {
+    pub(crate) fn decode<C>(
+        d: &mut Decoder<'_>,
+        ctx: &mut C,
+    ) -> Result<Shared<DeviceKey>, minicbor::decode::Error> {
         if d.array()? != Some(3) {
             return Err(minicbor::decode::Error::message("not a device key"));
         }
