@@ -222,14 +222,17 @@ impl Membership {
         self.barred_keys = held;
     }
 
-    /// Of operations that are not in a log yet, those worth taking in from a device that is out: what its end leaves standing, and its
-    /// removals and its leave, which may have been said at the same time as its end. All else is void for ever.
+    /// Of operations that are not in a log yet, those worth taking in from a device that is out: what its end leaves standing, its
+    /// removals and its leave, which may have been said at the same time as its end, and whom it let in, who is to be told. All else is
+    /// void for ever.
     #[must_use]
     pub fn worth_hearing(log: &Log, all: &Log) -> BTreeSet<Hash> {
         let entries: Vec<Said<'_>> = all.entries().collect();
         let cuts = Cuts::of(all, &entries, &ids_of(&entries));
-        let worth =
-            |said: &Said<'_>| cuts.stands(said) || matches!(said.1.body, LogBody::Remove(_) | LogBody::Leave);
+        let worth = |said: &Said<'_>| {
+            let ends = matches!(said.1.body, LogBody::Remove(_) | LogBody::Leave);
+            cuts.stands(said) || ends || said.1.introduced.is_some()
+        };
         let new = entries.iter().filter(|(hash, _)| log.get(hash).is_none());
         new.filter(|said| worth(said)).map(|(hash, _)| **hash).collect()
     }
