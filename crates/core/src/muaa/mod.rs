@@ -291,14 +291,16 @@ impl<C: Crypto> Muaa<C> {
         if matches!(self.state.life, Life::Removed | Life::Left) && self.is_idle() {
             return None;
         }
-        let deadlines = std::iter::once((self.io.next_poll, "poll"))
-            .chain(self.storage_deadlines())
-            .chain(self.life_deadlines())
-            .chain(self.pairing_deadlines())
-            .chain(self.join_deadline().map(|at| (at, "veto")))
-            .chain(self.wipe_deadline().map(|at| (at, "wipe")))
-            .chain(self.sync_deadlines());
-        deadlines.min().map(|(at, why)| (at.max(self.now), why))
+        let deadlines = [
+            Some((self.io.next_poll, "poll")),
+            self.storage_deadlines().min(),
+            self.life_deadlines().min(),
+            self.pairing_deadlines().min(),
+            self.join_deadline().map(|at| (at, "veto")),
+            self.wipe_deadline().map(|at| (at, "wipe")),
+            self.sync_deadlines().min(),
+        ];
+        deadlines.into_iter().flatten().min().map(|(at, why)| (at.max(self.now), why))
     }
 
     fn plan(&mut self) {

@@ -303,10 +303,15 @@ impl<C: Crypto> Muaa<C> {
         let own = offers.map(|session| (session.offer, None)).chain(announced);
         let mut found = Vec::new();
         for (token, said) in own.filter(|(token, _)| !self.state.removals.contains(&(folder, *token))) {
-            let named = || seen.index.iter().filter(|(_, (there, _))| *there == token);
-            let is_it = |there: &Hash| said.is_none_or(|said| said == *there);
-            let stands = named().find(|(_, (_, there))| is_it(there)).map(|(uid, _)| *uid);
-            found.extend(named().map(|(uid, _)| (*uid, token)).filter(|(uid, _)| Some(*uid) != stands));
+            let mut stands = false;
+            for (uid, (_, there)) in seen.index.iter().filter(|(_, (named, _))| *named == token) {
+                // The first that says what was said stands.
+                if !stands && said.is_none_or(|said| said == *there) {
+                    stands = true;
+                } else {
+                    found.push((*uid, token));
+                }
+            }
         }
         found.sort_unstable();
         found
