@@ -377,10 +377,10 @@ fn what_a_person_called_a_device_that_was_put_back_outranks_what_it_was_called_s
         stage.command(two, Command::Rename { name: name.to_owned() }).unwrap();
     };
     stage.lab.back_up(two);
-    ["one", "two", "three"].map(|name| {
+    for name in ["one", "two", "three"] {
         rename(&mut stage, name);
         pass(&mut stage, 1);
-    });
+    }
     stage.lab.restore_backup(two);
     stage.lab.start(two);
     // Before it hears of what it said since.
