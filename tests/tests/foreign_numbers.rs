@@ -132,6 +132,23 @@ fn a_peer_that_was_deleted_after_a_forged_mail_comes_back_by_its_next_mail() {
 }
 
 #[test]
+fn a_key_that_was_displaced_before_it_could_count_counts_on_all_members_when_it_counts_on_one() {
+    let mut stage = paired(2);
+    let soon = Timestamp(stage.lab.now.0 + 5 * DAY);
+    read(&mut stage, 0, "bob", soon, key(GENUINE));
+    stage.lab.stop(1);
+    // Here it is gone before its time, there it is not.
+    read(&mut stage, 0, "bob", YEAR_2999, key(FORGED));
+    stage.advance(Duration::from_secs(6 * 86_400));
+    stage.lab.start(1);
+    stage.settle();
+    for at in 0..2 {
+        assert_eq!(advice(&stage, at, "bob"), (Recommendation::Encrypt, Some(GENUINE)), "device {at}");
+    }
+    assert_eq!(stage.broken(), None);
+}
+
+#[test]
 fn observing_a_known_mail_again_writes_nothing() {
     let mut stage = paired(2);
     let date = ago(&stage, 1);

@@ -370,3 +370,25 @@ fn a_second_key_under_a_members_id_is_removed_alone() {
     assert!(view.members.contains_key(&honest.key()), "whose id it took stays");
     assert_eq!(view.ended.get(&den.key()).map(|(_, how)| *how), Some(Gone::Removed));
 }
+
+#[test]
+fn what_a_person_called_a_device_that_was_put_back_outranks_what_it_was_called_since_its_backup() {
+    let (mut stage, [one, two]) = paired([1, 2]);
+    let rename = |stage: &mut Stage, name: &str| {
+        stage.command(two, Command::Rename { name: name.to_owned() }).unwrap();
+    };
+    stage.lab.back_up(two);
+    for name in ["one", "two", "three"] {
+        rename(&mut stage, name);
+        pass(&mut stage, 1);
+    }
+    stage.lab.restore_backup(two);
+    stage.lab.start(two);
+    // Before it hears of what it said since.
+    rename(&mut stage, "mine");
+    pass(&mut stage, 10);
+    let siblings = stage.lab.machines[one].muaa.as_ref().unwrap().siblings();
+    let names: Vec<_> = siblings.into_iter().filter_map(|sibling| sibling.name).collect();
+    assert_eq!(names, ["mine"]);
+    assert_eq!(stage.broken(), None);
+}

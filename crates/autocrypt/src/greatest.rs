@@ -73,6 +73,12 @@ impl<V: Dated> Greatest<V> {
         Self { max: self.max, entries: kept.collect() }
     }
 
+    /// The addresses whose value is greater than there.
+    pub(crate) fn above<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Address> {
+        let greater = |(addr, value): &(&Address, &V)| other.get(addr).is_none_or(|theirs| theirs < *value);
+        self.entries.iter().filter(greater).map(|(addr, _)| addr)
+    }
+
     /// The values that are dated no later than this.
     pub(crate) fn up_to(&self, until: Date) -> Self {
         let mut counting = self.clone();

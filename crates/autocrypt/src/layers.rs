@@ -69,6 +69,16 @@ impl Layers {
         changed
     }
 
+    /// Of the addresses that this delta changed those of which more counts here than it says: what was still ahead when its author
+    /// had it displaced is lost there, and stands in here, where it was displaced later. What changes nothing is not answered, or
+    /// devices of different clocks would answer one another for ever.
+    pub(crate) fn lost_by(&self, delta: &Self, changed: &BTreeSet<Address>) -> BTreeSet<Address> {
+        if self.counting.is_empty() {
+            return BTreeSet::new();
+        }
+        self.counting.only(changed).above(&delta.counting).cloned().collect()
+    }
+
     /// Joins facts that no device has sorted yet.
     pub(crate) fn add(&mut self, facts: Peers, until: Date) -> bool {
         !self.join(&facts.into(), until).is_empty()

@@ -122,6 +122,11 @@ impl Peers {
         Self { correspondents: self.others.only(&one), ..Self::new(self.peers_max()) }
     }
 
+    pub(crate) fn above<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Address> {
+        let both = self.others.above(&other.others).chain(self.correspondents.above(&other.correspondents));
+        both.chain(self.written.above(&other.written))
+    }
+
     pub(crate) fn up_to(&self, until: Date) -> Self {
         Self {
             others: self.others.up_to(until),

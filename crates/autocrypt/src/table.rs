@@ -135,14 +135,16 @@ impl Table {
     }
 
     /// Joins what another device told. The result is what that made worth telling: what was kept local until it began to
-    /// count.
+    /// count, and what counts here and was displaced there before it could.
     pub fn join(&mut self, delta: &Layers, until: Date) -> Layers {
         let mut delta = Cow::Borrowed(delta);
         if !self.out.is_empty() {
             delta.to_mut().distrust(&self.out);
         }
         let changed = self.shared.join(&delta, until);
-        self.tell(changed, until)
+        let mut told = self.shared.lost_by(&delta, &changed);
+        told.extend(changed.into_iter().filter(|addr| self.tell_of(addr, until)));
+        self.shared.only(&told)
     }
 
     /// The date that the other devices must be told, if any: with this device's dates the peer's header is more than 35

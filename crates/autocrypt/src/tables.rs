@@ -62,6 +62,11 @@ impl Tables {
         keys.chain(self.seen.entries().keys())
     }
 
+    pub(crate) fn above<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Address> {
+        let entries = self.headers.above(&other.headers).chain(self.gossip.above(&other.gossip));
+        entries.chain(self.seen.above(&other.seen))
+    }
+
     pub(crate) fn up_to(&self, until: Date) -> Self {
         Self {
             headers: self.headers.up_to(until),

@@ -297,3 +297,18 @@ fn what_was_read_before_is_known() {
         assert_eq!(before, table);
     }
 }
+
+#[test]
+fn what_counts_here_and_was_displaced_there_before_it_could_is_told_once() {
+    let (mut here, mut there) = (Table::new(MAX), Table::new(MAX));
+    let (soon, later) = (NOW + 5 * DAY, Date(NOW + 6 * DAY));
+    let told = there.observe(&mail("a", soon, Some(1)), UNTIL);
+    here.join(&told, UNTIL);
+    let told = there.observe(&mail("a", u64::MAX, Some(2)), UNTIL);
+    // It arrives late.
+    let answer = here.join(&told, later);
+    assert_eq!((key_at(&here, "a", later), key_at(&there, "a", later)), (Some(1), None));
+    assert!(there.join(&answer, later).is_empty(), "there is nothing to answer");
+    assert_eq!(key_at(&there, "a", later), Some(1));
+    assert!(here.join(&there.shared().clone(), later).is_empty(), "all is told");
+}

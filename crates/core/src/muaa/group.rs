@@ -228,9 +228,20 @@ impl<C: Crypto> Muaa<C> {
         if news {
             self.tell(Event::SettingsChanged);
             self.io.digest_due = true;
+            self.keep_own_name();
         }
         self.take_peers(update);
         self.changed();
+    }
+
+    /// A device that was put back to an earlier state hears what it was called since by itself. What it is called here counts, for what
+    /// a person called it last was said here.
+    fn keep_own_name(&mut self) {
+        let name = format!("name/{}", self.state.id);
+        let own = self.state.settings.get(&name).filter(|register| register.author == self.state.id);
+        if own.is_some_and(|register| register.value != self.state.name) {
+            self.set(&name, &self.state.name.clone());
+        }
     }
 
     /// Everything that a new member needs but the peers, of which an update may hold only a part, for the device with this key.
