@@ -44,7 +44,9 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn can_write(&self) -> bool {
-        self.state.life == Life::Grouped && self.state.inbox == InboxState::Made
+        // A key that moved, and waits to go on under another one, says nothing until then: nobody would believe it.
+        let speaks = self.view.members.contains_key(&self.state.device.fingerprint);
+        speaks && self.state.life == Life::Grouped && self.state.inbox == InboxState::Made
     }
 
     pub(super) fn sync_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
@@ -427,9 +429,14 @@ impl<C: Crypto> Muaa<C> {
         if knows || self.state.life != Life::Grouped || !self.view.ended.contains_key(&content.key) {
             return;
         }
-        let announced = self.sealing_certificate(content.author, &content.key);
+        let (id, key) = (content.author, content.key);
+        // Once a day, or two that do not believe one another would answer for ever.
+        if self.state.siblings.contains_key(&(id, key)) && !self.may_be_told(id, &key) {
+            return;
+        }
+        let announced = self.sealing_certificate(id, &key);
         let certificate = announced.unwrap_or_else(|| introduced.to_vec().into());
-        self.tell_standing(content.author, content.key, &certificate);
+        self.tell_standing(id, key, &certificate);
     }
 
     /// A device is told where it stands: that it was forced out, or that it has said more than it knows. It gets the log, and
