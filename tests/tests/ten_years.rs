@@ -1,6 +1,6 @@
 //! R6: how much of its log an account uses up that nobody attacks.
 
-#![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is tests, the helpers too")]
 
 use std::time::Duration;
 

@@ -338,10 +338,10 @@ fn random_words(seed: u64, thieves: usize, dens: usize, leave: bool) -> Option<S
         };
         let op = speakers[who].op(kind.number(), body);
         said.push(format!("#{who} {what}"));
-        for other in 0..speakers.len() {
+        for (other, speaker) in speakers.iter_mut().enumerate() {
             if other != who && dice.below(2) == 0 {
                 said.push(format!("  heard by #{other}"));
-                speakers[other].hear(std::slice::from_ref(&op));
+                speaker.hear(std::slice::from_ref(&op));
             }
         }
         ops.push(op);
@@ -428,11 +428,11 @@ fn nobody_is_made_to_know_a_removal_that_it_has_not_seen() {
             let op = thief.op(Kind::Remove.number(), removal(&insider(&stage, devices[target])));
             let after = thief.op(Kind::Alive.number(), NOTHING.to_vec());
             for at in honest {
-                say(&mut stage, &mut thief, *at, &[after.clone()]);
+                say(&mut stage, &mut thief, *at, std::slice::from_ref(&after));
             }
             pass(&mut stage, 8);
             for at in [0, 1, 2].into_iter().filter(|at| *at != target) {
-                say(&mut stage, &mut thief, honest[at], &[op.clone()]);
+                say(&mut stage, &mut thief, honest[at], std::slice::from_ref(&op));
             }
             pass(&mut stage, 30);
             if let Err(what) = all_have(&stage, honest, &[1, 2, 3]) {
@@ -839,21 +839,21 @@ fn nobody_comes_in_by_what_a_removed_device_had_kept_back() {
         };
         let shown = thief.op(Kind::Alive.number(), NOTHING.to_vec());
         for at in honest {
-            say(&mut stage, &mut thief, *at, &[shown.clone()]);
+            say(&mut stage, &mut thief, *at, std::slice::from_ref(&shown));
         }
         pass(&mut stage, 2);
         let old = current(&stage, honest[0]);
         remove(&mut stage, honest[1], 3);
         pass(&mut stage, 10);
         for at in honest {
-            say(&mut stage, &mut thief, *at, &[kept_back.clone()]);
+            say(&mut stage, &mut thief, *at, std::slice::from_ref(&kept_back));
         }
         let den_speaks = {
             let mut den = in_the_group_of(den, &thief, &[]);
             den.op(Kind::Alive.number(), NOTHING.to_vec())
         };
         for at in honest {
-            say(&mut stage, &mut thief, *at, &[den_speaks.clone()]);
+            say(&mut stage, &mut thief, *at, std::slice::from_ref(&den_speaks));
         }
         pass(&mut stage, 30);
         let result = all_have(&stage, honest, &[1, 2]);
