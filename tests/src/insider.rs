@@ -86,6 +86,34 @@ impl Insider {
         }))
     }
 
+    /// The logs of the groups that the device on this machine was in before.
+    #[must_use]
+    pub fn former_logs(machine: &Machine) -> Vec<Log> {
+        let Some(saved) = machine.durable.as_ref().map(|saved| saved.encode()) else { return Vec::new() };
+        Self::read_formers(saved.expose()).unwrap_or_default()
+    }
+
+    fn read_formers(saved: &[u8]) -> Result<Vec<Log>, minicbor::decode::Error> {
+        let mut d = Decoder::new(saved);
+        d.array()?;
+        d.u32()?;
+        let fields = d.map()?.unwrap_or_default();
+        let mut logs = Vec::new();
+        for _ in 0..fields {
+            if d.u32()? != 25 {
+                d.skip()?;
+                continue;
+            }
+            for _ in 0..d.map()?.unwrap_or_default() {
+                d.skip()?;
+                for _ in 0..d.map()?.unwrap_or_default() {
+                    if d.u32()? == 0 { logs.push(d.decode()?) } else { d.skip()? }
+                }
+            }
+        }
+        Ok(logs)
+    }
+
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> MuaaId {
@@ -173,6 +201,25 @@ impl Insider {
     /// Hears what others said in its group.
     pub fn hear(&mut self, ops: &[SignedOp]) {
         self.log.join(&CRYPTO, ops, usize::MAX);
+    }
+
+    /// Signs in another group from here on, where it has signed nothing yet.
+    pub fn enter(&mut self, log: Log) {
+        self.log = log;
+    }
+
+    /// Under another id.
+    #[must_use]
+    pub fn named(self, id: MuaaId) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Signs an operation that says to know these.
+    pub fn lie(&mut self, kind: u16, body: Vec<u8>, seen: wire::Seen) -> SignedOp {
+        let previous = self.log.heads().get(&self.key).map(|(_, hash)| *hash);
+        let op = self.sign(kind, body, previous, Some(seen));
+        self.log.join(&CRYPTO, std::slice::from_ref(&op), usize::MAX);
+        op
     }
 
     /// How somebody would let it in.

@@ -448,10 +448,15 @@ impl Log {
         self.entries.keys().filter(|hash| !named.contains(*hash)).take(SEEN_MAX).copied().collect()
     }
 
-    /// The operations of a device, with numbers below this, that none of its others follows: one, unless its chain forks.
+    /// The operations of a device, with numbers below this, that none of its others follows: one, unless its chain forks. What
+    /// follows something that is not here is left out: nobody knows what that would be.
     #[must_use]
     pub fn tips(&self, key: &Fingerprint, below: u64) -> BTreeSet<Hash> {
-        let own = || self.entries.iter().filter(|(_, entry)| entry.key == *key && entry.sequence < below);
+        let whole = self.without_gaps(key);
+        let own = || {
+            let own = self.entries.iter().filter(|(_, entry)| entry.key == *key && entry.sequence < below);
+            own.filter(|(hash, _)| whole.contains(*hash))
+        };
         let followed: BTreeSet<_> = own().filter_map(|(_, entry)| entry.previous).collect();
         own().map(|(hash, _)| *hash).filter(|hash| !followed.contains(hash)).collect()
     }
@@ -468,6 +473,21 @@ impl Log {
             }
         }
         found
+    }
+
+    /// The operations of a device of which all are here that they follow.
+    fn without_gaps(&self, key: &Fingerprint) -> BTreeSet<Hash> {
+        let mut followers: BTreeMap<Option<Hash>, Vec<Hash>> = BTreeMap::new();
+        for (hash, entry) in self.entries.iter().filter(|(_, entry)| entry.key == *key) {
+            followers.entry(entry.previous).or_default().push(*hash);
+        }
+        let mut whole = BTreeSet::new();
+        let mut next = followers.remove(&None).unwrap_or_default();
+        while let Some(hash) = next.pop() {
+            next.extend(followers.remove(&Some(hash)).unwrap_or_default());
+            whole.insert(hash);
+        }
+        whole
     }
 
     /// Operations that others point to and that are not here.

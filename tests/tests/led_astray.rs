@@ -1,0 +1,323 @@
+//! Groups that become one, and those who lead where nobody should go.
+
+#![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
+
+use std::time::Duration;
+
+use sma_core::{
+    Command, Fingerprint, Folder, Hash, Muaa, MuaaId, Phase,
+    state::{Merge, Veto},
+    wire::{self, Kind, SignedOp, Update},
+};
+use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
+use sma_tests::insider::Insider;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// The body of what says nothing.
+const NOTHING: [u8; 1] = [0xa0];
+
+fn muaa(stage: &Stage, at: usize) -> &Muaa<Symbolic> {
+    stage.lab.machines[at].muaa.as_ref().unwrap()
+}
+
+fn insider(stage: &Stage, at: usize) -> Insider {
+    Insider::of(&stage.lab.machines[at]).unwrap()
+}
+
+fn members(stage: &Stage, at: usize) -> Vec<u64> {
+    muaa(stage, at).members().into_iter().map(|MuaaId(id)| id).collect()
+}
+
+fn current(stage: &Stage, at: usize) -> Option<Fingerprint> {
+    muaa(stage, at).account().current
+}
+
+fn join(stage: &mut Stage, id: u64, by: Option<usize>) -> usize {
+    let at = stage.add(id);
+    stage.settle();
+    match by {
+        Some(by) => assert!(stage.pair(by, at), "{id} is let in"),
+        None if muaa(stage, at).phase() != Phase::Alone => {
+            stage.command(at, Command::StartApart).unwrap();
+            stage.settle();
+        }
+        None => {}
+    }
+    at
+}
+
+fn file(stage: &mut Stage, from: &mut Insider, to: &Insider, group: Option<Hash>, update: Update) {
+    let envelope = from.send(to, group, update);
+    stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(envelope), true, stage.lab.now);
+    if let Some(at) = stage.lab.by_id(to.id()) {
+        stage.lab.notice(at, Folder::Inbox(to.id()));
+    }
+}
+
+fn pass(stage: &mut Stage, days: u32) {
+    for _ in 0..days {
+        stage.lab.violation = None;
+        stage.advance(DAY);
+    }
+}
+
+/// A device that nobody ever paired, with a group of its own.
+fn stranger(id: u64) -> Insider {
+    let mut den = Stage::new();
+    let at = join(&mut den, id, None);
+    insider(&den, at)
+}
+
+fn merge(of: &mut Insider, into: Hash) -> SignedOp {
+    of.op(Kind::Merge.number(), wire::encode(&Merge { into, follows: None }))
+}
+
+/// It is removed from a group, and lets a device of its own into the group that all came from, where nobody knows of that.
+#[test]
+#[ignore = "does not hold: who was let in by a removed device in a former group is let in here"]
+fn whoever_is_removed_lets_nobody_in_by_way_of_a_group_that_all_have_left() {
+    let mut found = Vec::new();
+    for who_typed in 0..2 {
+        for leads in [false, true] {
+            for other_id in [700, 701, 702, 703] {
+                let mut stage = Stage::new();
+                let a = join(&mut stage, 5, None);
+                let x = join(&mut stage, 9, Some(a));
+                let other = join(&mut stage, other_id, None);
+                let mut thief = insider(&stage, x);
+                let former = thief.log().group();
+                assert!(stage.pair(other, [a, x][who_typed]));
+                pass(&mut stage, 3);
+                assert!(stage.are_paired(&[x, a, other]));
+                stage.lab.stop(x);
+                stage.command(other, Command::Remove { id: MuaaId(9) }).unwrap();
+                pass(&mut stage, 10);
+                let expected = members(&stage, other);
+                assert_eq!(expected, [5, other_id]);
+                let key = current(&stage, other);
+                let mut den = stranger(666);
+                let own_log = den.log().clone();
+                let add = thief.op(Kind::Add.number(), wire::encode(&den.introduction()));
+                den.enter(thief.log().clone());
+                den.hear(std::slice::from_ref(&add));
+                for at in [a, other] {
+                    let to = insider(&stage, at);
+                    let mut ops = vec![add.clone()];
+                    let mut merged = None;
+                    if leads {
+                        let mut home = den.clone();
+                        home.enter(own_log.clone());
+                        home.op(Kind::Add.number(), wire::encode(&to.introduction()));
+                        merged = Some(home.log().ops());
+                        ops.push(merge(&mut den, own_log.group()));
+                    } else {
+                        ops.push(den.op(Kind::Alive.number(), NOTHING.to_vec()));
+                    }
+                    let update = Update { ops, merged, ..Update::new(to.key()) };
+                    file(&mut stage, &mut den, &to, Some(former), update);
+                }
+                pass(&mut stage, 10);
+                for at in [a, other] {
+                    if members(&stage, at) != expected || current(&stage, at) != key {
+                        found.push(format!(
+                            "{} typed, leads {leads}, {other_id}: {at} has {:?}",
+                            ["5", "the thief"][who_typed],
+                            members(&stage, at)
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// 2 is off while its group goes over to another, in which 3 is removed; what 3 said of that in the former group waits for 2.
+#[test]
+#[ignore = "does not hold: a veto counts when the group has gone already"]
+fn whoever_is_removed_keeps_nobody_back_in_a_group_that_the_others_have_left() {
+    let mut found = Vec::new();
+    for out in [true, false] {
+        let mut stage = Stage::new();
+        let one = join(&mut stage, 1, None);
+        let two = join(&mut stage, 2, Some(one));
+        let three = join(&mut stage, 3, Some(one));
+        let other = join(&mut stage, 700, None);
+        stage.settle();
+        stage.lab.stop(two);
+        let mut thief = insider(&stage, three);
+        assert!(stage.pair(other, one));
+        pass(&mut stage, 3);
+        stage.lab.stop(three);
+        if out {
+            stage.command(other, Command::Remove { id: MuaaId(3) }).unwrap();
+            pass(&mut stage, 5);
+        }
+        let own: Vec<Hash> = former_merges(&stage, one);
+        for hash in own {
+            let veto = thief.op(Kind::Veto.number(), wire::encode(&Veto { merge: hash }));
+            let to = insider(&stage, two);
+            let update = Update { ops: vec![veto], ..Update::new(to.key()) };
+            file(&mut stage, &mut thief, &to, None, update);
+        }
+        // What the others told it comes later.
+        let folder = Folder::Inbox(MuaaId(2));
+        let mailbox = std::sync::Arc::make_mut(stage.lab.store.folders.get_mut(&folder).unwrap());
+        let held: Vec<_> = mailbox
+            .messages
+            .values()
+            .filter(|stored| {
+                !stored.injected && !matches!(&stored.kept, Kept::Envelope(said) if said.sender == MuaaId(3))
+            })
+            .cloned()
+            .collect();
+        mailbox.messages.retain(|_, stored| stored.injected);
+        stage.lab.start(two);
+        stage.settle();
+        for stored in held {
+            stage.lab.store.put(folder, stored.kept, false, stage.lab.now);
+        }
+        stage.lab.notice(two, folder);
+        pass(&mut stage, 60);
+        let expected: Vec<u64> = if out { vec![1, 2, 700] } else { vec![1, 2, 3, 700] };
+        for at in [one, two, other] {
+            if members(&stage, at) != expected {
+                found.push(format!("out {out}: {at} has {:?}", members(&stage, at)));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The merges that this device's former groups hold, as the octets of its saved state have them.
+fn former_merges(stage: &Stage, at: usize) -> Vec<Hash> {
+    let logs = Insider::former_logs(&stage.lab.machines[at]);
+    let merges = |log: &sma_core::state::Log| -> Vec<Hash> {
+        let merges =
+            log.entries().filter(|(_, entry)| matches!(entry.body, sma_core::state::LogBody::Merge(_)));
+        merges.map(|(hash, _)| *hash).collect()
+    };
+    let found: Vec<_> = logs.iter().flat_map(merges).collect();
+    assert!(!found.is_empty());
+    found
+}
+
+/// A thief leads a device away, and from there on, while the one who will remove it is away.
+#[test]
+fn a_device_that_was_led_through_two_groups_of_a_thief_comes_back_when_the_thief_is_removed() {
+    let mut found = Vec::new();
+    for seed in 0..6 {
+        let mut stage = Stage::new();
+        let one = join(&mut stage, 1, None);
+        let two = join(&mut stage, 2, Some(one));
+        let three = join(&mut stage, 3, Some(one));
+        stage.settle();
+        let (mut thief, of_one, of_two) =
+            (insider(&stage, three), insider(&stage, one), insider(&stage, two));
+        stage.lab.stop(three);
+        stage.cut.insert(one);
+        // The first den, and the second.
+        let mut first = stranger(600 + seed);
+        for who in [&of_one, &of_two, &thief] {
+            first.op(Kind::Add.number(), wire::encode(&who.introduction()));
+        }
+        let op = merge(&mut thief, first.log().group());
+        let update = Update { ops: vec![op], merged: Some(first.log().ops()), ..Update::new(of_two.key()) };
+        file(&mut stage, &mut thief, &of_two, None, update);
+        pass(&mut stage, 1);
+        let led = members(&stage, two).contains(&(600 + seed));
+        let mut second = stranger(800 + seed);
+        for who in [&of_one, &of_two] {
+            second.op(Kind::Add.number(), wire::encode(&who.introduction()));
+        }
+        let op = merge(&mut first, second.log().group());
+        let update = Update { ops: vec![op], merged: Some(second.log().ops()), ..Update::new(of_two.key()) };
+        file(&mut stage, &mut first, &of_two, None, update);
+        pass(&mut stage, 1);
+        let led_again = members(&stage, two).contains(&(800 + seed));
+        stage.command(one, Command::Remove { id: MuaaId(3) }).unwrap();
+        stage.cut.clear();
+        pass(&mut stage, 40);
+        let (ours, theirs) = (members(&stage, one), members(&stage, two));
+        if ours != [1, 2]
+            || theirs != [1, 2]
+            || muaa(&stage, one).group() != muaa(&stage, two).group()
+            || current(&stage, one) != current(&stage, two)
+        {
+            found.push(format!("{seed} led {led} {led_again}: {ours:?} {theirs:?}"));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// Dice with a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end.max(1)
+    }
+}
+
+#[test]
+fn groups_whose_members_let_each_other_in_crosswise_become_one() {
+    let mut found = Vec::new();
+    for seed in 0..200 {
+        let mut dice = Dice(seed);
+        let mut stage = Stage::new();
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut id = 1;
+        for _ in 0..2 + dice.below(2) {
+            let mut devices = vec![join(&mut stage, id + dice.below(40), None)];
+            for _ in 0..dice.below(3) {
+                id += 50;
+                devices.push(join(&mut stage, id, Some(devices[0])));
+            }
+            id += 50;
+            groups.push(devices);
+        }
+        stage.settle();
+        let all: Vec<usize> = groups.iter().flatten().copied().collect();
+        let count = groups.len();
+        let (mut said, mut paired) = (Vec::new(), true);
+        for n in 0..count {
+            let (from, to) = (&groups[n], &groups[(n + 1) % count]);
+            let shows = from[dice.below(from.len() as u64) as usize];
+            let types = to[dice.below(to.len() as u64) as usize];
+            for at in &all {
+                if ![shows, types].contains(at) && dice.below(3) > 0 {
+                    stage.cut.insert(*at);
+                }
+            }
+            paired &= stage.pair(shows, types);
+            said.push(format!("{shows} shows {types} types: {paired}, cut {:?}", stage.cut));
+            if dice.below(2) == 0 {
+                stage.cut.clear();
+                stage.advance(Duration::from_secs(dice.below(20) * 3600));
+            }
+            stage.cut.clear();
+        }
+        pass(&mut stage, 60);
+        stage.lab.violation = None;
+        let first = muaa(&stage, all[0]);
+        let same = all.iter().all(|at| {
+            muaa(&stage, *at).group() == first.group()
+                && muaa(&stage, *at).members() == first.members()
+                && muaa(&stage, *at).members().len() == all.len()
+                && muaa(&stage, *at).phase() == Phase::Paired
+                && current(&stage, *at) == current(&stage, all[0])
+        });
+        if paired && !same {
+            let views: Vec<_> = all
+                .iter()
+                .map(|at| (stage.id(*at).map(|id| id.0), muaa(&stage, *at).phase(), members(&stage, *at)))
+                .collect();
+            found.push(format!("{seed}: {groups:?} {said:?}: {views:?}"));
+        }
+    }
+    assert!(found.is_empty(), "{}: {found:#?}", found.len());
+}
