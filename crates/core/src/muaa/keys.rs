@@ -190,7 +190,9 @@ impl<C: Crypto> Muaa<C> {
             Some(held) => named.rank(&self.version_of(&key)) > named.rank(&self.version_of(held)),
             None => true,
         };
-        if newer && self.has_room_for_key(&key, KEYS_BYTES_MAX) {
+        // What mail carries is taken in whatever others filled the room with.
+        let current = keys.current(|key| !self.view.barred_keys.contains(key)) == Some(fingerprint);
+        if newer && (current || self.has_room_for_key(&key, KEYS_BYTES_MAX)) {
             self.state.keys.insert(fingerprint, key);
             self.io.digest_due = true;
             if self.view.current == Some(fingerprint) {

@@ -237,8 +237,8 @@ impl<C: Crypto> Muaa<C> {
         let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
             return Verdict::Drop(Ignored::NotAMember);
         };
-        if self.view.removed.contains(&content.key) {
-            // Whoever is forced out of this group leads nobody anywhere in the name of another.
+        if self.comes_by_one_that_is_out(&former.log, &content.key) {
+            // Whoever is forced out of this group leads nobody anywhere in the name of another, nor lets anybody in there.
             return Verdict::Drop(Ignored::NotAMember);
         }
         if led_to(update) == own {
@@ -254,6 +254,24 @@ impl<C: Crypto> Muaa<C> {
             None => self.lead_one(&content.key, member, former.via),
         }
         Verdict::Done
+    }
+
+    /// Whether a device of a former group is out of the own one, or is none of its members and was let in there by one that is out.
+    fn comes_by_one_that_is_out(&self, former: &Log, key: &Fingerprint) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut at = *key;
+        while seen.insert(at) {
+            if self.view.removed.contains(&at) {
+                return true;
+            }
+            let introduces = |entry: &&crate::state::Entry| entry.introduced == Some(at);
+            let Some(by) = former.entries().map(|(_, entry)| entry).find(introduces) else { return false };
+            if self.view.members.contains_key(&at) {
+                return false;
+            }
+            at = by.key;
+        }
+        false
     }
 
     /// Who leads here has led: an answer in this group's name says so.

@@ -45,7 +45,8 @@ impl<C: Crypto> Muaa<C> {
 
     fn can_write(&self) -> bool {
         // A key that moved, and waits to go on under another one, says nothing until then: nobody would believe it.
-        let speaks = self.view.members.contains_key(&self.state.device.fingerprint);
+        let own = self.view.ended.get(&self.state.device.fingerprint).map(|(_, how)| *how);
+        let speaks = own != Some(crate::Gone::Moved);
         speaks && self.state.life == Life::Grouped && self.state.inbox == InboxState::Made
     }
 

@@ -86,7 +86,7 @@ impl Membership {
         let firmly_removed = cuts.firmly_removed();
         let removals_said = removals_said(&entries);
         let mut found = Self { equivocators, removed, removals_said, firmly_removed, ..Self::default() };
-        found.find_members(&said, &cuts, &taken_ids(log, &entries, &cuts));
+        found.find_members(&said, &cuts, &taken_ids(log, &said, &entries, &cuts));
         found.find_ended(&cuts, &ids);
         found.find_keys(log, &entries, &said);
         found.choose_key(log, &said, &cuts);
@@ -127,7 +127,8 @@ impl Membership {
     }
 
     fn find_unknown(&mut self, counting: &[&Entry]) {
-        for entry in counting {
+        let standing = counting.iter().filter(|entry| !self.ended.contains_key(&entry.key));
+        for entry in standing.copied().collect::<Vec<_>>() {
             if let LogBody::Unknown(number) = entry.body
                 && Kind::from_number(number).decides_members()
             {
@@ -222,16 +223,16 @@ impl Membership {
         self.barred_keys = held;
     }
 
-    /// Of operations that are not in a log yet, those worth taking in from a device that is out: what its end leaves standing, its
-    /// removals and its leave, which may have been said at the same time as its end, and whom it let in, who is to be told. All else is
-    /// void for ever.
+    /// Of operations that are not in a log yet, those worth taking in from a device that is out: all by devices that were members once,
+    /// for what they said at the time of their ends tells its order, and nothing by those that never were.
     #[must_use]
     pub fn worth_hearing(log: &Log, all: &Log) -> BTreeSet<Hash> {
         let entries: Vec<Said<'_>> = all.entries().collect();
         let cuts = Cuts::of(all, &entries, &ids_of(&entries));
+        let reached = reach(&entries, |said| cuts.admits(said));
         let worth = |said: &Said<'_>| {
-            let ends = matches!(said.1.body, LogBody::Remove(_) | LogBody::Leave);
-            cuts.stands(said) || ends || said.1.introduced.is_some()
+            let counts = reached.contains(&said.1.key) && cuts.admits(*said);
+            counts || cuts.ended.contains_key(&said.1.key)
         };
         let new = entries.iter().filter(|(hash, _)| log.get(hash).is_none());
         new.filter(|said| worth(said)).map(|(hash, _)| **hash).collect()
@@ -255,12 +256,13 @@ type Ids = BTreeMap<Fingerprint, BTreeSet<MuaaId>>;
 
 /// The introductions under an id that their authors knew to be that of another device, which has ended. The other way round, who takes
 /// the id of a member takes nothing from it by ending.
-fn taken_ids(log: &Log, entries: &[Said<'_>], cuts: &Cuts<'_>) -> BTreeSet<Hash> {
+fn taken_ids(log: &Log, counting: &[Said<'_>], entries: &[Said<'_>], cuts: &Cuts<'_>) -> BTreeSet<Hash> {
     let named = |(hash, entry): &Said<'_>| Some((**hash, entry.introduced?, entry.body.introduces()?.id));
     let introductions: Vec<_> = entries.iter().filter_map(named).collect();
     let mut graph = None;
     let mut taken = BTreeSet::new();
-    for (before, key, id) in introductions.iter().filter(|(_, key, _)| cuts.ended.contains_key(key)) {
+    let standing: Vec<_> = counting.iter().filter_map(named).collect();
+    for (before, key, id) in standing.iter().filter(|(_, key, _)| cuts.ended.contains_key(key)) {
         let others: Vec<_> =
             introductions.iter().filter(|(_, other, same)| other != key && same == id).collect();
         if others.is_empty() {
