@@ -322,7 +322,7 @@ impl Log {
 
     /// Takes in operations in whatever order they come. Returns the hashes of those that were not known. An operation
     /// that no introduced device signed for this group is not taken, nor is one with a number that nobody reaches
-    /// ([`crate::plausible`]), nor one for which there is no room ([`super::room`]).
+    /// (2^48), nor one for which there is no room (`docs/protocol.md` section 8.1).
     pub fn join<C: Crypto>(&mut self, crypto: &C, ops: &[SignedOp], max: usize) -> Vec<Hash> {
         let mut taken = Vec::new();
         let mut waiting: Vec<_> = ops
@@ -440,7 +440,7 @@ impl Log {
         heads
     }
 
-    /// What an operation behind `previous` names as known: all of this log that nothing else here names, at most [`SEEN_MAX`].
+    /// What an operation behind `previous` names as known: all of this log that nothing else here names, at most 16.
     #[must_use]
     pub fn seen(&self, previous: Option<Hash>) -> Seen {
         let mut named: BTreeSet<_> = self.entries.values().flat_map(|entry| entry.parents()).collect();
