@@ -37,6 +37,7 @@ fn main() -> io::Result<()> {
     let link = format!("autocrypt-sma:anna@example.org?v=1&g={g}&m=27&f={f}&s={s}&k={k}");
     assert!(PairingLink::parse(&link).is_ok(), "{link}");
     save("wire", "link", link.as_bytes())?;
+    responses()?;
     mails()?;
     keys()?;
     setup_messages()?;
@@ -45,6 +46,35 @@ fn main() -> io::Result<()> {
         let mut recorder = Recorder::new(Seeded::new(seed));
         let _ = run(&mut recorder, setup, false);
         save("world", &format!("seed-{seed}"), &recorder.tape()[..recorder.tape().len().min(4096)])?;
+    }
+    Ok(())
+}
+
+/// The first octet says in what pieces the rest arrives.
+fn responses() -> io::Result<()> {
+    for (name, said) in [
+        (
+            "greeting",
+            "* OK [CAPABILITY IMAP4rev1 IDLE] over {9}\r\nA0000 NO [TRYCREATE] no\r\n+ go on\r\n* BYE bye\r\n",
+        ),
+        (
+            "select",
+            "* 2 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 10] ok\r\nA0001 OK [READ-WRITE] done\r\n",
+        ),
+        (
+            "list",
+            "* LIST (\\Noselect) \"/\" {3}\r\na\\b (\"CHILDINFO\" (\"X\"))\r\n* STATUS \"a\\\"b\" (MESSAGES 1 UIDNEXT 2 X (1))\r\n",
+        ),
+        (
+            "fetch",
+            "* 1 FETCH (UID 3 RFC822.SIZE 9 INTERNALDATE \" 1-Jan-2026 00:00:00 +0000\" FLAGS (\\Deleted))\r\n",
+        ),
+        (
+            "body",
+            "* 1 FETCH (X (a \"(\" ~{1}\r\n() BODY[HEADER.FIELDS (A)]<0> NIL BODY[] {4}\r\nabcd UID 3)\r\n",
+        ),
+    ] {
+        save("response", name, &[b"\x05", said.as_bytes()].concat())?;
     }
     Ok(())
 }
