@@ -91,7 +91,7 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 
     /// The ends of an author that leave this operation of its out.
-    fn ends_before<'c>(&'c self, (hash, entry): Said<'a>) -> (Vec<Said<'a>>, Vec<Said<'a>>) {
+    fn ends_before(&self, (hash, entry): Said<'a>) -> (Vec<Said<'a>>, Vec<Said<'a>>) {
         let beyond = |ends: &BTreeSet<Hash>| !self.log.chains(&entry.key, ends).contains(hash);
         let removed = self.removals.iter().filter(|(_, removal)| removal.target == entry.key);
         let removed = removed.filter(|(_, removal)| beyond(&removal.cut)).map(|(op, _)| *op);

@@ -140,24 +140,16 @@ impl Room {
         let taken = self.authors.entry(entry.key).or_default();
         taken.operations += 1;
         match place {
-            Place::Reserved | Place::Own => match &entry.body {
-                LogBody::Remove(removal) => _ = taken.removed.insert(removal.target),
-                LogBody::Leave => taken.left = true,
-                LogBody::AccountKey(_)
-                | LogBody::Alive
-                | LogBody::Genesis(_)
-                | LogBody::Add(_)
-                | LogBody::Expire(_)
-                | LogBody::Move(_)
-                | LogBody::Merge(_)
-                | LogBody::Destroy(_)
-                | LogBody::Veto(_)
-                | LogBody::Restore(_)
-                | LogBody::Unknown(_) => {
+            Place::Reserved | Place::Own => {
+                if let Some(removal) = entry.body.removal() {
+                    taken.removed.insert(removal.target);
+                } else if matches!(entry.body, LogBody::Leave) {
+                    taken.left = true;
+                } else {
                     taken.own += size;
                     taken.own_operations += 1;
                 }
-            },
+            }
             Place::Shared => {
                 taken.shared += size;
                 self.shared += size;
