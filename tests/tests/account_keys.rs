@@ -4,13 +4,16 @@
 
 use std::time::Duration;
 
-use sma_core::{Command, Crypto, Fingerprint, Folder, Hash, Muaa, Secret, state::KeyNotice, wire};
+use sma_core::{Command, Crypto, Fingerprint, Folder, Hash, Secret, state::KeyNotice, wire};
 use sma_sim::{
     stage::Stage,
     store::Kept,
     symbolic::{Symbolic, renewal, renewed},
 };
-use sma_tests::insider::{Insider, Said};
+use sma_tests::{
+    account::{muaa, paired},
+    insider::{Insider, Said},
+};
 
 /// A log may have so many operations on this device.
 fn with_log_of(stage: &mut Stage, at: usize, log_max: usize) {
@@ -18,24 +21,6 @@ fn with_log_of(stage: &mut Stage, at: usize, log_max: usize) {
     stage.lab.stop(at);
     stage.lab.start(at);
     stage.settle();
-}
-
-fn paired(ids: [u64; 3]) -> (Stage, [usize; 3]) {
-    let mut stage = Stage::new();
-    let devices = ids.map(|id| {
-        let at = stage.add(id);
-        stage.settle();
-        at
-    });
-    for newcomer in &devices[1..] {
-        assert!(stage.pair(devices[0], *newcomer));
-    }
-    stage.settle();
-    (stage, devices)
-}
-
-fn muaa(stage: &Stage, at: usize) -> &Muaa<Symbolic> {
-    stage.lab.machines[at].muaa.as_ref().unwrap()
 }
 
 fn current(stage: &Stage, at: usize) -> Secret {

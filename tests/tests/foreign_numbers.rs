@@ -5,14 +5,16 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use sma_core::autocrypt::{Advice, Date, Layers, Peers, Recommendation};
-use sma_core::{Command, Folder, Input, Muaa, MuaaId, Output, Timestamp, state::Register};
+use sma_core::{Command, Folder, Input, MuaaId, Output, Timestamp, state::Register};
 use sma_sim::{
     mail::{Key, Mail, address},
     stage::Stage,
     store::Kept,
-    symbolic::Symbolic,
 };
-use sma_tests::insider::{Insider, Said};
+use sma_tests::{
+    account::muaa,
+    insider::{Insider, Said},
+};
 
 const DAY: u64 = 86_400_000;
 const YEAR_2999: Timestamp = Timestamp::from_secs(32_472_144_000);
@@ -32,10 +34,6 @@ fn paired(devices: u64) -> Stage {
     stage.command(0, Command::SetPreferEncrypt { mutual: true }).unwrap();
     stage.settle();
     stage
-}
-
-fn muaa(stage: &Stage, at: usize) -> &Muaa<Symbolic> {
-    stage.lab.machines[at].muaa.as_ref().unwrap()
 }
 
 fn key(octet: u8) -> Option<Key> {

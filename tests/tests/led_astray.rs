@@ -5,28 +5,19 @@
 use std::time::Duration;
 
 use sma_core::{
-    Command, Fingerprint, Folder, Hash, Muaa, MuaaId, Phase,
+    Command, Fingerprint, Folder, Hash, MuaaId, Phase,
     state::{Merge, Veto},
     wire::{self, Kind, SignedOp, Update},
 };
-use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
-use sma_tests::insider::Insider;
+use sma_sim::{stage::Stage, store::Kept};
+use sma_tests::{
+    account::{insider, members, muaa},
+    insider::Insider,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The body of what says nothing.
 const NOTHING: [u8; 1] = [0xa0];
-
-fn muaa(stage: &Stage, at: usize) -> &Muaa<Symbolic> {
-    stage.lab.machines[at].muaa.as_ref().unwrap()
-}
-
-fn insider(stage: &Stage, at: usize) -> Insider {
-    Insider::of(&stage.lab.machines[at]).unwrap()
-}
-
-fn members(stage: &Stage, at: usize) -> Vec<u64> {
-    muaa(stage, at).members().into_iter().map(|MuaaId(id)| id).collect()
-}
 
 fn current(stage: &Stage, at: usize) -> Option<Fingerprint> {
     muaa(stage, at).account().current

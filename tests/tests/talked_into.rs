@@ -4,18 +4,11 @@
 
 use std::time::Duration;
 
-use sma_core::{Command, Event, Fingerprint, Form, InputError, Muaa, MuaaId, Phase};
+use sma_core::{Command, Event, Fingerprint, Form, InputError, MuaaId, Phase};
 use sma_sim::{person::pair_in_truth, stage::Stage, symbolic::Symbolic};
+use sma_tests::account::{members, muaa};
 
 const DAY: Duration = Duration::from_secs(86_400);
-
-fn muaa(stage: &Stage, at: usize) -> &Muaa<Symbolic> {
-    stage.lab.machines[at].muaa.as_ref().unwrap()
-}
-
-fn members(stage: &Stage, at: usize) -> Vec<u64> {
-    muaa(stage, at).members().into_iter().map(|MuaaId(id)| id).collect()
-}
 
 fn keys(stage: &Stage, at: usize) -> Vec<Fingerprint> {
     muaa(stage, at).account_keys().collect()

@@ -5,42 +5,19 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use sma_core::{
-    Command, Crypto, Fingerprint, Folder, Hash, Muaa, MuaaId, Phase,
+    Command, Crypto, Fingerprint, Folder, Hash, MuaaId, Phase,
     state::{Expiry, Introduction, KeyNotice, Removal},
     wire::{self, Kind, SignedOp},
 };
 use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
-use sma_tests::insider::{Insider, Said};
+use sma_tests::{
+    account::{insider, members, muaa, paired},
+    insider::{Insider, Said},
+};
 
 /// The body of what says nothing.
 const NOTHING: [u8; 1] = [0xa0];
 const DAY: Duration = Duration::from_secs(86_400);
-
-fn paired<const N: usize>(ids: [u64; N]) -> (Stage, [usize; N]) {
-    let mut stage = Stage::new();
-    let devices = ids.map(|id| {
-        let at = stage.add(id);
-        stage.settle();
-        at
-    });
-    for newcomer in &devices[1..] {
-        assert!(stage.pair(devices[0], *newcomer));
-    }
-    stage.settle();
-    (stage, devices)
-}
-
-fn muaa(stage: &Stage, at: usize) -> &Muaa<Symbolic> {
-    stage.lab.machines[at].muaa.as_ref().unwrap()
-}
-
-fn insider(stage: &Stage, at: usize) -> Insider {
-    Insider::of(&stage.lab.machines[at]).unwrap()
-}
-
-fn members(stage: &Stage, at: usize) -> Vec<u64> {
-    muaa(stage, at).members().into_iter().map(|MuaaId(id)| id).collect()
-}
 
 fn remove(stage: &mut Stage, at: usize, id: u64) {
     stage.command(at, Command::Remove { id: MuaaId(id) }).unwrap();
