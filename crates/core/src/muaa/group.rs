@@ -30,7 +30,6 @@ impl<C: Crypto> Muaa<C> {
     /// Evaluates the log anew, tells what differs, and keeps one link for each other member.
     pub(super) fn evaluate(&mut self) {
         let before = std::mem::replace(&mut self.view, self.state.membership());
-        self.io.digest_due = true;
         self.io.removals_due = true;
         let known: BTreeSet<_> = before.members.keys().copied().collect();
         let present: BTreeSet<_> = self.view.members.keys().copied().collect();
@@ -105,7 +104,6 @@ impl<C: Crypto> Muaa<C> {
         let written = self.state.settings.join(name, &register, &standing);
         if written {
             self.note(Item::Setting(name.to_owned()));
-            self.io.digest_due = true;
         }
         written
     }
@@ -227,7 +225,6 @@ impl<C: Crypto> Muaa<C> {
         }
         if news {
             self.tell(Event::SettingsChanged);
-            self.io.digest_due = true;
             self.keep_own_name();
         }
         self.take_peers(update);
@@ -377,7 +374,6 @@ impl<C: Crypto> Muaa<C> {
             *link = Link { full: true, ask: true, ..Link::default() };
         }
         self.io.removals_due = true;
-        self.io.digest_due = true;
         self.io.read_again(self.own_inbox());
         self.changed();
     }

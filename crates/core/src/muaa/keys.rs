@@ -194,7 +194,6 @@ impl<C: Crypto> Muaa<C> {
         let current = keys.current(|key| !self.view.barred_keys.contains(key)) == Some(fingerprint);
         if newer && (current || self.has_room_for_key(&key, KEYS_BYTES_MAX)) {
             self.state.keys.insert(fingerprint, key);
-            self.io.digest_due = true;
             if self.view.current == Some(fingerprint) {
                 self.tell(Event::AccountKeyChanged(fingerprint));
             }

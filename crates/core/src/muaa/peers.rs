@@ -109,7 +109,6 @@ impl<C: Crypto> Muaa<C> {
         if delta.is_empty() {
             return;
         }
-        self.io.digest_due = true;
         if self.state.links.is_empty() {
             // Who comes later is told everything.
             return;
@@ -127,7 +126,6 @@ impl<C: Crypto> Muaa<C> {
         let before = self.state.peers.shared().only(&named);
         let answer = self.state.peers.join(&delta, until);
         if self.state.peers.shared().only(&named) != before {
-            self.io.digest_due = true;
             self.tell(Event::PeersChanged);
         }
         self.tell_of_peers(&answer);

@@ -108,8 +108,6 @@ pub(super) struct Io {
     pub(super) removals_due: bool,
     /// The own key has signed what this state does not know, up to this number.
     pub(super) ahead: Option<u64>,
-    /// The replicated state may differ from the last recorded digest.
-    pub(super) digest_due: bool,
     /// Folders of which the first pages were read from the beginning, and more is there.
     continued: BTreeSet<Folder>,
     /// Folders to delete that were read and hold nothing that is not ours.

@@ -342,9 +342,6 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn record_digest(&mut self) {
-        if !std::mem::take(&mut self.io.digest_due) {
-            return;
-        }
         let Some(digest) = self.keep_digest() else { return };
         if self.state.digests.last().is_none_or(|(last, _)| *last != digest) {
             self.state.digests.push((digest, self.now));
