@@ -128,8 +128,16 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         stands
     };
     let removes = |op: &&Named, whom: usize| matches!(op.1.act, Act::Remove(target, _) if target == whom);
-    let left_by =
-        |author: usize| said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave);
+    // Nobody has left who keeps back something that it said before.
+    let is_whole = |op: &Named| {
+        let first = |op: &Named| op.1.previous.is_none();
+        let chain = standing(op.1.author, Some(op.0));
+        said.iter().any(|op| chain.contains(&op.0) && first(op))
+    };
+    let left_by = |author: usize| {
+        let leaves = said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave);
+        leaves.filter(|op| is_whole(op))
+    };
     // Whatever ended the author and leaves this out.
     let removed_before = |op: &Named| {
         let removals = said.iter().filter(|other| removes(other, op.1.author));

@@ -9,9 +9,9 @@ use super::{
     persistent::{Group, Item, Life, Link},
 };
 use crate::{
-    AccountKey, Crypto, Event, Fingerprint, Folder, Hash, MuaaId,
+    AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
     shared::Shared,
-    state::{Followed, Log, LogBody, Membership, Register, Removal, Settings, Standing},
+    state::{Followed, Log, LogBody, Membership, Register, Settings, Standing},
     wire::{KeyMaterial, Kind, SignedOp, Update, encode},
 };
 
@@ -140,52 +140,52 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Whoever is out forces nobody out who knows it: before this device hears that a member was removed by one that is out, it signs
-    /// what it knew until then.
+    /// Whoever is out forces nobody out who knows it: before this device hears that one that is out removed somebody, it has signed
+    /// something that knows of that end.
     fn answer_removals_by_who_is_out(&mut self, ops: &[SignedOp]) {
-        let Some(group) =
-            self.state.group.as_ref().filter(|_| self.removals_by_who_is_out(ops).next().is_some())
-        else {
-            return;
-        };
-        let mut log = group.log.clone();
-        log.join(&self.crypto, ops, self.config.log_max);
-        let view = Membership::of(&log);
-        if self.view.members.keys().any(|member| view.removed.contains(member)) {
+        let Some(group) = &self.state.group else { return };
+        let contents = ops.iter().filter(|op| group.log.get(&op.hash(&self.crypto)).is_none());
+        let removals =
+            contents.filter_map(SignedOp::content).filter(|content| content.kind() == Kind::Remove);
+        let by: BTreeSet<_> = removals.map(|content| content.key).filter(|key| self.is_out(key)).collect();
+        let own = self.state.device.fingerprint;
+        if by.iter().any(|key| group.log.ends_unknown_to(&own, key)) {
             self.append_to_log(&LogBody::Alive);
         }
     }
 
-    fn removals_by_who_is_out(&self, ops: &[SignedOp]) -> impl Iterator<Item = Fingerprint> {
-        let contents = ops.iter().filter_map(SignedOp::content);
-        let by_one_out = contents
-            .filter(|content| content.kind() == Kind::Remove && self.view.ended.contains_key(&content.key));
-        by_one_out.filter_map(|content| content.body::<Removal>()).map(|removal| removal.target)
+    fn is_out(&self, key: &Fingerprint) -> bool {
+        self.view.ended.contains_key(key)
     }
 
-    /// The last words of a device that is out. What it did before it ended is void or not by the rules of the log, on all devices
-    /// alike. That it removes this one is not taken from itself: whoever knew of that first says so. If nobody else is left who could,
-    /// this device goes on in a group of its own.
+    /// The last words of a device that is out. What it knew when it ended tells the order of removals, on all devices alike. Removals by
+    /// those that are out, and whatever devices say that never were members here, are not taken from it: they come from members, if
+    /// these heard them first. If it removes this device and nobody else is left who could have heard it, this device goes on in a
+    /// group of its own.
     pub(super) fn take_last_words(&mut self, ops: &[SignedOp]) {
-        let own = self.state.device.fingerprint;
         let Some(group) = &self.state.group else { return };
-        let mut all = group.log.clone();
-        all.join(&self.crypto, ops, self.config.log_max);
-        let worth = Membership::worth_hearing(&group.log, &all);
-        let ops: Vec<_> = ops.iter().filter(|op| worth.contains(&op.hash(&self.crypto))).cloned().collect();
-        let ops = ops.as_slice();
-        let removes_this = self.removals_by_who_is_out(ops).any(|target| target == own);
-        if !removes_this || !self.view.members.contains_key(&own) {
-            return self.take_ops(ops, &[]);
+        let own = self.state.device.fingerprint;
+        if self.view.members.len() == 1 && self.view.members.contains_key(&own) {
+            let mut all = group.log.clone();
+            let new = all.join(&self.crypto, ops, self.config.log_max);
+            let removes_this = |hash| {
+                all.get(hash).and_then(|entry| entry.body.removal()).is_some_and(|it| it.target == own)
+            };
+            if new.iter().any(removes_this) {
+                return self.found_anew();
+            }
         }
-        if self.view.members.len() == 1 {
-            return self.found_anew();
-        }
-        let targets_own = |op: &SignedOp| {
-            let removal = op.content().filter(|content| content.kind() == Kind::Remove);
-            removal.and_then(|content| content.body::<Removal>()).is_some_and(|removal| removal.target == own)
+        let was_member = |key: &Fingerprint| {
+            let how = self.view.ended.get(key).map(|(_, how)| *how);
+            how.map_or_else(|| self.view.members.contains_key(key), |how| how != Gone::Voided)
         };
-        let ops: Vec<_> = ops.iter().filter(|op| !targets_own(op)).cloned().collect();
+        let is_heard = |op: &&SignedOp| {
+            op.content().is_some_and(|content| {
+                let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
+                was_member(&content.key) && !(ends && self.is_out(&content.key))
+            })
+        };
+        let ops: Vec<_> = ops.iter().filter(is_heard).cloned().collect();
         self.take_ops(&ops, &[]);
     }
 

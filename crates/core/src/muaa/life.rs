@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, Timestamp, Token,
     state::{Expiry, Introduction, Log, LogBody},
-    wire::{self, Kind},
+    wire::{self, Kind, Update},
 };
 
 impl<C: Crypto> Muaa<C> {
@@ -443,6 +443,26 @@ impl<C: Crypto> Muaa<C> {
         heads.get(fingerprint).map_or(0, |(sequence, _)| *sequence)
     }
 
+    /// This device is out by what others said. Whoever stays hears it from this device as well: the author may be out for them, and from
+    /// one that is out they would not take it.
+    fn end_by_others(&mut self) {
+        let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
+        let group = self.state.group.as_ref().map(|group| group.log.group());
+        let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
+        let removed = self.view.ended.iter().filter(|(_, (_, how))| *how == Gone::Removed);
+        let others = members.chain(removed.map(|(key, (id, _))| (*id, *key)));
+        let others: Vec<_> = others.filter(|other| self.state.siblings.contains_key(other)).collect();
+        for (id, key) in others {
+            let Some(certificate) = self.sealing_certificate(id, &key) else { continue };
+            let received = self.state.links.get(&id).map_or(0, |link| link.received);
+            let update = Update { received, ops: ops.clone(), ..Update::new(key) };
+            if let Some(body) = self.seal_update(&certificate, group, &update) {
+                self.post(Folder::Inbox(id), Class::Sync, body);
+            }
+        }
+        self.end(Life::Removed);
+    }
+
     /// This device is out: it stops and takes its things away.
     pub(super) fn end(&mut self, life: Life) {
         self.end_open_sessions();
@@ -476,7 +496,7 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         match self.view.ended.get(&own).map(|(_, how)| *how) {
-            Some(Gone::Removed) => self.end(Life::Removed),
+            Some(Gone::Removed) => self.end_by_others(),
             Some(Gone::Expired | Gone::Voided | Gone::Left | Gone::Moved) | None => {}
         }
     }
@@ -495,7 +515,7 @@ impl<C: Crypto> Muaa<C> {
                 self.append_to_log(&LogBody::Alive);
             }
             Some(Gone::Voided) if self.go_back_from_here() => {}
-            Some(Gone::Voided) => self.end(Life::Removed),
+            Some(Gone::Voided) => self.end_by_others(),
             Some(Gone::Removed | Gone::Left | Gone::Moved) | None => {}
         }
     }

@@ -217,8 +217,9 @@ impl<C: Crypto> Muaa<C> {
         }
         let max = self.config.log_max;
         let Some(group) = content.group.filter(|group| self.state.formers.contains_key(group)) else {
-            // Of a member it was meant for somebody else, or for an earlier time.
-            return if here { Verdict::Drop(Ignored::Stale) } else { Verdict::Ignore(Ignored::Stale) };
+            // Of a member it was meant for somebody else, or for an earlier time; so it was of one that was out when this group began.
+            let over = here || self.view.is_out(&content.key);
+            return if over { Verdict::Drop(Ignored::Stale) } else { Verdict::Ignore(Ignored::Stale) };
         };
         if let Some(former) = self.state.formers.get_mut(&group) {
             former.log.join(&self.crypto, &update.ops, max);

@@ -10,7 +10,7 @@ use super::{
     reading::Verdict,
 };
 use crate::{
-    Class, Crypto, Fingerprint, Folder, Hash, Ignored, MuaaId, Timestamp,
+    Class, Crypto, Fingerprint, Folder, Gone, Hash, Ignored, MuaaId, Timestamp,
     config::{DAY, HOUR},
     plausible,
     state::{Log, Membership},
@@ -46,7 +46,7 @@ impl<C: Crypto> Muaa<C> {
     fn can_write(&self) -> bool {
         // A key that moved, and waits to go on under another one, says nothing until then: nobody would believe it.
         let own = self.view.ended.get(&self.state.device.fingerprint).map(|(_, how)| *how);
-        let speaks = own != Some(crate::Gone::Moved);
+        let speaks = own != Some(Gone::Moved);
         speaks && self.state.life == Life::Grouped && self.state.inbox == InboxState::Made
     }
 
@@ -174,6 +174,12 @@ impl<C: Crypto> Muaa<C> {
         if content.group != own {
             return self.on_foreign_update(&op, &content, &update);
         }
+        if self.is_forced_out(&content.key) {
+            self.on_last_words(&op, &content, &update);
+            if !self.view.members.contains_key(&content.key) {
+                return Verdict::Drop(Ignored::NotAMember);
+            }
+        }
         let Some((log, view)) = self.log_with(&content, &update) else {
             return Verdict::Ignore(Ignored::Stale);
         };
@@ -188,9 +194,6 @@ impl<C: Crypto> Muaa<C> {
             }
             let certificate = log.certificate(&content.key, content.author);
             if let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) {
-                // Its last words: what it did before it ended is void or not by the rules of the log, on all devices alike, whoever
-                // was heard first. So two that remove each other both hear of it.
-                self.take_last_words(&update.ops);
                 self.answer_ended(&content, &update, &certificate);
             }
             return Verdict::Drop(Ignored::NotAMember);
@@ -200,6 +203,23 @@ impl<C: Crypto> Muaa<C> {
         }
         self.on_update(&content, &update);
         Verdict::Done
+    }
+
+    /// Whether this device was forced out, left, or was let in by nobody that counts, as far as is known here.
+    fn is_forced_out(&self, key: &Fingerprint) -> bool {
+        let how = self.view.ended.get(key).map(|(_, how)| *how);
+        matches!(how, Some(Gone::Removed | Gone::Left | Gone::Voided))
+    }
+
+    /// What one says that is out. It may be a member by what it has to say; else it hears where it stands.
+    fn on_last_words(&mut self, op: &SignedOp, content: &Content, update: &Update) {
+        let certificate =
+            self.state.group.as_ref().and_then(|group| group.log.certificate(&content.key, content.author));
+        let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) else {
+            return;
+        };
+        self.take_last_words(&update.ops);
+        self.answer_ended(content, update, &certificate);
     }
 
     /// The log and the members as far as is known, or, if the author is none, by what the update itself brings: whoever let it in may be gone

@@ -440,12 +440,42 @@ impl Log {
         heads
     }
 
-    /// What an operation behind `previous` names as known: all of this log that nothing else here names, at most 16.
+    /// What an operation behind `previous` names as known: of what is here with all that it knows of, that which nothing else of this names,
+    /// at most 16. Who names what follows something unseen would be taken to know whatever that turns out to be.
     #[must_use]
     pub fn seen(&self, previous: Option<Hash>) -> Seen {
-        let mut named: BTreeSet<_> = self.entries.values().flat_map(|entry| entry.parents()).collect();
+        let whole = self.whole();
+        let mut named: BTreeSet<_> =
+            whole.iter().filter_map(|hash| self.get(hash)).flat_map(Entry::parents).collect();
         named.extend(previous);
-        self.entries.keys().filter(|hash| !named.contains(*hash)).take(SEEN_MAX).copied().collect()
+        whole.into_iter().filter(|hash| !named.contains(hash)).take(SEEN_MAX).collect()
+    }
+
+    /// The operations of which all is here that they know of.
+    pub(crate) fn whole(&self) -> BTreeSet<Hash> {
+        let mut missing: BTreeMap<Hash, usize> = BTreeMap::new();
+        let mut later: BTreeMap<Hash, Vec<Hash>> = BTreeMap::new();
+        let mut next = Vec::new();
+        for (hash, entry) in self.entries() {
+            let parents: BTreeSet<_> = entry.parents().collect();
+            if parents.is_empty() {
+                next.push(*hash);
+            }
+            missing.insert(*hash, parents.len());
+            parents.into_iter().for_each(|parent| later.entry(parent).or_default().push(*hash));
+        }
+        let mut whole = BTreeSet::new();
+        while let Some(hash) = next.pop() {
+            whole.insert(hash);
+            for later in later.get(&hash).into_iter().flatten() {
+                let left = missing.entry(*later).or_default();
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    next.push(*later);
+                }
+            }
+        }
+        whole
     }
 
     /// The operations of a device, with numbers below this, that none of its others follows: one, unless its chain forks. What
@@ -476,7 +506,7 @@ impl Log {
     }
 
     /// The operations of a device of which all are here that they follow.
-    fn without_gaps(&self, key: &Fingerprint) -> BTreeSet<Hash> {
+    pub(super) fn without_gaps(&self, key: &Fingerprint) -> BTreeSet<Hash> {
         let mut followers: BTreeMap<Option<Hash>, Vec<Hash>> = BTreeMap::new();
         for (hash, entry) in self.entries.iter().filter(|(_, entry)| entry.key == *key) {
             followers.entry(entry.previous).or_default().push(*hash);

@@ -223,21 +223,6 @@ impl Membership {
         self.barred_keys = held;
     }
 
-    /// Of operations that are not in a log yet, those worth taking in from a device that is out: all by devices that were members once,
-    /// for what they said at the time of their ends tells its order, and nothing by those that never were.
-    #[must_use]
-    pub fn worth_hearing(log: &Log, all: &Log) -> BTreeSet<Hash> {
-        let entries: Vec<Said<'_>> = all.entries().collect();
-        let cuts = Cuts::of(all, &entries, &ids_of(&entries));
-        let reached = reach(&entries, |said| cuts.admits(said));
-        let worth = |said: &Said<'_>| {
-            let counts = reached.contains(&said.1.key) && cuts.admits(*said);
-            counts || cuts.ended.contains_key(&said.1.key)
-        };
-        let new = entries.iter().filter(|(hash, _)| log.get(hash).is_none());
-        new.filter(|said| worth(said)).map(|(hash, _)| **hash).collect()
-    }
-
     /// Whether this key was in the group, or was forced out, and is no member: it is not let in, nor led here.
     #[must_use]
     pub fn is_out(&self, key: &Fingerprint) -> bool {
@@ -316,7 +301,7 @@ impl<'a> Cuts<'a> {
         let (leaves, removed, ended) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         let mut cuts = Self { ends, leaves, standing, moved, forks, equivocators, removed, ended };
         cuts.read_ends(log);
-        let leaves = |said: &Said<'_>| matches!(said.1.body, LogBody::Leave) && cuts.stands(said);
+        let leaves = |said: &Said<'_>| log.is_leave(said) && cuts.stands(said);
         let left: Vec<_> = from_potential.iter().copied().filter(leaves).collect();
         for (hash, entry) in left {
             cuts.leaves.insert(*hash);

@@ -42,6 +42,31 @@ impl Graph {
     }
 }
 
+impl Log {
+    /// Whether this is a leave that counts: one that follows something which is not here is not taken for the end of a chain, or what is
+    /// missing would come in behind it.
+    pub(super) fn is_leave(&self, (hash, entry): &Said<'_>) -> bool {
+        matches!(entry.body, LogBody::Leave) && self.without_gaps(&entry.key).contains(*hash)
+    }
+
+    /// Whether somebody said that this device is out, or it said so itself, of which nothing that `by` signed knows.
+    #[must_use]
+    pub fn ends_unknown_to(&self, by: &Fingerprint, key: &Fingerprint) -> bool {
+        let ends = |entry: &Entry| {
+            let target = entry.body.removal().map(|removal| removal.target);
+            let lost = entry.body.expiry().map(|expiry| expiry.target);
+            let left = matches!(entry.body, LogBody::Leave).then_some(entry.key);
+            target.or(lost).or(left) == Some(*key)
+        };
+        let graph = Graph::of(self);
+        let known = |hash: &Hash| {
+            let own = |hash: &Hash| self.get(hash).is_some_and(|entry| entry.key == *by);
+            own(hash) || graph.after(hash).iter().any(own)
+        };
+        self.entries().any(|(hash, entry)| ends(entry) && !known(hash))
+    }
+}
+
 /// The removals and expiries of a log that count.
 pub(super) struct Ends<'a> {
     pub(super) removals: Vec<(Said<'a>, &'a Removal)>,
@@ -85,7 +110,7 @@ struct Doubt {
 impl<'a, 'b> Judge<'a, 'b> {
     fn of(log: &'b Log, said: &'b [Said<'a>]) -> Self {
         let removal = |op: &Said<'a>| Some((*op, op.1.body.removal()?));
-        let leaves = said.iter().filter(|(_, entry)| matches!(entry.body, LogBody::Leave));
+        let leaves = said.iter().filter(|op| log.is_leave(op));
         let (removals, leaves) = (said.iter().filter_map(removal).collect(), leaves.copied().collect());
         Self { log, said, removals, leaves }
     }
