@@ -18,7 +18,7 @@ use sma_autocrypt::Table;
 pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Used, Waiting};
 pub(crate) use heard::{Announced, Known, Pace};
 
-use super::{Cached, entering::Entering, subkey::Subkey};
+use super::{Cached, entering::Entering, group::Digested, subkey::Subkey};
 use crate::{
     AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId, Timestamp,
     Token,
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub(super) durable: Arc<Durable>,
     /// What its log says, where that is known: what was read from octets does not know it.
     pub(super) view: Cached<Shared<Membership>>,
+    /// The digest of it, where that is known.
+    pub(super) digested: Cached<Arc<Digested>>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -72,7 +74,8 @@ impl Snapshot {
         }
         let durable: Durable = decoder.decode().map_err(|_| RestoreError::Malformed)?;
         let whole = decoder.position() == octets.len();
-        whole.then(|| Self { durable: Arc::new(durable), view: Cached(None) }).ok_or(RestoreError::Malformed)
+        let snapshot = || Self { durable: Arc::new(durable), view: Cached(None), digested: Cached(None) };
+        whole.then(snapshot).ok_or(RestoreError::Malformed)
     }
 }
 
