@@ -145,11 +145,10 @@ impl<C: Crypto> Muaa<C> {
     /// Whoever is out forces nobody out who knows it: before this device hears that a member was removed by one that is out, it signs
     /// what it knew until then.
     fn answer_removals_by_who_is_out(&mut self, ops: &[SignedOp]) {
-        let Some(group) =
-            self.state.group.as_ref().filter(|_| self.removals_by_who_is_out(ops).next().is_some())
-        else {
+        if self.view.ended.is_empty() || self.removals_by_who_is_out(ops).next().is_none() {
             return;
-        };
+        }
+        let Some(group) = &self.state.group else { return };
         let mut log = group.log.clone();
         log.join(&self.crypto, ops, self.config.log_max);
         let view = Membership::of(&log);

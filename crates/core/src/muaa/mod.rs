@@ -185,7 +185,7 @@ impl<C: Crypto> Muaa<C> {
         now: Timestamp,
     ) -> Result<Self, RestoreError> {
         let mut state = Durable::clone(&from.durable);
-        if canonical(&state.address) != canonical(&config.address) {
+        if state.address != config.address && canonical(&state.address) != canonical(&config.address) {
             return Err(RestoreError::OtherAccount);
         }
         state.address.clone_from(&config.address);
