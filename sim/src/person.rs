@@ -178,7 +178,8 @@ fn strangers(lab: &Lab, members: &[usize]) -> Option<(usize, usize)> {
         let member = to.member_keys().any(|member| member == key);
         !member && to.siblings().iter().any(|seen| seen.fingerprint == key)
     };
-    let mut pairs = members.iter().flat_map(|one| members.iter().map(|other| (*one, *other)));
+    let after = |n: usize| members[n + 1..].iter();
+    let mut pairs = members.iter().enumerate().flat_map(|(n, one)| after(n).map(|other| (*one, *other)));
     pairs.find(|(one, other)| is_strange(*one, *other) && is_strange(*other, *one))
 }
 

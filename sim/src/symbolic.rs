@@ -12,6 +12,8 @@
 //! The hostile store moves, repeats, cuts and flips octets, and calls none of these with a key that it does not hold
 //! (Dolev–Yao). Sealed terms are masked, so that a secret which leaks unsealed is found by looking for its octets.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use sma_core::{
     AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Side,
@@ -41,14 +43,59 @@ pub fn renewal(secret: &Secret) -> Option<u64> {
 pub const ACCOUNT_SECRET: &[u8] = b"account-secret:";
 
 fn term(label: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let labelled = || std::iter::once(label.as_bytes()).chain(parts.iter().copied());
-    // Hashed at once, which is faster than part by part.
-    let mut octets = Vec::with_capacity(labelled().map(|part| 8 + part.len()).sum());
-    for part in labelled() {
-        octets.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        octets.extend_from_slice(part);
+    LATEST.with_borrow_mut(|latest| {
+        // Hashed at once, which is faster than part by part.
+        latest.octets.clear();
+        for part in std::iter::once(label.as_bytes()).chain(parts.iter().copied()) {
+            latest.octets.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            latest.octets.extend_from_slice(part);
+        }
+        latest.hash()
+    })
+}
+
+/// How many terms a thread keeps.
+const KEPT: usize = 1024;
+/// Of so many octets at most; what has more is hashed each time.
+const KEPT_BYTES_MAX: usize = 4096;
+
+/// The latest terms, each with what it is the hash of: who reads a message makes the terms anew that its author made.
+#[derive(Default)]
+struct Latest {
+    terms: Vec<(Vec<u8>, [u8; 32])>,
+    /// What is hashed now.
+    octets: Vec<u8>,
+}
+
+thread_local! {
+    static LATEST: RefCell<Latest> = RefCell::default();
+}
+
+impl Latest {
+    /// The hash, kept from when these very octets were hashed lately.
+    fn hash(&mut self) -> [u8; 32] {
+        if self.octets.len() > KEPT_BYTES_MAX {
+            return *blake3::hash(&self.octets).as_bytes();
+        }
+        self.terms.resize_with(KEPT, Default::default);
+        let (known, hash) = &mut self.terms[place_of(&self.octets)];
+        if *known != self.octets {
+            *hash = *blake3::hash(&self.octets).as_bytes();
+            known.clone_from(&self.octets);
+        }
+        *hash
     }
-    *blake3::hash(&octets).as_bytes()
+}
+
+/// Where the hash of these octets is kept. Their ends tell them apart.
+fn place_of(octets: &[u8]) -> usize {
+    let (words, rest) = octets[octets.len().saturating_sub(64)..].as_chunks();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let all = words.chain(rest.iter().map(|octet| u64::from(*octet)));
+    let mixed = all.fold(octets.len() as u64, |mixed: u64, word| {
+        (mixed.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    (mixed >> 32) as usize % KEPT
 }
 
 /// The public terms of a device: of its primary key, which signs, and of its subkey, which encrypts.
@@ -95,10 +142,12 @@ fn fingerprint_of(public: &Public) -> Result<Fingerprint, CryptoError> {
 /// The pad repeats, which hides words from those who look for them, and nothing from those who reckon.
 fn mask(key: &[u8; 32], nonce: &[u8], octets: &mut [u8]) {
     let pad = term("mask", &[key, nonce]);
-    for chunk in octets.chunks_mut(pad.len()) {
-        for (octet, pad) in chunk.iter_mut().zip(pad) {
-            *octet ^= pad;
-        }
+    let (whole, rest) = octets.as_chunks_mut::<32>();
+    for chunk in whole {
+        *chunk = std::array::from_fn(|at| chunk[at] ^ pad[at]);
+    }
+    for (octet, pad) in rest.iter_mut().zip(pad) {
+        *octet ^= pad;
     }
 }
 

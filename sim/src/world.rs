@@ -2,7 +2,8 @@
 //! [`Choices`], so a world is its choices.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    cmp::{Ordering, Reverse},
+    collections::{BTreeSet, BinaryHeap},
     time::Duration,
 };
 
@@ -64,6 +65,34 @@ pub(crate) enum Happening {
     Day,
 }
 
+/// What is to happen at a time; of what is due at one time what was planned first. No two have one time and ticket.
+#[derive(Clone, Debug)]
+struct Due {
+    time: Timestamp,
+    ticket: u64,
+    happening: Box<Happening>,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.time, self.ticket).cmp(&(other.time, other.ticket))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}
+
 /// How a world ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -98,7 +127,7 @@ pub struct World<C> {
     pub(crate) choices: C,
     pub(crate) faults: Faults,
     person: Person,
-    queue: BTreeMap<(Timestamp, u64), Box<Happening>>,
+    queue: BinaryHeap<Reverse<Due>>,
     tickets: u64,
     woken_at: Vec<Option<Timestamp>>,
     happenings: u64,
@@ -120,7 +149,7 @@ impl<C: Choices> World<C> {
             choices,
             faults,
             person: Person::default(),
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
             tickets: 0,
             woken_at: vec![None; setup.muaas],
             happenings: 0,
@@ -188,15 +217,15 @@ impl<C: Choices> World<C> {
     fn run_until(&mut self, end: Timestamp, may_rest: bool) {
         let mut look = self.lab.now + days(1);
         while self.lab.violation.is_none() {
-            let Some(((time, _), happening)) = self.queue.pop_first() else { return };
+            let Some(Reverse(Due { time, happening, .. })) = self.queue.pop() else { return };
             if time > end {
-                self.queue.insert((time, 0), happening);
+                self.queue.push(Reverse(Due { time, ticket: 0, happening }));
                 self.lab.now = end;
                 return;
             }
             if time >= look {
                 if may_rest && self.is_at_rest() {
-                    self.queue.insert((time, 0), happening);
+                    self.queue.push(Reverse(Due { time, ticket: 0, happening }));
                     return;
                 }
                 look = time + days(1);
@@ -254,7 +283,8 @@ impl<C: Choices> World<C> {
 
     pub(crate) fn later(&mut self, wait: u64, happening: Happening) {
         self.tickets += 1;
-        self.queue.insert((self.lab.now + Duration::from_millis(wait), self.tickets), Box::new(happening));
+        let (time, ticket) = (self.lab.now + Duration::from_millis(wait), self.tickets);
+        self.queue.push(Reverse(Due { time, ticket, happening: Box::new(happening) }));
     }
 
     fn happen(&mut self, happening: Happening) {

@@ -58,6 +58,9 @@ impl<V: Dated> Greatest<V> {
 
     /// Joins all; the addresses whose value rose.
     pub(crate) fn join(&mut self, other: &Self) -> BTreeSet<Address> {
+        if other.entries.is_empty() {
+            return BTreeSet::new();
+        }
         let mut raised: BTreeSet<_> = (other.entries.iter())
             .filter(|(addr, value)| self.raise_unbounded(addr, (*value).clone()))
             .map(|(addr, _)| addr.clone())
@@ -69,6 +72,9 @@ impl<V: Dated> Greatest<V> {
 
     /// The values of these addresses alone.
     pub(crate) fn only(&self, addresses: &BTreeSet<Address>) -> Self {
+        if self.entries.is_empty() {
+            return Self::new(self.max);
+        }
         let kept = addresses.iter().filter_map(|addr| Some((addr.clone(), self.entries.get(addr)?.clone())));
         Self { max: self.max, entries: kept.collect() }
     }

@@ -148,6 +148,21 @@ impl Layers {
         addresses
     }
 
+    /// Whether something is kept of an address that does not come before this.
+    #[must_use]
+    pub fn reaches(&self, from: &str) -> bool {
+        let mut all = self.newest.all_addresses().chain(self.counting.all_addresses());
+        all.any(|address| address.as_str() >= from)
+    }
+
+    /// Whether joining this changes nothing, whatever the time is: all of it is known, and nothing of either stands in for what is
+    /// dated ahead.
+    pub(crate) fn has(&self, delta: &Self) -> bool {
+        self.counting.is_empty()
+            && delta.counting.is_empty()
+            && self.newest.only(&delta.newest.addresses()) == delta.newest
+    }
+
     /// What is known of a peer; `None` if there is no key of it. `last_seen` is what was told, at least the header's date.
     #[must_use]
     pub fn peer(&self, addr: &Address, until: Date) -> Option<Peer<'_>> {

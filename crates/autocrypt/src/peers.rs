@@ -98,8 +98,13 @@ impl Peers {
     /// Every address of which something is kept, deletions included, in their order.
     #[must_use]
     pub fn addresses(&self) -> BTreeSet<Address> {
+        self.all_addresses().cloned().collect()
+    }
+
+    /// As [`Peers::addresses`], in no order, and some more than once.
+    pub(crate) fn all_addresses(&self) -> impl Iterator<Item = &Address> {
         let all = self.others.addresses().chain(self.correspondents.addresses());
-        all.chain(self.written.entries().keys()).cloned().collect()
+        all.chain(self.written.entries().keys())
     }
 
     /// The greatest entry of a peer that is dated no later than this.

@@ -134,6 +134,13 @@ impl Table {
         self.shared.only(&BTreeSet::from([addr.clone()]))
     }
 
+    /// Whether this was joined before, so that joining it again changes nothing and makes nothing worth telling. That it was not is
+    /// not certain.
+    #[must_use]
+    pub fn has(&self, delta: &Layers) -> bool {
+        self.out.is_empty() && self.shared.has(delta)
+    }
+
     /// Joins what another device told. The result is what that made worth telling: what was kept local until it began to
     /// count, and what counts here and was displaced there before it could.
     pub fn join(&mut self, delta: &Layers, until: Date) -> Layers {

@@ -15,20 +15,27 @@ use crate::{
 impl<C: Crypto> Muaa<C> {
     /// Announces this MUAA when it has not, or when the announcement is older than a heartbeat.
     pub(super) fn announce_if_due(&mut self) {
-        if self.announcement_due().is_some_and(|due| due <= self.now) {
+        if self.heartbeat_due().is_some_and(|due| due <= self.now) && self.can_announce() {
             self.announce();
         }
     }
 
     /// When the next announcement is due, if one can be made.
     pub(super) fn announcement_due(&self) -> Option<Timestamp> {
-        let ready = self.state.inbox == InboxState::Made
-            && matches!(self.state.life, Life::Discovering | Life::Unpaired | Life::Grouped)
-            && !self.is_replacing(Folder::Announcements);
+        self.heartbeat_due().filter(|_| self.can_announce())
+    }
+
+    fn heartbeat_due(&self) -> Option<Timestamp> {
         match &self.state.announced {
-            None => ready.then_some(self.now),
-            Some(announced) => (ready && announced.done).then(|| announced.at + self.config.heartbeat),
+            None => Some(self.now),
+            Some(announced) => announced.done.then(|| announced.at + self.config.heartbeat),
         }
+    }
+
+    fn can_announce(&self) -> bool {
+        self.state.inbox == InboxState::Made
+            && matches!(self.state.life, Life::Discovering | Life::Unpaired | Life::Grouped)
+            && !self.is_replacing(Folder::Announcements)
     }
 
     /// Puts a fresh announcement in the place of the last one.

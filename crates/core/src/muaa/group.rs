@@ -1,6 +1,9 @@
 //! The group's state: evaluating the log, taking in what siblings send, entering a group.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sma_autocrypt::Table;
 
@@ -15,11 +18,10 @@ use crate::{
     wire::{KeyMaterial, Kind, SignedOp, Update, encode},
 };
 
-/// A digest, and what it was made of.
-#[derive(Clone)]
+/// A digest, and what it was made of: of the account keys those that the view of the log names.
 pub(super) struct Digested {
     log: Log,
-    held: Vec<Fingerprint>,
+    view: Shared<Membership>,
     keys: Shared<BTreeMap<Fingerprint, AccountKey>>,
     settings: Shared<Settings>,
     peers: Shared<Table>,
@@ -143,6 +145,9 @@ impl<C: Crypto> Muaa<C> {
     /// Whoever is out forces nobody out who knows it: before this device hears that one that is out removed somebody, it has signed
     /// something that knows of that end.
     fn answer_removals_by_who_is_out(&mut self, ops: &[SignedOp]) {
+        if self.view.ended.is_empty() {
+            return;
+        }
         let Some(group) = &self.state.group else { return };
         let contents = ops.iter().filter(|op| group.log.get(&op.hash(&self.crypto)).is_none());
         let removals =
@@ -261,35 +266,35 @@ impl<C: Crypto> Muaa<C> {
     /// tells an outsider nothing.
     #[must_use]
     pub fn digest(&self) -> Option<Hash> {
-        match &self.digested.0 {
-            Some(digested) if self.is_digested(digested) => Some(digested.digest),
-            Some(_) | None => self.compute_digest(),
-        }
+        self.kept_digest().or_else(|| self.compute_digest())
     }
 
     /// As [`Muaa::digest`], and keeps it until something that it is made of changes.
     pub(super) fn keep_digest(&mut self) -> Option<Hash> {
-        let digest = self.digest()?;
-        if !self.digested.0.as_ref().is_some_and(|digested| self.is_digested(digested)) {
-            self.digested.0 = Some(Digested {
-                log: self.state.group.as_ref()?.log.clone(),
-                held: self.held_keys().map(|key| key.fingerprint).collect(),
-                keys: self.state.keys.clone(),
-                settings: self.state.settings.clone(),
-                peers: self.state.peers.clone(),
-                digest,
-            });
+        if let Some(digest) = self.kept_digest() {
+            return Some(digest);
         }
+        let digest = self.compute_digest()?;
+        self.digested.0 = Some(Arc::new(Digested {
+            log: self.state.group.as_ref()?.log.clone(),
+            view: self.view.clone(),
+            keys: self.state.keys.clone(),
+            settings: self.state.settings.clone(),
+            peers: self.state.peers.clone(),
+            digest,
+        }));
         Some(digest)
     }
 
-    /// Whether this is still what a digest was made of.
-    fn is_digested(&self, of: &Digested) -> bool {
-        self.state.group.as_ref().is_some_and(|group| group.log.is(&of.log))
+    /// The digest that is kept, if everything is still what it was made of.
+    fn kept_digest(&self) -> Option<Hash> {
+        let (of, group) = (self.digested.0.as_ref()?, self.state.group.as_ref()?);
+        let same = group.log.is(&of.log)
+            && self.view.is(&of.view)
             && self.state.keys.is(&of.keys)
             && self.state.settings.is(&of.settings)
-            && self.state.peers.is(&of.peers)
-            && self.held_keys().map(|key| &key.fingerprint).eq(&of.held)
+            && self.state.peers.is(&of.peers);
+        same.then_some(of.digest)
     }
 
     fn compute_digest(&self) -> Option<Hash> {

@@ -158,9 +158,8 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         let keys = &self.view.keys;
-        let orphaned =
-            |key: &&AccountKey| keys.get(&key.fingerprint).is_none() && !keys.is_destroyed(&key.fingerprint);
-        let orphaned: Vec<_> = self.state.keys.values().filter(orphaned).cloned().collect();
+        let orphaned = self.state.keys.values().filter(|key| !keys.knows(&key.fingerprint));
+        let orphaned: Vec<_> = orphaned.cloned().collect();
         if orphaned.is_empty() || self.require_room().is_err() {
             return;
         }

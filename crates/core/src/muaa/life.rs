@@ -399,13 +399,14 @@ impl<C: Crypto> Muaa<C> {
     /// The member with the lowest id of those that are not silent and have a folder tidies up; it is enough if one does. One whose folder
     /// is gone does nothing until a person returns it.
     pub(super) fn is_foremost(&self) -> bool {
-        let awake = |(key, member): &(&Fingerprint, &crate::state::Member)| {
-            let known = || self.state.siblings.get(&(member.id, **key));
+        let own = self.state.id;
+        let awake = |(key, member): (&Fingerprint, &crate::state::Member)| {
+            let known = self.state.siblings.get(&(member.id, *key));
             let stands = || self.state.links.get(&member.id).is_none_or(|link| !link.folder_gone);
-            member.id == self.state.id || known().is_some_and(|known| !self.is_silent(known) && stands())
+            known.is_some_and(|known| !self.is_silent(known) && stands())
         };
-        let lower = self.view.members.iter().filter(|(_, member)| member.id <= self.state.id);
-        lower.filter(awake).map(|(_, member)| member.id).min() == Some(self.state.id)
+        let mut lower = self.view.members.iter().filter(|(_, member)| member.id < own);
+        self.view.members.values().any(|member| member.id == own) && !lower.any(awake)
     }
 
     fn clear_away(&mut self, place: (MuaaId, Fingerprint), known: &Known, member: bool) {

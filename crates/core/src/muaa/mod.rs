@@ -80,7 +80,7 @@ pub struct Muaa<C> {
     /// What was last handed out to be made durable.
     saved: Cached<Arc<Durable>>,
     view: Shared<Membership>,
-    digested: Cached<group::Digested>,
+    digested: Cached<Arc<group::Digested>>,
     io: storage::Io,
     events: VecDeque<Event>,
     phase_told: Option<Phase>,
@@ -185,7 +185,7 @@ impl<C: Crypto> Muaa<C> {
         now: Timestamp,
     ) -> Result<Self, RestoreError> {
         let mut state = Durable::clone(&from.durable);
-        if canonical(&state.address) != canonical(&config.address) {
+        if state.address != config.address && canonical(&state.address) != canonical(&config.address) {
             return Err(RestoreError::OtherAccount);
         }
         state.address.clone_from(&config.address);
@@ -193,8 +193,7 @@ impl<C: Crypto> Muaa<C> {
         state.forget_the_future(now);
         keys::read_what_was_not_read(&mut state, &crypto);
         let view = from.view.0.clone().unwrap_or_else(|| state.membership());
-        let saved = Some(from.durable.clone());
-        let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, saved);
+        let mut muaa = Self::start(config, crypto, Random::new(seed), (state, view), now, Some(from));
         muaa.phase_told = Some(muaa.phase());
         Ok(muaa)
     }
@@ -205,7 +204,7 @@ impl<C: Crypto> Muaa<C> {
         random: Random,
         (state, view): (Durable, Shared<Membership>),
         now: Timestamp,
-        saved: Option<Arc<Durable>>,
+        from: Option<&Snapshot>,
     ) -> Self {
         let mut muaa = Self {
             config,
@@ -213,9 +212,9 @@ impl<C: Crypto> Muaa<C> {
             random,
             now,
             state: Hidden { value: state, touched: true },
-            saved: Cached(saved),
+            saved: Cached(from.map(|from| from.durable.clone())),
             view,
-            digested: Cached(None),
+            digested: from.map_or(Cached(None), |from| from.digested.clone()),
             io: storage::Io::default(),
             events: VecDeque::new(),
             phase_told: None,
@@ -276,7 +275,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let durable = Arc::new(self.state.value.clone());
         self.saved = Cached(Some(durable.clone()));
-        Some(Snapshot { durable, view: Cached(Some(self.view.clone())) })
+        Some(Snapshot { durable, view: Cached(Some(self.view.clone())), digested: self.digested.clone() })
     }
 
     /// Whether this is all that would be made durable now. It is so for the last snapshot as soon as all outputs were polled.

@@ -122,6 +122,10 @@ impl<C: Crypto> Muaa<C> {
     /// Joins what a member sent. Octets that are none of ours, or that go by another bound, are as if they were not there.
     pub(super) fn take_peers(&mut self, update: &Update) {
         let Some(delta) = self.peers_in(update) else { return };
+        if self.state.peers.has(&delta) {
+            // What is known already changes nothing, and what is shared stays so.
+            return;
+        }
         let (named, until) = (delta.addresses(), self.dates_until());
         let before = self.state.peers.shared().only(&named);
         let answer = self.state.peers.join(&delta, until);
@@ -168,7 +172,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn knows_from(&self, from: &str) -> bool {
-        self.state.peers.shared().addresses().iter().any(|address| address.as_str() >= from)
+        self.state.peers.shared().reaches(from)
     }
 
     /// Everything that a new member needs, with as many peers as fit, if any does.

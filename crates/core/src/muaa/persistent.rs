@@ -18,7 +18,7 @@ use sma_autocrypt::Table;
 pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Used, Waiting};
 pub(crate) use heard::{Announced, Known, Pace};
 
-use super::{Cached, entering::Entering, subkey::Subkey};
+use super::{Cached, entering::Entering, group::Digested, subkey::Subkey};
 use crate::{
     AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId, Timestamp,
     Token,
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub(super) durable: Arc<Durable>,
     /// What its log says, where that is known: what was read from octets does not know it.
     pub(super) view: Cached<Shared<Membership>>,
+    /// The digest of it, where that is known.
+    pub(super) digested: Cached<Arc<Digested>>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -72,7 +74,8 @@ impl Snapshot {
         }
         let durable: Durable = decoder.decode().map_err(|_| RestoreError::Malformed)?;
         let whole = decoder.position() == octets.len();
-        whole.then(|| Self { durable: Arc::new(durable), view: Cached(None) }).ok_or(RestoreError::Malformed)
+        let snapshot = || Self { durable: Arc::new(durable), view: Cached(None), digested: Cached(None) };
+        whole.then(snapshot).ok_or(RestoreError::Malformed)
     }
 }
 
@@ -205,6 +208,16 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    fn is_ahead_of(&self, now: Timestamp) -> bool {
+        self.sent.is_some_and(|(_, _, at)| at > now) || self.doubt.is_some_and(|(at, _)| at > now + DOUBT_MAX)
+    }
+
+    /// The own clock was set back.
+    fn forget_the_future(&mut self, now: Timestamp) {
+        self.sent.iter_mut().for_each(|(_, _, at)| *at = (*at).min(now));
+        self.doubt.iter_mut().for_each(|(at, _)| *at = (*at).min(now + DOUBT_MAX));
+    }
+
     /// Everything is to be told from the start, unless that is under way: else one that asks with each answer would only ever get
     /// the first part.
     pub(crate) fn tell_all(&mut self) {
@@ -278,7 +291,7 @@ pub(crate) struct Durable {
     #[n(15)]
     pub(crate) journal_end: u64,
     #[n(16)]
-    pub(crate) links: BTreeMap<MuaaId, Link>,
+    pub(crate) links: Shared<BTreeMap<MuaaId, Link>>,
     #[n(17)]
     pub(crate) sessions: Shared<BTreeMap<SessionId, Session>>,
     /// By session and the member's device key: nobody takes the place of another's offer.
@@ -289,9 +302,9 @@ pub(crate) struct Durable {
     #[n(20)]
     pub(crate) burnt: Vec<Timestamp>,
     #[n(21)]
-    pub(crate) posts: BTreeMap<Token, Post>,
+    pub(crate) posts: Shared<BTreeMap<Token, Post>>,
     #[n(22)]
-    pub(crate) removals: BTreeSet<(Folder, Token)>,
+    pub(crate) removals: Shared<BTreeSet<(Folder, Token)>>,
     /// The hashes of the octets of messages that were processed, and in which order.
     #[n(23)]
     pub(crate) processed: Shared<BTreeMap<Hash, u64>>,
@@ -395,13 +408,13 @@ impl Durable {
             settings: Shared::default(),
             journal: Shared::default(),
             journal_end: 0,
-            links: BTreeMap::new(),
+            links: Shared::default(),
             sessions: Shared::default(),
             offers: Shared::default(),
             joining: None,
             burnt: Vec::new(),
-            posts: BTreeMap::new(),
-            removals: BTreeSet::new(),
+            posts: Shared::default(),
+            removals: Shared::default(),
             processed: Shared::default(),
             requested: Shared::default(),
             formers: Shared::default(),
@@ -432,9 +445,8 @@ impl Durable {
     pub(crate) fn forget_the_future(&mut self, now: Timestamp) {
         let present = |at: &mut Timestamp| *at = (*at).min(now);
         self.announced.iter_mut().for_each(|announced| present(&mut announced.at));
-        for link in self.links.values_mut() {
-            link.sent.iter_mut().for_each(|(_, _, at)| present(at));
-            link.doubt.iter_mut().for_each(|(at, _)| *at = (*at).min(now + DOUBT_MAX));
+        if self.links.values().any(|link| link.is_ahead_of(now)) {
+            self.links.values_mut().for_each(|link| link.forget_the_future(now));
         }
         self.burnt.iter_mut().chain(&mut self.cleared).for_each(present);
         if self.digests.iter().any(|(_, at)| *at > now) {

@@ -100,8 +100,9 @@ impl<C: Crypto> Muaa<C> {
 
     /// A message of the own inbox, or of the announcements, is done with.
     pub(super) fn discard(&mut self, folder: Folder, token: Token) {
-        if self.state.removals.insert((folder, token)) {
-            self.changed();
+        // What is known already changes nothing, and what is shared stays so.
+        if !self.state.removals.contains(&(folder, token)) {
+            self.state.removals.insert((folder, token));
         }
     }
 

@@ -300,13 +300,13 @@ impl<C: Crypto> Muaa<C> {
         let offers = self.state.sessions.values().filter(|session| session.to.is_none());
         let own = offers.map(|session| (session.offer, None)).chain(announced);
         let mut found = Vec::new();
-        for (token, said) in own.filter(|(token, _)| !self.state.removals.contains(&(folder, *token))) {
+        for (token, said) in own {
             let mut stands = false;
             for (uid, (_, there)) in seen.index.iter().filter(|(_, (named, _))| *named == token) {
                 // The first that says what was said stands.
                 if !stands && said.is_none_or(|said| said == *there) {
                     stands = true;
-                } else {
+                } else if !self.state.removals.contains(&(folder, token)) {
                     found.push((*uid, token));
                 }
             }
@@ -392,11 +392,17 @@ impl<C: Crypto> Muaa<C> {
 
     fn removal_tasks(&self) -> Vec<Task> {
         let mut folders: BTreeSet<_> = self.state.removals.iter().map(|(folder, _)| *folder).collect();
-        folders.extend((!self.duplicates(Folder::Announcements).is_empty()).then_some(Folder::Announcements));
+        // While something is done there already, nothing else is.
+        let announcements = Folder::Announcements;
+        if !folders.contains(&announcements) && !self.io.is_busy(announcements) {
+            folders.extend((!self.duplicates(announcements).is_empty()).then_some(announcements));
+        }
         let deletions = self.state.folders_deleted.iter().filter_map(|folder| self.deletion(*folder));
         let surveys = self.io.doubted.iter().map(|id| Task::Survey(Folder::Inbox(*id)));
         let mut tasks: Vec<_> = deletions.chain(surveys).collect();
-        for folder in folders.into_iter().filter(|folder| self.io.exists(*folder)) {
+        for folder in
+            folders.into_iter().filter(|folder| self.io.exists(*folder) && !self.io.is_busy(*folder))
+        {
             let own = folder == Folder::Announcements || folder == self.own_inbox();
             tasks.push(match (self.seeks(folder), own) {
                 (false, _) => Task::Remove(folder),

@@ -431,8 +431,8 @@ impl<C: Crypto> Muaa<C> {
     /// A device that is a member no more announces itself: it may not have heard. It is told again with each announcement, once a day
     /// at most, in the place of the last time. One in a group that this device has left for the own is told by this device.
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
-        let mine = self.is_foremost() || self.former_group_of(id).is_some();
-        let tells = self.view.ended.contains_key(key) && self.state.life == Life::Grouped && mine;
+        let mine = || self.is_foremost() || self.former_group_of(id).is_some();
+        let tells = self.view.ended.contains_key(key) && self.state.life == Life::Grouped && mine();
         if tells && self.may_be_told(id, key) {
             self.tell_standing(id, *key, certificate);
         }

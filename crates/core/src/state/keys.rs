@@ -87,6 +87,12 @@ impl Keys {
         self.named.get(fingerprint).filter(|_| !self.is_destroyed(fingerprint))
     }
 
+    /// Whether something is said of a key, be it that it is destroyed.
+    #[must_use]
+    pub fn knows(&self, fingerprint: &Fingerprint) -> bool {
+        self.named.contains_key(fingerprint) || self.is_destroyed(fingerprint)
+    }
+
     /// The keys that are not destroyed.
     pub fn iter(&self) -> impl Iterator<Item = (&Fingerprint, &Named)> {
         self.named.iter().filter(|(fingerprint, _)| !self.is_destroyed(fingerprint))
