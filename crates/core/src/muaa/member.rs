@@ -370,7 +370,7 @@ impl<C: Crypto> Muaa<C> {
     fn let_in(&mut self, join: &wire::Join, heard: &Heard, keys: &SessionKeys, transcript: &Hash) -> Verdict {
         let (id, key) = (heard.content.author, heard.content.key);
         self.end_session(join.session, None);
-        if self.view.is_out(&key) {
+        if self.view.is_out(&key) || self.is_taken(id, &key) {
             self.abort(join.session, id, key, reason::KEY_ENDED);
             return Verdict::Drop(Ignored::NotAMember);
         }
@@ -391,6 +391,13 @@ impl<C: Crypto> Muaa<C> {
         let mac = Hash(self.crypto.mac(&keys.member, transcript.as_bytes()));
         self.post_accept(join.session, (id, key), mac, keys.bundle.clone());
         Verdict::Done
+    }
+
+    /// Whether the log has another key under this id: who is let in under it all the same would be taken for that one, or void with it.
+    fn is_taken(&self, id: MuaaId, key: &Fingerprint) -> bool {
+        let members = self.view.members.iter().map(|(other, member)| (other, member.id));
+        let ended = self.view.ended.iter().map(|(other, (id, _))| (other, *id));
+        members.chain(ended).any(|(other, under)| under == id && other != key)
     }
 
     /// The newcomer takes the place of another device: that one is forced out, if it is a silent member. One that is heard may be in
