@@ -450,8 +450,10 @@ impl<C: Crypto> Muaa<C> {
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let group = self.state.group.as_ref().map(|group| group.log.group());
         let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
-        let removed = self.view.ended.iter().filter(|(_, (_, how))| *how == Gone::Removed);
-        let others = members.chain(removed.map(|(key, (id, _))| (*id, *key)));
+        // Whom it let in itself does not know that it is voided.
+        let out = |how: &Gone| matches!(how, Gone::Removed | Gone::Voided);
+        let ended = self.view.ended.iter().filter(|(_, (_, how))| out(how));
+        let others = members.chain(ended.map(|(key, (id, _))| (*id, *key)));
         let others: Vec<_> = others.filter(|other| self.state.siblings.contains_key(other)).collect();
         for (id, key) in others {
             let Some(certificate) = self.sealing_certificate(id, &key) else { continue };

@@ -162,6 +162,12 @@ impl<C: Crypto> Muaa<C> {
         self.state.formers.values().find(fits)
     }
 
+    /// The log of a former group in which this device has ended.
+    pub(super) fn former_log_without(&self, key: &Fingerprint) -> Option<Log> {
+        let logs = self.state.formers.values().map(|former| &former.log);
+        logs.into_iter().find(|log| Membership::of(log).ended.contains_key(key)).cloned()
+    }
+
     /// Who offers to let this device into a group in which it was, and is out there, does not know it: it is told so.
     pub(super) fn tells_of_former(&mut self, heard: &Heard, group: Hash) -> bool {
         let Some(log) = self.state.formers.get(&group).map(|former| former.log.clone()) else { return false };
