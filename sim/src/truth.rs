@@ -58,7 +58,8 @@ struct Judged {
     own: Fingerprint,
     grouped: bool,
     members: Vec<Fingerprint>,
-    keys: Vec<Fingerprint>,
+    /// Each with its version.
+    keys: Vec<(Fingerprint, Secret)>,
     /// How many pairings and removals there were: of both there are only ever more.
     known: (usize, usize),
 }
@@ -102,7 +103,8 @@ impl Truth {
             (judged.own, judged.known) == (muaa.fingerprint(), known)
                 && judged.grouped == muaa.group().is_some()
                 && muaa.member_keys().eq(judged.members.iter().copied())
-                && muaa.account_keys().eq(judged.keys.iter().copied())
+                && judged.keys.iter().map(|(key, _)| *key).eq(muaa.account_keys())
+                && judged.keys.iter().all(|(key, secret)| muaa.account_secret(key) == Some(secret))
         };
         if self.judged.get(&at).is_some_and(is_same) {
             return false;
@@ -111,7 +113,7 @@ impl Truth {
             own: muaa.fingerprint(),
             grouped: muaa.group().is_some(),
             members: muaa.member_keys().collect(),
-            keys: muaa.account_keys().collect(),
+            keys: versions(muaa),
             known,
         };
         self.judged.insert(at, now);
@@ -139,6 +141,12 @@ impl Truth {
     pub fn forget_foreign(&mut self, folder: Folder) {
         self.foreign.retain(|(place, ..)| *place != folder);
     }
+}
+
+/// The account's keys that a device holds, each in the version that it holds.
+fn versions(muaa: &Muaa<Symbolic>) -> Vec<(Fingerprint, Secret)> {
+    let version = |key| Some((key, muaa.account_secret(&key)?.clone()));
+    muaa.account_keys().filter_map(version).collect()
 }
 
 /// The device keys of a device's group, its own included.

@@ -10,7 +10,7 @@ use std::{
 use sma_core::{Config, Event, Folder, MuaaId, Op, OpError, OpId, Phase, Reply, Timestamp};
 
 use crate::{
-    check::{self, Quiet, Violation},
+    check::{self, Lost, Quiet, Violation},
     choices::Choices,
     daily,
     faults::{FaultSet, Faults},
@@ -258,21 +258,26 @@ impl<C: Choices> World<C> {
         }
     }
 
-    /// What went wrong may be noticed late, so a rest may be disturbed; but then less and less.
+    /// What went wrong may be noticed late, so a rest may be disturbed; but then less and less. One in which what is left of a lost device
+    /// went does not count: there are only so many of these.
     fn watch_rest(&mut self) {
-        for left in (0..RESTS_MAX).rev() {
+        let mut left = RESTS_MAX;
+        loop {
             self.quiet = Some(Quiet::default());
-            let begun = self.lab.now;
+            let (begun, lost) = (self.lab.now, Lost::of(&self.lab));
             self.run_until(begun + days(QUIET_DAYS), false);
             let lasted = self.lab.now.since(begun);
             let broken = self.quiet.take().and_then(|quiet| quiet.broken(&self.lab, lasted));
-            match broken {
-                Some(sentence) if left == 0 => self.lab.break_invariant("7 quiescence", sentence),
-                None if self.lab.violation.is_none() => break,
-                Some(_) | None => {}
-            }
             if self.lab.violation.is_some() {
                 return;
+            }
+            let Some(sentence) = broken else { break };
+            if lost.became(&Lost::of(&self.lab)) {
+                continue;
+            }
+            left -= 1;
+            if left == 0 {
+                return self.lab.break_invariant("7 quiescence", sentence);
             }
         }
         self.run_until(self.lab.now + days(CALM_DAYS_MAX), true);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sma_core::{Command, Event, Timestamp};
+use sma_core::{Command, Event, Timestamp, autocrypt::Recommendation};
 use sma_sim::{
     mail::{Key, Mail, address},
     stage::Stage,
@@ -232,4 +232,35 @@ fn invariant_5_what_a_removed_device_tells_of_peers_is_dropped() {
 
 fn is_not_of_a_member(event: &Event) -> bool {
     matches!(event, Event::Ignored { why: sma_core::Ignored::NotAMember, .. })
+}
+
+/// The recommendation that each device gives for somebody.
+fn recommended(stage: &Stage, to: &str) -> Vec<Recommendation> {
+    let peer = address(to).expect("an address");
+    let muaas = stage.lab.machines.iter().filter_map(|machine| machine.muaa.as_ref());
+    muaas.map(|muaa| muaa.recommendation([&peer], false, |_| true).recommendation).collect()
+}
+
+#[test]
+fn what_was_dated_ahead_is_told_when_it_begins_to_count() {
+    let mut stage = paired(2, 1 << 16);
+    let now = stage.lab.now;
+    // The server's clock was ahead. One device reads what has a key, the other one what has none.
+    let mails = [(1, 50, None), (0, 100, Some(key(3, 64))), (0, 0, Some(key(1, 64)))];
+    for (at, days_ahead, key) in mails {
+        let date = Timestamp(now.0 + days_ahead * DAY);
+        let mail = Mail { from: "bob".to_owned(), date, received: date, key };
+        stage.command(at, mail.read().expect("a mail that tells something")).expect("the device reads it");
+        stage.settle();
+    }
+    stage.advance(Duration::from_secs(10 * 86_400));
+    assert_eq!(recommended(&stage, "bob"), [Recommendation::Available; 2]);
+    stage.advance(Duration::from_secs(45 * 86_400));
+    assert_eq!(
+        recommended(&stage, "bob"),
+        [Recommendation::Discourage; 2],
+        "the header is old on all devices"
+    );
+    stage.advance(Duration::from_secs(50 * 86_400));
+    assert_eq!(recommended(&stage, "bob"), [Recommendation::Available; 2], "the other key counts");
 }

@@ -103,11 +103,12 @@ impl Entry {
         }
     }
 
-    /// As it ranks when these devices were forced out.
+    /// As it ranks when these devices were forced out, and no others: a removal may be found not to count.
     pub(crate) fn without(self, out: &BTreeSet<u64>) -> Self {
         match self {
-            Self::Known(known) if out.contains(&known.reporter) => Self::Orphan(known),
-            other @ (Self::Known(_) | Self::Deleted(_) | Self::Orphan(_)) => other,
+            Self::Known(known) | Self::Orphan(known) if out.contains(&known.reporter) => Self::Orphan(known),
+            Self::Known(known) | Self::Orphan(known) => Self::Known(known),
+            Self::Deleted(date) => Self::Deleted(date),
         }
     }
 }

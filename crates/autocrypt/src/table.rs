@@ -154,6 +154,20 @@ impl Table {
         self.shared.only(&told)
     }
 
+    /// The peers of whom something that is kept local is to be told by now: what was dated ahead begins to count as time goes on.
+    #[must_use]
+    pub fn due(&self, until: Date) -> BTreeSet<Address> {
+        let differs =
+            |addr: &Address| self.is_news(addr, until) || self.last_seen_to_tell(addr, until).is_some();
+        self.local.addresses().into_iter().filter(differs).collect()
+    }
+
+    /// Shares what the others must know of these peers; what that is.
+    pub fn tell(&mut self, asked: BTreeSet<Address>, until: Date) -> Layers {
+        let told = asked.into_iter().filter(|addr| self.tell_of(addr, until)).collect();
+        self.shared.only(&told)
+    }
+
     /// The date that the other devices must be told, if any: with this device's dates the peer's header is more than 35
     /// days old, and with the shared ones it is not.
     ///
@@ -229,12 +243,6 @@ impl Table {
         let others = self.shared.newest().others.of(fact.source).entries();
         let same_day = others.values().filter(|entry| entry.known().is_some() && entry.date().day() == day);
         same_day.count() >= NEW_PER_DAY
-    }
-
-    /// Shares what the others must know of these peers; what that is.
-    fn tell(&mut self, asked: BTreeSet<Address>, until: Date) -> Layers {
-        let told = asked.into_iter().filter(|addr| self.tell_of(addr, until)).collect();
-        self.shared.only(&told)
     }
 
     /// Asked of what counts now, and of what will count in the end: so that it is told once, whatever the time is on the others.

@@ -241,6 +241,19 @@ fn a_removed_device_that_said_dates_ahead_displaces_nothing() {
 }
 
 #[test]
+fn a_device_that_is_found_not_to_be_out_is_believed_again() {
+    let mut table = Table::new(MAX);
+    table.join(&told(&[fact("bob", NOW, 7, 7)], false), UNTIL);
+    table.distrust(BTreeSet::from([7]), UNTIL);
+    table.distrust(BTreeSet::new(), UNTIL);
+    let read = |layers: &Layers| Layers::from_bytes(&layers.to_bytes(), MAX).expect("its own octets");
+    let restored = Table::from_parts(read(table.shared()), read(table.local()), table.out().clone());
+    assert_eq!(table, restored, "as after a restart");
+    table.join(&told(&[fact("bob", NOW - DAY, 1, 1)], false), UNTIL);
+    assert_eq!(key(&table, "bob"), Some(7), "what comes later and is older does not take its place");
+}
+
+#[test]
 fn of_the_mails_of_one_day_no_more_than_so_many_strangers_are_learnt_and_known_ones_always() {
     let mut table = Table::new(2000);
     let today = |n: usize, key| mail(&format!("x{n}"), NOW + n as u64, Some(key));

@@ -13,7 +13,7 @@ mod quiescence;
 mod resurrection;
 mod secrecy;
 
-pub use quiescence::Quiet;
+pub use quiescence::{Lost, Quiet};
 use serde::Serialize;
 use sma_core::{Event, Folder, Phase};
 

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Hash, InputError, Phase, Secret, Timestamp,
     config::DAY,
-    state::{Destruction, KeyNotice, Keys, LogBody, Membership, Restoration},
+    state::{Destruction, KeyNotice, Keys, LogBody, Membership, Named, Restoration},
     wire::KeyMaterial,
 };
 
@@ -23,6 +23,8 @@ use crate::{
 const LOST_AFTER: Duration = DAY.saturating_mul(14);
 /// For how long a key that was destroyed can be restored.
 pub(super) const SET_ASIDE: Duration = DAY.saturating_mul(30);
+/// So many versions of a key are brought along into another group.
+const VERSIONS_MAX: usize = 16;
 
 /// What the names of versions are hashed under.
 const VERSION: &str = "autocrypt-sma-key-v1";
@@ -302,22 +304,49 @@ impl<C: Crypto> Muaa<C> {
         let own: Vec<_> = self.state.keys.values().filter(|key| !is_destroyed(key)).cloned().collect();
         for key in own {
             let before = former.keys.get(&key.fingerprint);
-            let version = self.version_of(&key);
-            let generation = before.and_then(|named| named.generation_of(&version)).unwrap_or(0);
-            let here = self.view.keys.get(&key.fingerprint).and_then(|named| named.latest());
-            if here.is_none_or(|latest| (Some(generation), version) > latest) {
-                // What was current may be so again, as far as this group has come; all others only decrypt.
-                let next = self.view.keys.next_epoch();
-                let epoch = match before {
-                    Some(named) if former.current == Some(key.fingerprint) => named.epoch.min(next),
-                    Some(_) => 0,
-                    None => 1,
-                };
-                let known = self.view.keys.get(&key.fingerprint).map_or(0, |named| named.generation() + 1);
-                let generation = generation.min(known);
-                // A log that is full names no more keys.
-                let _ = self.publish_key(key, epoch, generation);
+            let versions = self.versions_to_bring(before, &key);
+            let Some((_, generation)) = versions.last().copied() else { continue };
+            // What was current may be so again, as far as this group has come; all others only decrypt.
+            let next = self.view.keys.next_epoch();
+            let epoch = match before {
+                Some(named) if former.current == Some(key.fingerprint) => named.epoch.min(next),
+                Some(_) => 0,
+                None => 1,
+            };
+            // A log that is full names no more keys.
+            let (fingerprint, created) = (key.fingerprint, key.created);
+            for (version, generation) in versions.iter().copied().take(versions.len() - 1) {
+                let notice = KeyNotice { fingerprint, epoch, created, generation, version };
+                self.append_to_log(&LogBody::AccountKey(notice));
             }
+            let _ = self.publish_key(key, epoch, generation);
         }
+    }
+
+    /// The versions of a key that the group is to be told of, the one that is held the last, with their generations there; none if
+    /// that would not be the latest there. Those that it replaced come along, in their order: else it would seem to be of the
+    /// first generation, and whoever comes later and knows an older one would bring that back.
+    fn versions_to_bring(&self, before: Option<&Named>, key: &AccountKey) -> Vec<(Hash, u64)> {
+        let version = self.version_of(key);
+        let mut versions = before.map(|named| named.up_to(&version)).unwrap_or_default();
+        if versions.is_empty() {
+            versions.push((version, 0));
+        }
+        let here = self.view.keys.get(&key.fingerprint);
+        let known = |version: &Hash| here.is_some_and(|named| named.generation_of(version).is_some());
+        let known = versions.iter().rposition(|(version, _)| known(version));
+        let behind = known.map_or(0, |known| known + 1).max(versions.len().saturating_sub(VERSIONS_MAX));
+        versions.drain(..behind);
+        let mut next = here.map_or(0, |named| named.generation() + 1);
+        for (_, generation) in &mut versions {
+            *generation = next.min(*generation);
+            next = next.max(*generation + 1);
+        }
+        let latest = here.and_then(Named::latest);
+        let is_latest = |(version, generation): &(Hash, u64)| Some((Some(*generation), *version)) > latest;
+        if !versions.last().is_some_and(is_latest) {
+            versions.clear();
+        }
+        versions
     }
 }

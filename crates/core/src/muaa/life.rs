@@ -64,6 +64,10 @@ impl<C: Crypto> Muaa<C> {
         self.notice_missing_folders(&folders, cleaned_up);
         self.clear_leftovers(&folders);
         self.io.missing_inbox = self.state.inbox == InboxState::Made && gone(&self.own_inbox());
+        if self.io.missing_inbox && self.state.life != Life::Suspended {
+            // Whether the announcement went before it, only a reading that begins now tells.
+            self.io.read_again(Folder::Announcements);
+        }
         for folder in [Folder::Announcements, self.own_inbox()] {
             if gone(&folder) {
                 self.io.forget(folder);
@@ -150,7 +154,8 @@ impl<C: Crypto> Muaa<C> {
     /// The own folder is gone. If the announcement went with it or lately before it, or nobody else is there, it was a clean-up or a
     /// long silence: it is made again. Otherwise somebody wants this device out, and a person must say.
     fn notice_missing_inbox(&mut self) {
-        if !self.io.missing_inbox || !self.io.read.contains(&Folder::Announcements) {
+        let (announcements, io) = (Folder::Announcements, &self.io);
+        if !io.missing_inbox || !io.read.contains(&announcements) || io.due.contains(&announcements) {
             return;
         }
         self.io.missing_inbox = false;

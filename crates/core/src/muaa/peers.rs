@@ -77,6 +77,15 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
     }
 
+    /// What was dated ahead and has begun to count is told, if the siblings see it otherwise.
+    pub(super) fn tell_what_counts_by_now(&mut self) {
+        let until = self.dates_until();
+        let due = self.state.peers.due(until);
+        if !due.is_empty() && self.require_life().is_ok() {
+            self.learn(|table| table.tell(due, until));
+        }
+    }
+
     /// What is dated later does not count yet.
     fn dates_until(&self) -> Date {
         plausible::dates_until(self.now)

@@ -196,6 +196,7 @@ impl<C: Crypto> Muaa<C> {
             // What a cursor can miss, as a folder that was made again under its old validity, is found by reading everything.
             self.io.next_full = self.now + DAY;
             self.io.seen.clear();
+            self.tell_what_counts_by_now();
         }
         let (now, kept) = (self.now, self.config.retry_max);
         self.io.trouble.retain(|_, (_, until)| *until + kept > now);

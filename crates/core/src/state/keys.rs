@@ -39,6 +39,16 @@ impl Named {
         (self.generation_of(version), *version)
     }
 
+    /// This version behind those that it comes after, in their order, each with its generation; none if it was not named.
+    #[must_use]
+    pub fn up_to(&self, version: &Hash) -> Vec<(Hash, u64)> {
+        let rank = self.generation_of(version).map(|generation| (generation, *version));
+        let all = self.versions.iter().map(|(version, generation)| (*generation, *version));
+        let mut ranks: Vec<_> = all.filter(|other| Some(*other) <= rank).collect();
+        ranks.sort_unstable();
+        ranks.into_iter().map(|(generation, version)| (version, generation)).collect()
+    }
+
     /// The place of its latest version.
     #[must_use]
     pub fn latest(&self) -> Option<(Option<u64>, Hash)> {
