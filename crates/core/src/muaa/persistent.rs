@@ -349,6 +349,9 @@ pub(crate) struct Durable {
     /// The codes that were typed here within an hour.
     #[n(65)]
     pub(crate) used: Vec<Used>,
+    /// When this device was found to have been away, by the store's dates, for so long that others clear away what is silent.
+    #[n(66)]
+    pub(crate) away: Option<Timestamp>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -424,6 +427,7 @@ impl Durable {
             cleared: None,
             pace: Pace::default(),
             used: Vec::new(),
+            away: None,
         }
     }
 
@@ -436,7 +440,7 @@ impl Durable {
             link.sent.iter_mut().for_each(|(_, _, at)| present(at));
             link.doubt.iter_mut().for_each(|(at, _)| *at = (*at).min(now + DOUBT_MAX));
         }
-        self.burnt.iter_mut().chain(&mut self.cleared).for_each(present);
+        self.burnt.iter_mut().chain(&mut self.cleared).chain(&mut self.away).for_each(present);
         if self.digests.iter().any(|(_, at)| *at > now) {
             self.digests.iter_mut().for_each(|(_, at)| present(at));
         }
