@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sma_core::{Command, Event, Folder, Ignored, MuaaId, OpError, Phase};
+use sma_core::{Class, Command, Event, Folder, Ignored, MuaaId, OpError, Phase};
 use sma_sim::{
     lab::Fate,
     stage::{Mishap, Stage},
+    store::Kept,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -174,4 +175,25 @@ fn r7_nobody_is_asked_about_a_folder_that_was_cleared_away_while_it_was_off() {
     stage.advance(2 * DAY);
     let asked = stage.told.iter().any(|(_, event)| matches!(event, Event::FolderDeleted { .. }));
     assert!(!asked, "nobody deleted it by hand");
+}
+
+#[test]
+fn r7_whoever_was_away_for_half_a_year_is_not_misled_by_an_announcement_that_is_shown_again() {
+    let (mut stage, devices) = paired(&[1, 2, 3]);
+    let (two, three) = (devices[1], devices[2]);
+    stage.lab.stop(two);
+    stage.lab.stop(three);
+    stage.advance(200 * DAY);
+    assert!(!stage.lab.store.folders.contains_key(&Folder::Inbox(MuaaId(3))), "it was cleared away");
+    let known = stage.lab.store.remembered.iter().map(|(_, envelope)| envelope);
+    let said = known.filter(|envelope| envelope.class == Class::Announcement && envelope.sender == MuaaId(3));
+    let said: Vec<_> = said.cloned().collect();
+    for envelope in said {
+        stage.lab.store.put(Folder::Announcements, Kept::Envelope(envelope), true, stage.lab.now);
+    }
+    stage.lab.start(two);
+    stage.settle();
+    stage.lab.start(three);
+    stage.advance(20 * DAY);
+    nobody_was_harmed(&stage);
 }

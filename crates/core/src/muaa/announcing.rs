@@ -76,6 +76,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     pub(super) fn read_announcements(&mut self, validity: u32, complete: bool, messages: Vec<Message>) {
+        let before = self.state.server_now;
         for message in messages {
             let why = match message.content {
                 Content::Envelope(envelope) => self.read_announcement(&envelope, message.date).err(),
@@ -85,6 +86,11 @@ impl<C: Crypto> Muaa<C> {
             if let Some(why) = why {
                 self.ignore(Folder::Announcements, validity, message.uid, why);
             }
+        }
+        let known = before != Timestamp(0);
+        if known && self.state.server_now.since(before) > self.config.expire_after {
+            self.state.away = Some(self.now);
+            self.changed();
         }
         if complete {
             self.compare_with(&self.present(Folder::Announcements));

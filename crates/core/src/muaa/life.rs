@@ -104,14 +104,16 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// All announcements were read: of whom one stands without a folder, somebody deleted it, and a person must say. One that is silent,
-    /// or was until a moment ago, was cleared away.
+    /// or was until a moment ago, was cleared away, and who was away itself does not know who was; the server may show again what
+    /// they announced.
     pub(super) fn ask_about_missing(&mut self, present: &BTreeSet<Hash>) {
+        let away = self.is_recent(self.state.away);
         for id in std::mem::take(&mut self.io.missing) {
             self.turn_link(id, true);
             let asks = self.known_member(id).is_some_and(|known| {
                 present.contains(&known.said) && !self.is_silent(known) && !self.is_recent(known.back)
             });
-            if asks {
+            if asks && !away {
                 self.tell(Event::FolderDeleted { id });
             }
         }
@@ -151,8 +153,8 @@ impl<C: Crypto> Muaa<C> {
         there.into_iter().for_each(|token| self.discard(Folder::Announcements, token));
     }
 
-    /// The own folder is gone. If the announcement went with it or lately before it, or nobody else is there, it was a clean-up or a
-    /// long silence: it is made again. Otherwise somebody wants this device out, and a person must say.
+    /// The own folder is gone. If the announcement went with it or lately before it, this device was away for long, or nobody else is
+    /// there, it was a clean-up or a long silence: it is made again. Otherwise somebody wants this device out, and a person must say.
     fn notice_missing_inbox(&mut self) {
         let (announcements, io) = (Folder::Announcements, &self.io);
         if !io.missing_inbox || !io.read.contains(&announcements) || io.due.contains(&announcements) {
@@ -161,7 +163,8 @@ impl<C: Crypto> Muaa<C> {
         self.io.missing_inbox = false;
         let others = self.view.members.len() > 1;
         let stands = self.state.announced.as_ref().is_some_and(|announced| announced.done);
-        if others && stands && !self.is_recent(self.state.cleared) {
+        let cleared = self.is_recent(self.state.cleared) || self.is_recent(self.state.away);
+        if others && stands && !cleared {
             self.state.life = Life::Suspended;
         } else {
             self.state.inbox = InboxState::Tried;

@@ -362,6 +362,9 @@ pub(crate) struct Durable {
     /// The codes that were typed here within an hour.
     #[n(65)]
     pub(crate) used: Vec<Used>,
+    /// When this device was found to have been away, by the store's dates, for so long that others clear away what is silent.
+    #[n(66)]
+    pub(crate) away: Option<Timestamp>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -437,6 +440,7 @@ impl Durable {
             cleared: None,
             pace: Pace::default(),
             used: Vec::new(),
+            away: None,
         }
     }
 
@@ -448,7 +452,7 @@ impl Durable {
         if self.links.values().any(|link| link.is_ahead_of(now)) {
             self.links.values_mut().for_each(|link| link.forget_the_future(now));
         }
-        self.burnt.iter_mut().chain(&mut self.cleared).for_each(present);
+        self.burnt.iter_mut().chain(&mut self.cleared).chain(&mut self.away).for_each(present);
         if self.digests.iter().any(|(_, at)| *at > now) {
             self.digests.iter_mut().for_each(|(_, at)| present(at));
         }
