@@ -922,6 +922,43 @@ fn a_device_has_not_left_as_long_as_it_keeps_back_what_it_said_before() {
     }
 }
 
+/// A stolen member tells again and again of removals by one that is out: with a signature that does not fit, and after a removal of
+/// that one which follows something that nobody ever shows.
+#[test]
+fn removals_by_one_that_is_out_have_nobody_sign_a_sign_of_life_again_and_again() {
+    for follows_nothing in [false, true] {
+        let (mut stage, devices) = group(4);
+        let honest = &devices[..2];
+        let (mut member, mut out) = (insider(&stage, devices[2]), insider(&stage, devices[3]));
+        stage.lab.stop(devices[2]);
+        let of = insider(&stage, devices[0]);
+        remove(&mut stage, devices[1], 4);
+        pass(&mut stage, 2);
+        if follows_nothing {
+            let hidden = member.op(Kind::Alive.number(), NOTHING.to_vec());
+            let end = member.op(Kind::Remove.number(), removal(&out));
+            assert_ne!(hidden.content, end.content);
+            for at in honest {
+                say(&mut stage, &mut member, *at, std::slice::from_ref(&end));
+            }
+        }
+        let before = insider(&stage, honest[1]).log().len();
+        for _ in 0..40 {
+            let mut op = out.op(Kind::Remove.number(), removal(&of));
+            if !follows_nothing {
+                let mut signature = op.signature.to_vec();
+                signature[0] ^= 1;
+                op.signature = signature.into();
+            }
+            say(&mut stage, &mut member, honest[1], std::slice::from_ref(&op));
+        }
+        let own = insider(&stage, honest[1]).key();
+        let after = insider(&stage, honest[1]);
+        let signed = after.log().entries().filter(|(_, entry)| entry.key == own).count();
+        assert!(signed <= 4, "{follows_nothing}: {signed} of {} operations, {before} before", after.log().len());
+    }
+}
+
 /// 2 has removed both. One says that it removed 2 before, and the other that it knew that first.
 #[test]
 fn two_that_one_device_removed_do_not_come_back_by_bearing_witness_for_each_other() {

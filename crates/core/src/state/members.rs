@@ -200,12 +200,17 @@ impl Membership {
         }
     }
 
-    /// No removed device holds the current key: all who named it knew of all removals.
+    /// No removed device holds the current key: all who named it knew of all removals. Of one that follows something which is not here nobody
+    /// can say that it is known, so it asks for no other key.
     fn choose_key(&mut self, log: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
         let named = |hash: &Hash, entry: &Entry| Some((*hash, entry.body.account_key()?.fingerprint));
         let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
-        let barring = cuts.barring();
-        let others = cuts.quiet_ends();
+        let (mut barring, mut others) = (cuts.barring(), cuts.quiet_ends());
+        if !barring.is_empty() || !others.is_empty() {
+            let whole = log.whole();
+            barring.retain(|end| whole.contains(end));
+            others.retain(|end| whole.contains(end));
+        }
         let graph = (!barring.is_empty() || !others.is_empty()).then(|| Graph::of(log));
         let held_by_one_of = |ends: &BTreeSet<Hash>| {
             let mut held = BTreeSet::new();

@@ -49,7 +49,8 @@ impl Log {
         matches!(entry.body, LogBody::Leave) && self.without_gaps(&entry.key).contains(*hash)
     }
 
-    /// Whether somebody said that this device is out, or it said so itself, of which nothing that `by` signed knows.
+    /// Whether somebody said that this device is out, or it said so itself, of which nothing that `by` signed knows, and it can be known: what
+    /// follows something that is not here is named by nobody.
     #[must_use]
     pub fn ends_unknown_to(&self, by: &Fingerprint, key: &Fingerprint) -> bool {
         let ends = |entry: &Entry| {
@@ -58,12 +59,12 @@ impl Log {
             let left = matches!(entry.body, LogBody::Leave).then_some(entry.key);
             target.or(lost).or(left) == Some(*key)
         };
-        let graph = Graph::of(self);
+        let (graph, whole) = (Graph::of(self), self.whole());
         let known = |hash: &Hash| {
             let own = |hash: &Hash| self.get(hash).is_some_and(|entry| entry.key == *by);
             own(hash) || graph.after(hash).iter().any(own)
         };
-        self.entries().any(|(hash, entry)| ends(entry) && !known(hash))
+        self.entries().any(|(hash, entry)| ends(entry) && whole.contains(hash) && !known(hash))
     }
 }
 
