@@ -955,7 +955,11 @@ fn removals_by_one_that_is_out_have_nobody_sign_a_sign_of_life_again_and_again()
         let own = insider(&stage, honest[1]).key();
         let after = insider(&stage, honest[1]);
         let signed = after.log().entries().filter(|(_, entry)| entry.key == own).count();
-        assert!(signed <= 4, "{follows_nothing}: {signed} of {} operations, {before} before", after.log().len());
+        assert!(
+            signed <= 4,
+            "{follows_nothing}: {signed} of {} operations, {before} before",
+            after.log().len()
+        );
     }
 }
 

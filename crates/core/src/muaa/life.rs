@@ -466,10 +466,10 @@ impl<C: Crypto> Muaa<C> {
         for (id, key) in others {
             let Some(certificate) = self.sealing_certificate(id, &key) else { continue };
             let received = self.state.links.get(&id).map_or(0, |link| link.received);
+            // What waits for it is in the log as well.
+            self.drop_link(id);
             let update = Update { received, ops: ops.clone(), ..Update::new(key) };
-            if let Some(body) = self.seal_update(&certificate, group, &update) {
-                self.post(Folder::Inbox(id), Class::Sync, body);
-            }
+            self.say_farewell(id, &certificate, group, &update);
         }
         self.end(Life::Removed);
     }
