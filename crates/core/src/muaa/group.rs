@@ -180,9 +180,16 @@ impl<C: Crypto> Muaa<C> {
                 return self.found_anew();
             }
         }
+        let ops = self.heard_from_others(&self.view, ops);
+        self.take_ops(&ops, &[]);
+    }
+
+    /// What is taken from one that is no member: what devices say that are or were members by this view; and no removals and expiries by
+    /// those that are out.
+    pub(super) fn heard_from_others(&self, view: &Membership, ops: &[SignedOp]) -> Vec<SignedOp> {
         let was_member = |key: &Fingerprint| {
-            let how = self.view.ended.get(key).map(|(_, how)| *how);
-            how.map_or_else(|| self.view.members.contains_key(key), |how| how != Gone::Voided)
+            let how = view.ended.get(key).map(|(_, how)| *how);
+            how.map_or_else(|| view.members.contains_key(key), |how| how != Gone::Voided)
         };
         let is_heard = |op: &&SignedOp| {
             op.content().is_some_and(|content| {
@@ -190,8 +197,7 @@ impl<C: Crypto> Muaa<C> {
                 was_member(&content.key) && !(ends && self.is_out(&content.key))
             })
         };
-        let ops: Vec<_> = ops.iter().filter(is_heard).cloned().collect();
-        self.take_ops(&ops, &[]);
+        ops.iter().filter(is_heard).cloned().collect()
     }
 
     /// Goes on alone in another group, with all that is its own. Who was out stays so.
