@@ -5,11 +5,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use sma_core::{
-    Command, Fingerprint, Folder, Hash, MuaaId, Phase,
-    state::{Expiry, KeyNotice, Removal},
+    Command, Crypto, Fingerprint, Folder, Form, Hash, MuaaId, Phase,
+    state::{Destruction, Removal},
     wire::{self, Kind, SignedOp, Update},
 };
-use sma_sim::{stage::Stage, store::Kept};
+use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
 use sma_tests::{
     account::{insider, members, muaa},
     insider::{Insider, Said},
@@ -188,8 +188,106 @@ fn who_was_removed_removes_nobody_in_the_name_of_a_former_group() {
     assert_eq!(found, Vec::<String>::new());
 }
 
-/// One that expired, and is a member again when it says so.
+/// A removed device lets another one in, that removes the remover, and shows a code on it. A person types it on a member.
 #[test]
+fn a_removed_device_does_not_come_back_by_a_code_that_a_person_types_on_a_member() {
+    let (mut stage, devices) = group(4);
+    let (honest, three) = (&devices[..3], devices[3]);
+    // The server keeps what was said of its removal from the thief.
+    stage.lab.stop(three);
+    remove(&mut stage, devices[1], 4);
+    pass(&mut stage, 3);
+    let before = current(&stage, honest[0]);
+    for at in honest {
+        stage.lab.stop(*at);
+    }
+    let hide = |stage: &mut Stage, id: u64| {
+        if let Some(folder) = stage.lab.store.folders.get_mut(&Folder::Inbox(MuaaId(id))) {
+            std::sync::Arc::make_mut(folder).messages.clear();
+        }
+    };
+    hide(&mut stage, 4);
+    stage.lab.start(three);
+    stage.settle();
+    let den = stage.add(600);
+    stage.settle();
+    assert!(stage.pair(three, den));
+    remove(&mut stage, den, 2);
+    stage.settle();
+    // It knows of that.
+    let key = Symbolic.new_account_key("anna@example.org", &[9; 32], stage.lab.now).unwrap();
+    stage.command(three, Command::AdoptKey { secret: key.secret }).unwrap();
+    pass(&mut stage, 1);
+    assert!(!members(&stage, three).contains(&2), "{:?}", members(&stage, three));
+    stage.lab.stop(three);
+    hide(&mut stage, 600);
+    hide(&mut stage, 1);
+    stage.command(den, Command::Offer { to: Some(MuaaId(1)), form: Form::Code }).unwrap();
+    stage.settle();
+    for at in honest {
+        stage.lab.start(*at);
+    }
+    stage.settle();
+    // If it is shown at all.
+    let _ = stage.type_code(den, honest[0]);
+    pass(&mut stage, 10);
+    assert_eq!(all_have(&stage, honest, &[1, 2, 3]), Ok(()));
+    assert_eq!(current(&stage, honest[0]), before);
+}
+
+/// What says a lot, and names what nobody has.
+fn junk(of: &mut Insider, n: u8, kind: Kind) -> SignedOp {
+    let lies: wire::Seen = (0..if n < 105 { 16 } else { 1 }).map(|at| Hash([at ^ n; 32])).collect();
+    let fingerprint = Fingerprint::new(&[n; 32]).unwrap();
+    let body = match kind {
+        Kind::Destroy => wire::encode(&Destruction { fingerprint }),
+        _ => NOTHING.to_vec(),
+    };
+    of.lie(kind.number(), body, lies)
+}
+
+/// Each fills its share of the log after its removal.
+#[test]
+fn two_that_are_out_fill_no_log_so_that_nobody_can_be_let_in() {
+    let mut found = Vec::new();
+    for leaves in [false, true] {
+        let (mut stage, devices) = group(4);
+        let honest = &devices[..2];
+        let mut thieves = [insider(&stage, devices[2]), insider(&stage, devices[3])];
+        for (at, id) in [(devices[2], 3), (devices[3], 4)] {
+            if leaves {
+                stage.command(at, Command::Leave).unwrap();
+                stage.settle();
+            } else {
+                remove(&mut stage, honest[1], id);
+            }
+        }
+        pass(&mut stage, 3);
+        let begun = insider(&stage, honest[0]).log().bytes();
+        for thief in &mut thieves {
+            let ops: Vec<_> = (0..200).map(|n| junk(thief, n, Kind::Destroy)).collect();
+            for at in honest {
+                for ops in ops.chunks(50) {
+                    say(&mut stage, thief, *at, ops);
+                }
+            }
+        }
+        pass(&mut stage, 3);
+        let grown = insider(&stage, honest[0]).log().bytes() - begun;
+        let four = stage.add(5);
+        stage.settle();
+        if !stage.pair(honest[0], four) {
+            found.push(format!("leaves {leaves}: {grown} octets, nobody is let in"));
+        } else if grown > 40_000 {
+            found.push(format!("leaves {leaves}: {grown} octets"));
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+/// One that expired is a member again when it says so, and then ends whom it likes.
+#[test]
+#[ignore = "does not hold: a sign of life makes a member of it, as of any device that was off for a year"]
 fn who_expired_ends_nobody_with_its_sign_of_life() {
     let (mut stage, devices) = group(4);
     let honest = &devices[..3];
@@ -204,5 +302,5 @@ fn who_expired_ends_nobody_with_its_sign_of_life() {
         say(&mut stage, &mut thief, *at, &[alive.clone(), op.clone()]);
     }
     pass(&mut stage, 10);
-    println!("{:?}", all_have(&stage, honest, &[1, 2, 3]));
+    assert!(members(&stage, honest[0]).contains(&2));
 }
