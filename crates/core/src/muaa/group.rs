@@ -18,6 +18,9 @@ use crate::{
     wire::{KeyMaterial, Kind, SignedOp, Update, encode},
 };
 
+/// How many octets a device may have in the log, if what it says is taken that was forced out or left.
+const LAST_WORDS_BYTES: usize = 16 << 10;
+
 /// A digest, and what it was made of: of the account keys those that the view of the log names.
 pub(super) struct Digested {
     log: Log,
@@ -180,18 +183,35 @@ impl<C: Crypto> Muaa<C> {
                 return self.found_anew();
             }
         }
-        let was_member = |key: &Fingerprint| {
-            let how = self.view.ended.get(key).map(|(_, how)| *how);
-            how.map_or_else(|| self.view.members.contains_key(key), |how| how != Gone::Voided)
-        };
-        let is_heard = |op: &&SignedOp| {
-            op.content().is_some_and(|content| {
-                let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
-                was_member(&content.key) && !(ends && self.is_out(&content.key))
-            })
-        };
-        let ops: Vec<_> = ops.iter().filter(is_heard).cloned().collect();
+        let ops = self.heard_from_others(&self.view, ops);
         self.take_ops(&ops, &[]);
+    }
+
+    /// What is taken from one that is no member: what devices say that are or were members by this view; of those that are out no removals
+    /// and expiries, and of those that were forced out or left no more than a little: what the log has room for is the members'.
+    pub(super) fn heard_from_others(&self, view: &Membership, ops: &[SignedOp]) -> Vec<SignedOp> {
+        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Vec::new() };
+        let mut said: BTreeMap<Fingerprint, usize> = BTreeMap::new();
+        let mut heard = Vec::new();
+        for op in ops.iter().filter(|op| log.get(&op.hash(&self.crypto)).is_none()) {
+            let Some(content) = op.content() else { continue };
+            let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
+            let how = view.ended.get(&content.key).map(|(_, how)| *how);
+            let was_member =
+                how.map_or_else(|| view.members.contains_key(&content.key), |how| how != Gone::Voided);
+            if !was_member || (ends && self.is_out(&content.key)) {
+                continue;
+            }
+            if matches!(how, Some(Gone::Removed | Gone::Left)) {
+                let said = said.entry(content.key).or_insert_with(|| log.bytes_by(&content.key));
+                *said += op.content.len() + op.signature.len();
+                if *said > LAST_WORDS_BYTES {
+                    continue;
+                }
+            }
+            heard.push(op.clone());
+        }
+        heard
     }
 
     /// Goes on alone in another group, with all that is its own. Who was out stays so.

@@ -7,11 +7,12 @@ use super::{
     entering::announced,
     persistent::{Former, Group, Life},
     reading::{Heard, Verdict},
+    sync::INTRODUCTIONS,
 };
 use crate::{
     Crypto, Fingerprint, Gone, Hash, Ignored, MuaaId,
     state::{Followed, Introduction, Log, LogBody, Member, Membership, Merge},
-    wire::{Content, SignedOp, Update},
+    wire::{Content, Kind, SignedOp, Update},
 };
 
 /// How many groups that were left are remembered.
@@ -184,10 +185,11 @@ impl<C: Crypto> Muaa<C> {
         let group = log.group();
         let Some(certificate) = self.sealing_certificate(id, key) else { return };
         let update = Update { ops: log.ops(), ..Update::new(*key) };
+        let heard = self.heard_in_a_former_group(group, &update.ops);
         if let Some(former) = self.state.formers.get_mut(&group) {
-            former.log = log;
+            former.log.join(&self.crypto, &heard, self.config.log_max);
         } else if self.group() == Some(group) {
-            self.take_ops(&update.ops, &[]);
+            self.take_last_words(&update.ops);
         } else {
             return;
         }
@@ -227,8 +229,9 @@ impl<C: Crypto> Muaa<C> {
             let over = here || self.view.is_out(&content.key);
             return if over { Verdict::Drop(Ignored::Stale) } else { Verdict::Ignore(Ignored::Stale) };
         };
+        let ops = self.heard_in_a_former_group(group, &update.ops);
         if let Some(former) = self.state.formers.get_mut(&group) {
-            former.log.join(&self.crypto, &update.ops, max);
+            former.log.join(&self.crypto, &ops, max);
         }
         let Some(former) = self.state.formers.get(&group).cloned() else {
             return Verdict::Ignore(Ignored::Stale);
@@ -261,6 +264,40 @@ impl<C: Crypto> Muaa<C> {
             None => self.lead_one(&content.key, member, former.via),
         }
         Verdict::Done
+    }
+
+    /// What is taken into the log of a former group: what its members say, but for those who are out of the own group. Nobody there may know
+    /// of that, and whoever is out would say in that log what it likes of those who brought the others here. Of those that are out
+    /// there, no removals and expiries.
+    fn heard_in_a_former_group(&self, group: Hash, ops: &[SignedOp]) -> Vec<SignedOp> {
+        let Some(mut log) = self.state.formers.get(&group).map(|former| former.log.clone()) else {
+            return Vec::new();
+        };
+        let mut heard = Vec::new();
+        // Each round lets in those whom the members of the round before let in.
+        for _ in 0..INTRODUCTIONS {
+            let there = Membership::of(&log);
+            let is_out = |key: &Fingerprint| {
+                // Who is void here may be a member there: it counts by whom it was let in there.
+                self.view.ended.get(key).is_some_and(|(_, how)| *how != Gone::Voided)
+                    || self.comes_by_one_that_is_out(&log, key)
+            };
+            let is_heard = |op: &&SignedOp| {
+                op.content().is_some_and(|content| {
+                    let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
+                    match there.ended.get(&content.key) {
+                        Some((_, how)) => *how != Gone::Voided && !ends,
+                        None => there.members.contains_key(&content.key) && !is_out(&content.key),
+                    }
+                })
+            };
+            let new: Vec<_> = ops.iter().filter(is_heard).cloned().collect();
+            if log.join(&self.crypto, &new, self.config.log_max).is_empty() {
+                break;
+            }
+            heard.extend(new);
+        }
+        heard
     }
 
     /// Whether a device of a former group is out of the own one, or is none of its members and was let in there by one that is out.

@@ -332,7 +332,12 @@ impl<C: Crypto> Muaa<C> {
         if update.to != own || heard.content.key != theirs {
             return Err(Ignored::Unproven.into());
         }
-        let log = self.log_of(joining.offer.group, &update.ops).ok_or(Ignored::Malformed)?;
+        let log = if self.group() == Some(joining.offer.group) {
+            self.log_with(&theirs, &update.ops).map(|(log, _)| log)
+        } else {
+            self.log_of(joining.offer.group, &update.ops)
+        };
+        let log = log.ok_or(Ignored::Malformed)?;
         let view = Membership::of(&log);
         if view.ended.contains_key(&theirs) || self.view.removed.contains(&theirs) {
             return Err(Rejected::Out(log));

@@ -21,6 +21,8 @@ use crate::{
 const DIGESTS: usize = 32;
 /// How often a pause is doubled at most.
 const DOUBLINGS: u32 = 5;
+/// How many devices that let one another in are followed from a member to an author that is not known yet.
+pub(super) const INTRODUCTIONS: usize = 16;
 
 impl<C: Crypto> Muaa<C> {
     pub(super) fn synchronise(&mut self) {
@@ -180,7 +182,7 @@ impl<C: Crypto> Muaa<C> {
                 return Verdict::Drop(Ignored::NotAMember);
             }
         }
-        let Some((log, view)) = self.log_with(&content, &update) else {
+        let Some((log, view)) = self.log_with(&content.key, &update.ops) else {
             return Verdict::Ignore(Ignored::Stale);
         };
         let member = view.members.get(&content.key).filter(|member| member.id == content.author);
@@ -223,15 +225,25 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// The log and the members as far as is known, or, if the author is none, by what the update itself brings: whoever let it in may be gone
-    /// before saying so; one that moved, or returned from a long silence, says so itself.
-    fn log_with(&self, content: &Content, update: &Update) -> Option<(Log, Cow<'_, Membership>)> {
+    /// before saying so; one that moved, or returned from a long silence, says so itself. Nothing counts for that which would not be taken
+    /// from one that is out: else whoever is out has a device speak for it that nobody knows.
+    pub(super) fn log_with(
+        &self,
+        author: &Fingerprint,
+        ops: &[SignedOp],
+    ) -> Option<(Log, Cow<'_, Membership>)> {
         let mut log = self.state.group.as_ref()?.log.clone();
-        let known = self.view.members.contains_key(&content.key);
-        if known || log.join(&self.crypto, &update.ops, self.config.log_max).is_empty() {
-            return Some((log, Cow::Borrowed(&self.view)));
+        let mut view = Cow::Borrowed(&*self.view);
+        // Each round lets in those whom the members of the round before let in.
+        for _ in 0..INTRODUCTIONS {
+            let ops = self.heard_from_others(&view, ops);
+            let known = view.members.contains_key(author);
+            if known || log.join(&self.crypto, &ops, self.config.log_max).is_empty() {
+                break;
+            }
+            view = Cow::Owned(Membership::of(&log));
         }
-        let view = Membership::of(&log);
-        Some((log, Cow::Owned(view)))
+        Some((log, view))
     }
 
     fn on_update(&mut self, content: &Content, update: &Update) {

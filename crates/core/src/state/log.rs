@@ -411,6 +411,11 @@ impl Log {
         self.entries.values().map(|entry| entry.size()).sum()
     }
 
+    /// How many octets the operations of one device have.
+    pub(crate) fn bytes_by(&self, key: &Fingerprint) -> usize {
+        self.entries.values().filter(|entry| entry.key == *key).map(|entry| entry.size()).sum()
+    }
+
     /// Whether more than half of the room that members share is free, in a log of at most `max` operations.
     #[must_use]
     pub fn has_ample_room(&self, max: usize) -> bool {
