@@ -1,7 +1,8 @@
-//! What tests of the whole need: real servers and the program. The example of the README is one of the tests.
+//! What tests of the whole need: real servers, the program, and devices that say what they like. The example of the README is one of the tests.
 #![doc = include_str!("../../README.md")]
 
 pub mod account;
 pub mod insider;
+pub mod outsiders;
 pub mod program;
 pub mod server;

@@ -2,34 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
 
-use std::{collections::BTreeSet, time::Duration};
-
 use sma_core::{
     Command, Crypto, Fingerprint, Folder, Form, Hash, MuaaId, Phase,
-    state::{Destruction, Removal},
+    state::Destruction,
     wire::{self, Kind, SignedOp, Update},
 };
 use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
 use sma_tests::{
     account::{insider, members, muaa},
-    insider::{Insider, Said},
+    insider::Insider,
+    outsiders::{NOTHING, all_have, current, group, in_the_group_of, made_up, pass, removal, remove, say},
 };
-
-/// The body of what says nothing.
-const NOTHING: [u8; 1] = [0xa0];
-const DAY: Duration = Duration::from_secs(86_400);
-
-fn remove(stage: &mut Stage, at: usize, id: u64) {
-    stage.command(at, Command::Remove { id: MuaaId(id) }).unwrap();
-}
-
-fn say(stage: &mut Stage, from: &mut Insider, at: usize, ops: &[SignedOp]) {
-    let Some(to) = Insider::of(&stage.lab.machines[at]) else { return };
-    let envelope = from.update(&to, Said { ops: ops.to_vec(), ..Said::default() });
-    stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(envelope), true, stage.lab.now);
-    stage.lab.notice(at, Folder::Inbox(to.id()));
-    stage.settle();
-}
 
 fn file(stage: &mut Stage, from: &mut Insider, at: usize, group: Option<Hash>, ops: &[SignedOp]) {
     let Some(to) = Insider::of(&stage.lab.machines[at]) else { return };
@@ -38,79 +21,6 @@ fn file(stage: &mut Stage, from: &mut Insider, at: usize, group: Option<Hash>, o
     stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(envelope), true, stage.lab.now);
     stage.lab.notice(at, Folder::Inbox(to.id()));
     stage.settle();
-}
-
-/// Devices of a thief's own that nobody ever paired, each with another key.
-fn made_up<const N: usize>() -> [Insider; N] {
-    let mut den = Stage::new();
-    let mut id = 660;
-    [(); N].map(|()| {
-        id += 1;
-        let at = den.add(id);
-        den.settle();
-        if den.lab.machines[at].muaa.as_ref().unwrap().phase() != Phase::Alone {
-            den.command(at, Command::StartApart).unwrap();
-            den.settle();
-        }
-        insider(&den, at)
-    })
-}
-
-fn pass(stage: &mut Stage, days: u32) {
-    for _ in 0..days {
-        stage.lab.violation = None;
-        stage.advance(DAY);
-    }
-}
-
-fn removal(of: &Insider) -> Vec<u8> {
-    wire::encode(&Removal { target: of.key(), cut: BTreeSet::default() })
-}
-
-fn current(stage: &Stage, at: usize) -> Fingerprint {
-    muaa(stage, at).account().current.unwrap()
-}
-
-/// These are the members on all of these devices, which have one current key that all hold.
-fn all_have(stage: &Stage, devices: &[usize], ids: &[u64]) -> Result<(), String> {
-    for at in devices {
-        let Some(muaa) = &stage.lab.machines[*at].muaa else { return Err(format!("{at} does not run")) };
-        let found: Vec<_> = muaa.members().iter().map(|id| id.0).collect();
-        if found != ids || !matches!(muaa.phase(), Phase::Paired | Phase::Alone) {
-            return Err(format!("{at} is {:?} and has {found:?}", muaa.phase()));
-        }
-        let current = muaa.account().current;
-        if current.is_none_or(|key| muaa.account_secret(&key).is_none())
-            || current != self::muaa(stage, devices[0]).account().current
-        {
-            return Err(format!("{at} has the key {current:?}"));
-        }
-    }
-    Ok(())
-}
-
-/// An insider of this group: what it signs stands in its log.
-fn in_the_group_of(mut who: Insider, group: &Insider, ops: &[SignedOp]) -> Insider {
-    who.enter(group.log().clone());
-    who.hear(ops);
-    who
-}
-
-/// Devices 1, 2, … and the one that is to be thrown out, which is the last.
-fn group(count: u64) -> (Stage, Vec<usize>) {
-    let mut stage = Stage::new();
-    let devices: Vec<usize> = (1..=count)
-        .map(|id| {
-            let at = stage.add(id);
-            stage.settle();
-            at
-        })
-        .collect();
-    for newcomer in &devices[1..] {
-        assert!(stage.pair(devices[0], *newcomer));
-    }
-    stage.settle();
-    (stage, devices)
 }
 
 fn join(stage: &mut Stage, id: u64, by: Option<usize>) -> usize {
@@ -239,10 +149,8 @@ fn a_removed_device_does_not_come_back_by_a_code_that_a_person_types_on_a_member
 fn junk(of: &mut Insider, n: u8, kind: Kind) -> SignedOp {
     let lies: wire::Seen = (0..if n < 105 { 16 } else { 1 }).map(|at| Hash([at ^ n; 32])).collect();
     let fingerprint = Fingerprint::new(&[n; 32]).unwrap();
-    let body = match kind {
-        Kind::Destroy => wire::encode(&Destruction { fingerprint }),
-        _ => NOTHING.to_vec(),
-    };
+    let destroys = matches!(kind, Kind::Destroy);
+    let body = if destroys { wire::encode(&Destruction { fingerprint }) } else { NOTHING.to_vec() };
     of.lie(kind.number(), body, lies)
 }
 
