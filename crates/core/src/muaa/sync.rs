@@ -180,7 +180,7 @@ impl<C: Crypto> Muaa<C> {
                 return Verdict::Drop(Ignored::NotAMember);
             }
         }
-        let Some((log, view)) = self.log_with(&content, &update) else {
+        let Some((log, view)) = self.log_with(&content, &update.ops) else {
             return Verdict::Ignore(Ignored::Stale);
         };
         let member = view.members.get(&content.key).filter(|member| member.id == content.author);
@@ -206,7 +206,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Whether this device was forced out, left, or was let in by nobody that counts, as far as is known here.
-    fn is_forced_out(&self, key: &Fingerprint) -> bool {
+    pub(super) fn is_forced_out(&self, key: &Fingerprint) -> bool {
         let how = self.view.ended.get(key).map(|(_, how)| *how);
         matches!(how, Some(Gone::Removed | Gone::Left | Gone::Voided))
     }
@@ -222,12 +222,16 @@ impl<C: Crypto> Muaa<C> {
         self.answer_ended(content, update, &certificate);
     }
 
-    /// The log and the members as far as is known, or, if the author is none, by what the update itself brings: whoever let it in may be gone
+    /// The log and the members as far as is known, or, if the author is none, by what the update itself brings of the log: whoever let it in may be gone
     /// before saying so; one that moved, or returned from a long silence, says so itself.
-    fn log_with(&self, content: &Content, update: &Update) -> Option<(Log, Cow<'_, Membership>)> {
+    pub(super) fn log_with(
+        &self,
+        content: &Content,
+        brought: &[SignedOp],
+    ) -> Option<(Log, Cow<'_, Membership>)> {
         let mut log = self.state.group.as_ref()?.log.clone();
         let known = self.view.members.contains_key(&content.key);
-        if known || log.join(&self.crypto, &update.ops, self.config.log_max).is_empty() {
+        if known || log.join(&self.crypto, brought, self.config.log_max).is_empty() {
             return Some((log, Cow::Borrowed(&self.view)));
         }
         let view = Membership::of(&log);
