@@ -1,6 +1,6 @@
 //! Two groups become one: a device that enters another group brings the members of the group it was in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Muaa,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Crypto, Fingerprint, Gone, Hash, Ignored, MuaaId,
-    state::{Followed, Introduction, Log, LogBody, Member, Membership, Merge},
+    state::{Entry, Followed, Introduction, Log, LogBody, Member, Membership, Merge},
     wire::{Content, Kind, SignedOp, Update},
 };
 
@@ -207,7 +207,7 @@ impl<C: Crypto> Muaa<C> {
             entry.key == key && matches!(entry.body, LogBody::Merge(merge) if Some(merge.into) == own)
         });
         let whole = self.whole_state(update.to);
-        let ops = merges.map(|(_, entry)| entry.signed.clone()).collect();
+        let ops = known_by(&former.log, merges.map(|(hash, _)| *hash).collect());
         let update = Update { ops, merged: Some(whole.ops), peers: update.peers, ..whole };
         (Some(former.log.group()), update)
     }
@@ -215,14 +215,14 @@ impl<C: Crypto> Muaa<C> {
     /// An update in the name of a group that this device has left, or does not know.
     pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
         let own = self.state.group.as_ref().map(|group| group.log.group());
-        let here = self.view.members.get(&content.key).filter(|member| member.id == content.author);
-        let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
-        if here && led_to(update) == own {
+        if led_to(update) == own && self.is_said_by_a_member(op, content, update) {
             // It may say what is not known here, as that this device was removed.
             self.take_ops(update.merged.as_deref().unwrap_or_default(), &[]);
             self.answer_leader(content);
             return Verdict::Done;
         }
+        let here = self.view.members.get(&content.key).filter(|member| member.id == content.author);
+        let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
         let max = self.config.log_max;
         let Some(group) = content.group.filter(|group| self.state.formers.contains_key(group)) else {
             // Of a member it was meant for somebody else, or for an earlier time; so it was of one that was out when this group began.
@@ -300,6 +300,19 @@ impl<C: Crypto> Muaa<C> {
         heard
     }
 
+    /// Whether an update that leads into the own group is by a member, as far as is known here, or by what it brings of this group's
+    /// log. It may name a group in which this device never was: others brought this one there and are back.
+    fn is_said_by_a_member(&self, op: &SignedOp, content: &Content, update: &Update) -> bool {
+        if self.is_forced_out(&content.key) {
+            return false;
+        }
+        let brought = update.merged.as_deref().unwrap_or_default();
+        let with = self.log_with(&content.key, brought);
+        let member = with.as_ref().and_then(|(_, view)| view.members.get(&content.key));
+        let member = member.filter(|member| member.id == content.author);
+        member.is_some_and(|member| op.is_by(&self.crypto, &member.certificate))
+    }
+
     /// Whether a device of a former group is out of the own one, or is none of its members and was let in there by one that is out.
     fn comes_by_one_that_is_out(&self, former: &Log, key: &Fingerprint) -> bool {
         let mut seen = BTreeSet::new();
@@ -308,7 +321,7 @@ impl<C: Crypto> Muaa<C> {
             if self.view.removed.contains(&at) {
                 return true;
             }
-            let introduces = |entry: &&crate::state::Entry| entry.introduced == Some(at);
+            let introduces = |entry: &&Entry| entry.introduced == Some(at);
             let Some(by) = former.entries().map(|(_, entry)| entry).find(introduces) else { return false };
             if self.view.members.contains_key(&at) {
                 return false;
@@ -364,6 +377,23 @@ impl<C: Crypto> Muaa<C> {
             self.enter_group(log, update, (said.author, said.sequence), Some(merge));
         }
     }
+}
+
+/// What some operations of a log say and know of, with what lets in the author of each: whoever hears it may never have heard of
+/// them.
+fn known_by(log: &Log, from: Vec<Hash>) -> Vec<SignedOp> {
+    let introduces = |(hash, entry): (&Hash, &Entry)| entry.introduced.map(|key| (key, *hash));
+    let introduced: BTreeSet<_> = log.entries().filter_map(introduces).collect();
+    let (mut found, mut wanted) = (BTreeMap::new(), from);
+    while let Some(hash) = wanted.pop() {
+        let Some(entry) = log.get(&hash).filter(|_| !found.contains_key(&hash)) else { continue };
+        found.insert(hash, entry.signed.clone());
+        wanted.extend(entry.previous);
+        wanted.extend(entry.seen.iter().copied());
+        let by = (entry.key, Hash([0; 32]))..=(entry.key, Hash([0xff; 32]));
+        wanted.extend(introduced.range(by).map(|(_, hash)| *hash));
+    }
+    found.into_values().collect()
 }
 
 /// The group in which the author says that its group goes on.

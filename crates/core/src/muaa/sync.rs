@@ -208,7 +208,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Whether this device was forced out, left, or was let in by nobody that counts, as far as is known here.
-    fn is_forced_out(&self, key: &Fingerprint) -> bool {
+    pub(super) fn is_forced_out(&self, key: &Fingerprint) -> bool {
         let how = self.view.ended.get(key).map(|(_, how)| *how);
         matches!(how, Some(Gone::Removed | Gone::Left | Gone::Voided))
     }
