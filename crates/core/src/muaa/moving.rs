@@ -196,13 +196,26 @@ impl<C: Crypto> Muaa<C> {
             .filter_map(|heard| Some((self.behind(heard, present)?, heard.clone())))
             .collect();
         for ((id, key, sequence), heard) in behind {
+            let Some(body) = heard.content.body::<crate::wire::Announcement>() else { continue };
+            let known = self.state.siblings.get(&(id, key));
+            let readable = known.is_some_and(|known| known.certificate == body.certificate);
             let waits = self.state.links.get(&id).is_some_and(|link| !link.waiting.is_empty());
-            self.io.outdated.insert((id, key, sequence));
-            // An update that waits tells it as well.
-            let body = heard.content.body::<crate::wire::Announcement>().filter(|_| !waits);
-            if let Some(body) = body.filter(|_| self.may_be_told(id, &key)) {
-                self.tell_standing(id, key, &body.certificate);
+            if !readable && self.is_replacing(Folder::Inbox(id)) {
+                // It is looked at again with the next reading.
+                continue;
             }
+            self.io.outdated.insert((id, key, sequence));
+            // An update that waits tells it as well, if it can be read by one that has this certificate.
+            if (waits && readable) || !self.may_be_told(id, &key) {
+                continue;
+            }
+            if !readable {
+                self.state.siblings.entry((id, key)).and_modify(|known| known.behind = Some(sequence));
+            }
+            if waits {
+                self.stop_writing_to(id);
+            }
+            self.tell_standing(id, key, &body.certificate);
         }
     }
 

@@ -65,4 +65,14 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
         true
     }
+
+    /// An update is a sign of life like an announcement.
+    pub(super) fn count_beats_anew(&mut self, id: MuaaId, key: &Fingerprint, sequence: u64) {
+        let is_news =
+            |known: &Known| known.sequence < sequence && (known.beats > 0 || known.behind.is_some());
+        if self.state.siblings.get(&(id, *key)).is_some_and(is_news) {
+            self.state.siblings.entry((id, *key)).and_modify(|known| (known.beats, known.behind) = (0, None));
+            self.changed();
+        }
+    }
 }

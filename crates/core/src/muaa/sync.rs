@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Muaa,
-    persistent::{Durable, InboxState, Known, Life, Link},
+    persistent::{Durable, InboxState, Life, Link},
     reading::Verdict,
 };
 use crate::{
@@ -71,7 +71,13 @@ impl<C: Crypto> Muaa<C> {
 
     fn is_written_to(&self, id: MuaaId, link: &Link) -> bool {
         let silent = self.known_member(id).is_some_and(|known| self.is_silent(known));
-        !link.folder_gone && !silent && self.view.by_id(id).is_some() && self.io.exists(Folder::Inbox(id))
+        // It reads nothing that is sealed to the newest certificate, and what it was told instead lies there.
+        let behind = self.known_member(id).is_some_and(|known| known.behind.is_some());
+        !link.folder_gone
+            && !silent
+            && !behind
+            && self.view.by_id(id).is_some()
+            && self.io.exists(Folder::Inbox(id))
     }
 
     fn wants_to_write(&self, id: MuaaId) -> bool {
@@ -291,15 +297,6 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
         if update.merged.is_some() {
             self.follow(content, update);
-        }
-    }
-
-    /// An update is a sign of life like an announcement.
-    fn count_beats_anew(&mut self, id: MuaaId, key: &Fingerprint, sequence: u64) {
-        let is_news = |known: &Known| known.sequence < sequence && known.beats > 0;
-        if self.state.siblings.get(&(id, *key)).is_some_and(is_news) {
-            self.state.siblings.entry((id, *key)).and_modify(|known| known.beats = 0);
-            self.changed();
         }
     }
 

@@ -65,6 +65,10 @@ pub(crate) struct Known {
     /// When, on the own clock, it was heard after it had been silent for so long that its folder may have been deleted.
     #[n(13)]
     pub(crate) back: Option<Timestamp>,
+    /// The sequence that was known of it when an older announcement of another certificate stood, if it was told so and nothing newer
+    /// was heard of it: it may be unable to read what is sealed to the newest certificate.
+    #[n(14)]
+    pub(crate) behind: Option<u64>,
 }
 
 impl Known {
