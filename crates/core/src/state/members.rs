@@ -204,8 +204,9 @@ impl Membership {
     fn choose_key(&mut self, log: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
         let named = |hash: &Hash, entry: &Entry| Some((*hash, entry.body.account_key()?.fingerprint));
         let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
-        let barring = cuts.barring();
-        let others = cuts.quiet_ends();
+        // What follows something unseen nobody can name as known: no key could be current.
+        let known = |ends: BTreeSet<Hash>| ends.into_iter().filter(|end| log.has_all_before(end)).collect();
+        let (barring, others): (BTreeSet<_>, BTreeSet<_>) = (known(cuts.barring()), known(cuts.quiet_ends()));
         let graph = (!barring.is_empty() || !others.is_empty()).then(|| Graph::of(log));
         let held_by_one_of = |ends: &BTreeSet<Hash>| {
             let mut held = BTreeSet::new();

@@ -43,10 +43,10 @@ impl Graph {
 }
 
 impl Log {
-    /// Whether this is a leave that counts: one that follows something which is not here is not taken for the end of a chain, or what is
-    /// missing would come in behind it.
+    /// Whether this is a leave that counts: one that knows of something which is not here is not taken for the end of a chain, or what is
+    /// missing would come in behind it; nor could anybody make a key that follows it.
     pub(super) fn is_leave(&self, (hash, entry): &Said<'_>) -> bool {
-        matches!(entry.body, LogBody::Leave) && self.without_gaps(&entry.key).contains(*hash)
+        matches!(entry.body, LogBody::Leave) && self.has_all_before(hash)
     }
 
     /// Whether somebody said that this device is out, or it said so itself, of which nothing that `by` signed knows.
@@ -63,7 +63,12 @@ impl Log {
             let own = |hash: &Hash| self.get(hash).is_some_and(|entry| entry.key == *by);
             own(hash) || graph.after(hash).iter().any(own)
         };
-        self.entries().any(|(hash, entry)| ends(entry) && !known(hash))
+        // What follows something unseen nobody can name as known.
+        let mut unknown = self.entries().filter(|(hash, entry)| ends(entry) && !known(hash)).peekable();
+        unknown.peek().is_some() && {
+            let whole = self.whole();
+            unknown.any(|(hash, _)| whole.contains(hash))
+        }
     }
 }
 
