@@ -186,6 +186,14 @@ impl Insider {
         Envelope { sender: self.id, token, class: Class::Sync, date: Timestamp(0), body }
     }
 
+    /// What it announces.
+    pub fn announce(&mut self, body: Vec<u8>) -> Envelope {
+        let op = self.sign(wire::Kind::Announcement.number(), body, None, None);
+        let body = Bytes::from(wire::encode(&op));
+        let token = Token(token_of(&body));
+        Envelope { sender: self.id, token, class: Class::Announcement, date: Timestamp(0), body }
+    }
+
     /// The device key's fingerprint.
     #[must_use]
     pub fn key(&self) -> Fingerprint {

@@ -128,11 +128,16 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         stands
     };
     let removes = |op: &&Named, whom: usize| matches!(op.1.act, Act::Remove(target, _) if target == whom);
-    // Nobody has left who keeps back something that it said before.
+    // Nobody has left who keeps back something that it said before, or knew.
     let is_whole = |op: &Named| {
-        let first = |op: &Named| op.1.previous.is_none();
-        let chain = standing(op.1.author, Some(op.0));
-        said.iter().any(|op| chain.contains(&op.0) && first(op))
+        let (mut known, mut next) = (BTreeSet::new(), vec![op.0]);
+        while let Some(hash) = next.pop() {
+            let Some(op) = said.iter().find(|op| op.0 == hash) else { return false };
+            if known.insert(hash) {
+                next.extend(op.1.previous.iter().chain(&op.1.seen));
+            }
+        }
+        true
     };
     let left_by = |author: usize| {
         let leaves = said.iter().filter(move |op| op.1.author == author && op.1.act == Act::Leave);

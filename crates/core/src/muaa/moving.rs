@@ -175,7 +175,14 @@ impl<C: Crypto> Muaa<C> {
         if let Some(sequence) = moves.iter().filter(own).filter_map(|op| Some(op.content()?.sequence)).max() {
             self.found_ahead(sequence);
         }
-        self.take_ops(&moves, &[]);
+        // Anybody announces: it is taken in the order in which it was said, as from one that is no member.
+        for _ in 0..MOVES_MAX {
+            let heard = self.heard_from_others(&self.view, &moves);
+            if heard.is_empty() {
+                return;
+            }
+            self.take_ops(&heard, &[]);
+        }
     }
 
     /// A member announces itself under a number below one it had announced before, and the newer announcement is gone: its state may
@@ -282,12 +289,23 @@ impl<C: Crypto> Muaa<C> {
         removals
     }
 
-    /// The ends of a device's chains, without what this version does not understand: what is before them stands.
+    /// The ends of a device's chains, without what this version does not understand: what is before them stands. Of more than a cut
+    /// names, those by which most were let in whom people know: who is to be removed chooses how often its chain forks.
     fn cut_of(&self, log: &Log, key: &Fingerprint) -> BTreeSet<Hash> {
         let below = self.view.unknown.get(key).copied().unwrap_or(u64::MAX);
         let mut ends: Vec<_> = log.tips(key, below).into_iter().collect();
-        ends.sort_by_key(|hash| std::cmp::Reverse(log.get(hash).map(|entry| (entry.sequence, *hash))));
-        ends.truncate(CUT_MAX);
+        if ends.len() > CUT_MAX {
+            let rank = |hash: &Hash| {
+                let chain = log.chains(key, &BTreeSet::from([*hash]));
+                let introduced = chain.iter().filter_map(|hash| log.get(hash)?.introduced);
+                let known = introduced.filter(|key| {
+                    self.view.members.contains_key(key) && !self.state.notices.contains_key(key)
+                });
+                (known.count(), log.get(hash).map(|entry| entry.sequence), *hash)
+            };
+            ends.sort_by_cached_key(|hash| std::cmp::Reverse(rank(hash)));
+            ends.truncate(CUT_MAX);
+        }
         ends.extend(followed(log, key).into_iter().filter(|merge| self.may_stand(merge)).take(CUT_MAX));
         ends.into_iter().collect()
     }

@@ -446,14 +446,23 @@ impl Log {
     }
 
     /// What an operation behind `previous` names as known: of what is here with all that it knows of, that which nothing else of this names,
-    /// at most 16. Who names what follows something unseen would be taken to know whatever that turns out to be.
+    /// at most 16. Who names what follows something unseen would be taken to know whatever that turns out to be. Of more than 16, first
+    /// those whose authors have few: whose chain forks a hundred times keeps nobody from showing that it knows what others said.
     #[must_use]
     pub fn seen(&self, previous: Option<Hash>) -> Seen {
         let whole = self.whole();
         let mut named: BTreeSet<_> =
             whole.iter().filter_map(|hash| self.get(hash)).flat_map(Entry::parents).collect();
         named.extend(previous);
-        whole.into_iter().filter(|hash| !named.contains(hash)).take(SEEN_MAX).collect()
+        let mut heads: Vec<_> = whole.into_iter().filter(|hash| !named.contains(hash)).collect();
+        if heads.len() > SEEN_MAX {
+            let author = |hash: &Hash| self.get(hash).map(|entry| entry.key);
+            let mut many: BTreeMap<Option<Fingerprint>, usize> = BTreeMap::new();
+            heads.iter().for_each(|hash| *many.entry(author(hash)).or_default() += 1);
+            heads.sort_by_key(|hash| (many.get(&author(hash)).copied(), *hash));
+            heads.truncate(SEEN_MAX);
+        }
+        heads.into_iter().collect()
     }
 
     /// The operations of which all is here that they know of.
@@ -481,6 +490,18 @@ impl Log {
             }
         }
         whole
+    }
+
+    /// Whether all is here that this operation knows of.
+    pub(super) fn has_all_before(&self, hash: &Hash) -> bool {
+        let (mut known, mut next) = (BTreeSet::new(), vec![*hash]);
+        while let Some(hash) = next.pop() {
+            let Some(entry) = self.get(&hash) else { return false };
+            if known.insert(hash) {
+                next.extend(entry.parents());
+            }
+        }
+        true
     }
 
     /// The operations of a device, with numbers below this, that none of its others follows: one, unless its chain forks. What

@@ -43,10 +43,10 @@ impl Graph {
 }
 
 impl Log {
-    /// Whether this is a leave that counts: one that follows something which is not here is not taken for the end of a chain, or what is
-    /// missing would come in behind it.
+    /// Whether this is a leave that counts: one that knows of something which is not here is not taken for the end of a chain, or what is
+    /// missing would come in behind it; nor could anybody make a key that follows it.
     pub(super) fn is_leave(&self, (hash, entry): &Said<'_>) -> bool {
-        matches!(entry.body, LogBody::Leave) && self.without_gaps(&entry.key).contains(*hash)
+        matches!(entry.body, LogBody::Leave) && self.has_all_before(hash)
     }
 
     /// Whether somebody said that this device is out, or it said so itself, of which nothing that `by` signed knows, and it can be known: what
