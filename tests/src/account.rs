@@ -1,6 +1,6 @@
 //! Programs of one account that have paired, and what a test asks of them.
 
-use sma_core::{Muaa, MuaaId};
+use sma_core::{Command, Muaa, MuaaId, Phase};
 use sma_sim::{stage::Stage, symbolic::Symbolic};
 
 use crate::insider::Insider;
@@ -49,4 +49,22 @@ pub fn insider(stage: &Stage, at: usize) -> Insider {
 #[must_use]
 pub fn members(stage: &Stage, at: usize) -> Vec<u64> {
     muaa(stage, at).members().into_iter().map(|MuaaId(id)| id).collect()
+}
+
+/// Another device, which that one lets in, or which founds a group of its own.
+///
+/// # Panics
+/// If it is not let in.
+pub fn join(stage: &mut Stage, id: u64, by: Option<usize>) -> usize {
+    let at = stage.add(id);
+    stage.settle();
+    match by {
+        Some(by) => assert!(stage.pair(by, at), "{id} is let in"),
+        None if muaa(stage, at).phase() != Phase::Alone => {
+            stage.command(at, Command::StartApart).expect("it has no group");
+            stage.settle();
+        }
+        None => {}
+    }
+    at
 }

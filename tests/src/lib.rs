@@ -2,6 +2,7 @@
 #![doc = include_str!("../../README.md")]
 
 pub mod account;
+pub mod dice;
 pub mod insider;
 pub mod outsiders;
 pub mod program;

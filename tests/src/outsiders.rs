@@ -12,7 +12,7 @@ use sma_core::{
 use sma_sim::{stage::Stage, store::Kept};
 
 use crate::{
-    account::{insider, muaa},
+    account::{insider, join, muaa},
     insider::{Insider, Said},
 };
 
@@ -76,12 +76,7 @@ pub fn made_up<const N: usize>() -> [Insider; N] {
     let mut id = 660;
     [(); N].map(|()| {
         id += 1;
-        let at = den.add(id);
-        den.settle();
-        if den.lab.machines[at].muaa.as_ref().unwrap().phase() != Phase::Alone {
-            den.command(at, Command::StartApart).unwrap();
-            den.settle();
-        }
+        let at = join(&mut den, id, None);
         insider(&den, at)
     })
 }

@@ -7,31 +7,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use sma_core::{Command, Crypto, Muaa, MuaaId, Phase};
 use sma_sim::{stage::Stage, symbolic::Symbolic};
+use sma_tests::dice::Dice;
 
 const HOUR: u64 = 3600;
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// Dice with a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end.max(1)
-    }
-
-    fn one_of(&mut self, devices: &[usize]) -> usize {
-        devices[self.below(devices.len() as u64) as usize]
-    }
-
-    fn shuffle(&mut self, devices: &[usize]) -> Vec<usize> {
-        let mut left = devices.to_vec();
-        (0..devices.len()).map(|_| left.remove(self.below(left.len() as u64) as usize)).collect()
-    }
-}
 
 fn group_of(stage: &mut Stage, ids: &[u64]) -> Vec<usize> {
     let devices: Vec<_> = ids

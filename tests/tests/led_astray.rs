@@ -1,7 +1,5 @@
 //! Groups that become one, and those who lead where nobody should go.
 
-#![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
-
 use std::time::Duration;
 
 use sma_core::{
@@ -11,30 +9,14 @@ use sma_core::{
 };
 use sma_sim::{stage::Stage, store::Kept};
 use sma_tests::{
-    account::{insider, members, muaa},
+    account::{insider, join, members, muaa},
+    dice::Dice,
     insider::Insider,
+    outsiders::{NOTHING, pass},
 };
-
-const DAY: Duration = Duration::from_secs(86_400);
-/// The body of what says nothing.
-const NOTHING: [u8; 1] = [0xa0];
 
 fn current(stage: &Stage, at: usize) -> Option<Fingerprint> {
     muaa(stage, at).account().current
-}
-
-fn join(stage: &mut Stage, id: u64, by: Option<usize>) -> usize {
-    let at = stage.add(id);
-    stage.settle();
-    match by {
-        Some(by) => assert!(stage.pair(by, at), "{id} is let in"),
-        None if muaa(stage, at).phase() != Phase::Alone => {
-            stage.command(at, Command::StartApart).unwrap();
-            stage.settle();
-        }
-        None => {}
-    }
-    at
 }
 
 fn file(stage: &mut Stage, from: &mut Insider, to: &Insider, group: Option<Hash>, update: Update) {
@@ -42,13 +24,6 @@ fn file(stage: &mut Stage, from: &mut Insider, to: &Insider, group: Option<Hash>
     stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(envelope), true, stage.lab.now);
     if let Some(at) = stage.lab.by_id(to.id()) {
         stage.lab.notice(at, Folder::Inbox(to.id()));
-    }
-}
-
-fn pass(stage: &mut Stage, days: u32) {
-    for _ in 0..days {
-        stage.lab.violation = None;
-        stage.advance(DAY);
     }
 }
 
@@ -243,19 +218,6 @@ fn a_device_that_was_led_through_two_groups_of_a_thief_comes_back_when_the_thief
         }
     }
     assert!(found.is_empty(), "{found:#?}");
-}
-
-/// Dice with a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end.max(1)
-    }
 }
 
 #[test]

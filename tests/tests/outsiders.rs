@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 
 use sma_core::{
-    Command, Crypto, Fingerprint, Folder, Form, Hash, MuaaId, Phase,
+    Command, Crypto, Fingerprint, Folder, Form, Hash, MuaaId,
     state::{Destruction, Expiry, KeyNotice, Log, Removal},
     wire::{self, Announcement, Kind, SignedOp, Update},
 };
 use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
 use sma_tests::{
-    account::{insider, members, muaa},
+    account::{insider, join, members, muaa},
+    dice::Dice,
     insider::Insider,
     outsiders::{NOTHING, all_have, current, group, in_the_group_of, made_up, pass, removal, remove, say},
 };
@@ -23,20 +24,6 @@ fn file(stage: &mut Stage, from: &mut Insider, at: usize, group: Option<Hash>, o
     stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(envelope), true, stage.lab.now);
     stage.lab.notice(at, Folder::Inbox(to.id()));
     stage.settle();
-}
-
-fn join(stage: &mut Stage, id: u64, by: Option<usize>) -> usize {
-    let at = stage.add(id);
-    stage.settle();
-    match by {
-        Some(by) => assert!(stage.pair(by, at), "{id} is let in"),
-        None if muaa(stage, at).phase() != Phase::Alone => {
-            stage.command(at, Command::StartApart).unwrap();
-            stage.settle();
-        }
-        None => {}
-    }
-    at
 }
 
 /// A device that nobody knows, which a removed one lets in, says itself that it removes the remover, and that the removed one knew that first.
@@ -315,23 +302,6 @@ fn a_key_follows_two_removals_at_once_of_a_device_whose_chain_has_many_ends() {
     println!("{begun} operations, {grown} more, {more} more keys");
     assert_eq!(all_have(&stage, honest, &[1, 2, 3]), Ok(()));
     assert!(more < 8, "{more} keys, {grown} operations");
-}
-
-/// Dice with a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end.max(1)
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
 }
 
 /// Two that were removed, or left, and two devices that they make up, say at random what they like, each by any mouth, some of it in the

@@ -12,6 +12,7 @@ use sma_core::{
 use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
 use sma_tests::{
     account::{insider, members, muaa, paired},
+    dice::Dice,
     insider::{Insider, Said},
     outsiders::{NOTHING, all_have, current, group, in_the_group_of, made_up, pass, removal, remove, say},
 };
@@ -137,19 +138,6 @@ fn two_that_are_out_do_not_together_undo_their_removal_or_end_anybody() {
         }
     }
     assert!(found.is_empty(), "{found:#?}");
-}
-
-/// Dice with a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end.max(1)
-    }
 }
 
 fn raw(key: Fingerprint, cut: &[Hash]) -> Vec<u8> {

@@ -155,15 +155,12 @@ impl<C: Crypto> Muaa<C> {
         let contents = ops.iter().filter(|op| group.log.get(&op.hash(&self.crypto)).is_none());
         let removals =
             contents.filter_map(SignedOp::content).filter(|content| content.kind() == Kind::Remove);
-        let by: BTreeSet<_> = removals.map(|content| content.key).filter(|key| self.is_out(key)).collect();
+        let by: BTreeSet<_> =
+            removals.map(|content| content.key).filter(|key| self.view.ended.contains_key(key)).collect();
         let own = self.state.device.fingerprint;
         if by.iter().any(|key| group.log.ends_unknown_to(&own, key)) {
             self.append_to_log(&LogBody::Alive);
         }
-    }
-
-    fn is_out(&self, key: &Fingerprint) -> bool {
-        self.view.ended.contains_key(key)
     }
 
     /// The last words of a device that is out. What it knew when it ended tells the order of removals, on all devices alike. Removals by
@@ -199,7 +196,7 @@ impl<C: Crypto> Muaa<C> {
             let how = view.ended.get(&content.key).map(|(_, how)| *how);
             let was_member =
                 how.map_or_else(|| view.members.contains_key(&content.key), |how| how != Gone::Voided);
-            if !was_member || (ends && self.is_out(&content.key)) {
+            if !was_member || (ends && self.view.ended.contains_key(&content.key)) {
                 continue;
             }
             if matches!(how, Some(Gone::Removed | Gone::Left)) {

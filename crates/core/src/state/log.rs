@@ -466,7 +466,7 @@ impl Log {
     }
 
     /// The operations of which all is here that they know of.
-    pub(crate) fn whole(&self) -> BTreeSet<Hash> {
+    fn whole(&self) -> BTreeSet<Hash> {
         let mut missing: BTreeMap<Hash, usize> = BTreeMap::new();
         let mut later: BTreeMap<Hash, Vec<Hash>> = BTreeMap::new();
         let mut next = Vec::new();
@@ -532,7 +532,7 @@ impl Log {
     }
 
     /// The operations of a device of which all are here that they follow.
-    pub(super) fn without_gaps(&self, key: &Fingerprint) -> BTreeSet<Hash> {
+    fn without_gaps(&self, key: &Fingerprint) -> BTreeSet<Hash> {
         let mut followers: BTreeMap<Option<Hash>, Vec<Hash>> = BTreeMap::new();
         for (hash, entry) in self.entries.iter().filter(|(_, entry)| entry.key == *key) {
             followers.entry(entry.previous).or_default().push(*hash);

@@ -206,11 +206,8 @@ impl Membership {
         let named = |hash: &Hash, entry: &Entry| Some((*hash, entry.body.account_key()?.fingerprint));
         let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
         let (mut barring, mut others) = (cuts.barring(), cuts.quiet_ends());
-        if !barring.is_empty() || !others.is_empty() {
-            let whole = log.whole();
-            barring.retain(|end| whole.contains(end));
-            others.retain(|end| whole.contains(end));
-        }
+        barring.retain(|end| log.has_all_before(end));
+        others.retain(|end| log.has_all_before(end));
         let graph = (!barring.is_empty() || !others.is_empty()).then(|| Graph::of(log));
         let held_by_one_of = |ends: &BTreeSet<Hash>| {
             let mut held = BTreeSet::new();

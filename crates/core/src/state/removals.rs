@@ -59,12 +59,12 @@ impl Log {
             let left = matches!(entry.body, LogBody::Leave).then_some(entry.key);
             target.or(lost).or(left) == Some(*key)
         };
-        let (graph, whole) = (Graph::of(self), self.whole());
+        let graph = Graph::of(self);
         let known = |hash: &Hash| {
             let own = |hash: &Hash| self.get(hash).is_some_and(|entry| entry.key == *by);
             own(hash) || graph.after(hash).iter().any(own)
         };
-        self.entries().any(|(hash, entry)| ends(entry) && whole.contains(hash) && !known(hash))
+        self.entries().any(|(hash, entry)| ends(entry) && self.has_all_before(hash) && !known(hash))
     }
 }
 
