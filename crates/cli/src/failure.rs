@@ -79,6 +79,7 @@ impl From<InputError> for Failure {
             | InputError::NoSuchSession
             | InputError::TooMany
             | InputError::LogFull
+            | InputError::LetInMax
             | InputError::BadKey
             | InputError::KeyDestroyed
             | InputError::KeyOfRemoved

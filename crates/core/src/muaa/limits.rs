@@ -20,10 +20,21 @@ impl<C: Crypto> Muaa<C> {
         if log.has_ample_room(self.config.log_max) { Ok(()) } else { Err(InputError::LogFull) }
     }
 
+    /// Whether the log has room for letting a device in.
+    pub(super) fn require_room_for_a_device(&self) -> Result<(), InputError> {
+        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Ok(()) };
+        let own = &self.state.device.fingerprint;
+        if !log.may_let_in(own) {
+            return Err(InputError::LetInMax);
+        }
+        if log.admits(own, self.config.log_max) { Ok(()) } else { Err(InputError::LogFull) }
+    }
+
     /// Whether this may be said in a log that is half full.
     pub(super) fn has_room_for(&self, body: &LogBody) -> bool {
         match body {
-            LogBody::Add(_) | LogBody::Destroy(_) => self.require_room().is_ok(),
+            LogBody::Add(_) => self.require_room_for_a_device().is_ok(),
+            LogBody::Destroy(_) => self.require_room().is_ok(),
             LogBody::Genesis(_)
             | LogBody::Remove(_)
             | LogBody::Leave

@@ -78,7 +78,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn offer(&mut self, to: Option<MuaaId>, form: Form) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
         self.require_understanding()?;
-        self.require_room()?;
+        self.require_room_for_a_device()?;
         if let Some(id) = to.filter(|id| !self.can_be_let_in(*id)) {
             return Err(InputError::NoSuchMuaa(id));
         }

@@ -334,17 +334,24 @@ impl Log {
             .filter(|(_, _, content)| plausible::sequence(content.sequence))
             .filter(|(_, _, content)| content.seen.as_ref().is_none_or(|seen| seen.len() <= SEEN_MAX))
             .collect();
-        let mut room = if waiting.is_empty() { Room::new(max) } else { Room::of(self, max) };
+        if waiting.is_empty() {
+            return taken;
+        }
+        let mut room = Room::of(self, max);
         while !waiting.is_empty() {
             let before = taken.len();
             waiting.retain(|(hash, op, content)| {
                 let Some(certificate) = self.certificate(&content.key, content.author) else { return true };
                 if let Some(entry) = self.entry(crypto, op, content.clone())
-                    && room.has(&entry)
+                    && room.has(self, &entry)
                     && op.is_by(crypto, &certificate)
                 {
-                    room.take(&entry);
-                    Arc::make_mut(&mut self.entries).insert(*hash, Arc::new(entry));
+                    let entry = Arc::new(entry);
+                    Arc::make_mut(&mut self.entries).insert(*hash, Arc::clone(&entry));
+                    if entry.introduced.is_some() {
+                        room.introduced(self);
+                    }
+                    room.take(self, &entry);
                     taken.push(*hash);
                 }
                 false
@@ -420,6 +427,18 @@ impl Log {
     #[must_use]
     pub fn has_ample_room(&self, max: usize) -> bool {
         Room::of(self, max).is_ample()
+    }
+
+    /// Whether `author` has let in fewer devices than one may.
+    pub(crate) fn may_let_in(&self, author: &Fingerprint) -> bool {
+        Room::of(self, usize::MAX).may_let_in(author)
+    }
+
+    /// Whether there is room for `author` to let a device in, in a log of at most `max` operations: where whoever floods the log has
+    /// taken what members share, `author` has a part in the reserve.
+    #[must_use]
+    pub fn admits(&self, author: &Fingerprint, max: usize) -> bool {
+        Room::of(self, max).admits(author)
     }
 
     /// Never: a log has its genesis.

@@ -5,6 +5,7 @@ mod keys;
 mod log;
 mod members;
 mod removals;
+mod reserve;
 mod room;
 mod settings;
 
