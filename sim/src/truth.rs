@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sma_core::{Fingerprint, Folder, Muaa, Secret, Timestamp, Token, Uid};
+use sma_core::{Fingerprint, Folder, Hash, Muaa, Secret, Timestamp, Token, Uid};
 
 use crate::symbolic::Symbolic;
 
@@ -36,6 +36,8 @@ pub struct Truth {
     pub copied: bool,
     /// Of each machine and account key the versions it held, in the order in which it did.
     pub versions: BTreeMap<(usize, Fingerprint), Vec<Secret>>,
+    /// Of each machine the account keys that it wiped, and the group in which they had been destroyed.
+    pub wiped: BTreeMap<(usize, Fingerprint), Option<Hash>>,
     /// Of each machine the account keys that it held and that were not destroyed.
     pub held: BTreeMap<usize, BTreeSet<Fingerprint>>,
     /// Folders that a person deleted, and when they were made again.

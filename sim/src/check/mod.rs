@@ -49,6 +49,7 @@ pub fn after_step(lab: &mut Lab, at: usize) {
 
 /// What must hold of what a machine tells its user.
 pub(crate) fn after_event(lab: &mut Lab, at: usize, event: &Event) {
+    resurrection::note_wiped(lab, at, event);
     let innocence = innocence::check_event(lab, at, event);
     report(lab, [("11 innocence", innocence)]);
 }

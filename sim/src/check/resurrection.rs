@@ -1,10 +1,11 @@
 //! 3: a device that was removed does not become a member again for anyone who saw it go, unless all on which it was removed are found
 //! to be out themselves. A key that a device knows to be
-//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed and no state was put back.
+//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed and no state was put back,
+//! unless the device wiped the key in another group: that it was destroyed there stops no group whose mail carries it.
 
 use std::collections::BTreeSet;
 
-use sma_core::{Fingerprint, Gone, Muaa};
+use sma_core::{Event, Fingerprint, Gone, Muaa};
 
 use super::Verdict;
 use crate::{
@@ -31,6 +32,14 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     Ok(())
 }
 
+/// Of a key that is wiped no version is left.
+pub(super) fn note_wiped(lab: &mut Lab, at: usize, event: &Event) {
+    if let Event::KeyDestroyed(key) = event {
+        let group = lab.machines[at].muaa.as_ref().and_then(Muaa::group);
+        lab.truth.wiped.insert((at, *key), group);
+    }
+}
+
 fn keys(at: usize, name: &str, muaa: &Muaa<Symbolic>, truth: &mut Truth) -> Verdict {
     let account = muaa.account();
     if let Some(key) = account.keys.iter().find(|key| account.destroyed.contains(key)) {
@@ -39,6 +48,11 @@ fn keys(at: usize, name: &str, muaa: &Muaa<Symbolic>, truth: &mut Truth) -> Verd
     for key in &account.keys {
         let Some(secret) = muaa.account_secret(key) else { continue };
         let versions = truth.versions.entry((at, *key)).or_default();
+        let elsewhere = truth.wiped.get(&(at, *key)).is_some_and(|group| *group != muaa.group());
+        if elsewhere {
+            truth.wiped.remove(&(at, *key));
+            versions.clear();
+        }
         if versions.last() == Some(secret) {
             continue;
         }

@@ -267,7 +267,12 @@ impl<C: Crypto> Muaa<C> {
         if update.received > self.state.sequence {
             self.found_ahead(update.received);
         }
-        self.take_in(update);
+        if update.merged.is_some() {
+            // The rest is the state of the group that it leads to, for who enters that one: it goes by that one's log.
+            self.take_ops(&update.ops, &[]);
+        } else {
+            self.take_in(update);
+        }
         self.newcomer_is_heard(from, key);
         let ours = self.keep_digest().unwrap_or_default();
         let Some(mut link) = self.state.links.remove(&from) else { return };
