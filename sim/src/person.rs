@@ -49,7 +49,8 @@ impl Person {
 
     fn begin(&mut self, lab: &mut Lab, faults: &Faults, choices: &mut impl Choices) -> (u64, Vec<usize>) {
         let pause = choices.between(MINUTE, 6 * HOUR);
-        let Some((member, newcomer)) = pick(lab, choices) else { return (pause, Vec::new()) };
+        let picked = pick(lab, choices).filter(|(member, newcomer)| !are_out(lab, *member, *newcomer));
+        let Some((member, newcomer)) = picked else { return (pause, Vec::new()) };
         let id = id_of(lab, newcomer);
         if choices.chance(faults.silence) {
             say_whom_it_replaces(lab, newcomer, choices);
@@ -180,7 +181,15 @@ fn strangers(lab: &Lab, members: &[usize]) -> Option<(usize, usize)> {
     };
     let after = |n: usize| members[n + 1..].iter();
     let mut pairs = members.iter().enumerate().flat_map(|(n, one)| after(n).map(|other| (*one, *other)));
-    pairs.find(|(one, other)| is_strange(*one, *other) && is_strange(*other, *one))
+    pairs.find(|(one, other)| {
+        is_strange(*one, *other) && is_strange(*other, *one) && !are_out(lab, *one, *other)
+    })
+}
+
+/// Whether each of these two is out for the other: no code brings them together.
+fn are_out(lab: &Lab, one: usize, other: usize) -> bool {
+    let muaas = lab.machines[one].muaa.as_ref().zip(lab.machines[other].muaa.as_ref());
+    muaas.is_some_and(|(one, other)| one.is_out(&other.fingerprint()) && other.is_out(&one.fingerprint()))
 }
 
 /// The code with one wrong digit, or the link without one of its characters.

@@ -1,7 +1,7 @@
 //! 2: a key that a device held decrypts there until a person has it destroyed, so no mail that could be read stops to be so; and
 //! what a person called a device is what every member calls it when all is at rest.
 
-use super::{Verdict, living};
+use super::{Verdict, are_apart, living};
 use crate::lab::Lab;
 
 pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
@@ -20,12 +20,14 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
 pub(super) fn check_at_rest(lab: &Lab) -> Verdict {
     for (at, name) in &lab.truth.named {
         let of = &lab.machines[*at];
-        let id = living(lab)
-            .find(|machine| machine.name == of.name)
-            .and_then(|machine| machine.muaa.as_ref()?.id());
-        let Some(id) = id else { continue };
+        let named = living(lab).find(|machine| machine.name == of.name);
+        let named = named.and_then(|machine| machine.muaa.as_ref());
+        let Some((named, id)) = named.and_then(|muaa| Some((muaa, muaa.id()?))) else { continue };
         for machine in living(lab).filter(|machine| machine.name != of.name) {
-            let siblings = machine.muaa.as_ref().map(sma_core::Muaa::siblings).unwrap_or_default();
+            let Some(muaa) = machine.muaa.as_ref().filter(|muaa| !are_apart(lab, named, muaa)) else {
+                continue;
+            };
+            let siblings = muaa.siblings();
             let called =
                 siblings.into_iter().find(|sibling| sibling.id == id).and_then(|sibling| sibling.name);
             if called.as_ref() != Some(name) {

@@ -13,11 +13,13 @@ mod quiescence;
 mod resurrection;
 mod secrecy;
 
+use std::collections::BTreeSet;
+
 pub use quiescence::{Lost, Quiet};
 use serde::Serialize;
-use sma_core::{Event, Folder, Phase};
+use sma_core::{Event, Fingerprint, Folder, Muaa, Phase};
 
-use crate::lab::Lab;
+use crate::{lab::Lab, symbolic::Symbolic, truth::member_keys};
 
 /// An invariant that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -92,7 +94,18 @@ fn report<const N: usize>(lab: &mut Lab, verdicts: [(&'static str, Verdict); N])
 /// The machines that run and whose device is neither out nor waiting for a person's word.
 pub(crate) fn living(lab: &Lab) -> impl Iterator<Item = &crate::lab::Machine> {
     lab.machines.iter().filter(|machine| {
-        let phase = machine.muaa.as_ref().map(sma_core::Muaa::phase);
+        let phase = machine.muaa.as_ref().map(Muaa::phase);
         phase.is_some_and(|phase| !matches!(phase, Phase::Removed | Phase::Left | Phase::Suspended))
     })
+}
+
+/// Whether people parted these two: nobody is a member for both, and each knows that one which is a member for the other was removed by a
+/// person. Who is out ends nobody that knows it, so neither side believes the other's removal, and both go on (8.2). One that is a
+/// member for both would decide between them.
+fn are_apart(lab: &Lab, one: &Muaa<Symbolic>, other: &Muaa<Symbolic>) -> bool {
+    let (ours, theirs) = (member_keys(one), member_keys(other));
+    let knows = |of: &BTreeSet<Fingerprint>, by: &Muaa<Symbolic>| {
+        of.iter().any(|key| lab.truth.removed.contains_key(key) && by.is_out(key))
+    };
+    ours.is_disjoint(&theirs) && knows(&theirs, one) && knows(&ours, other)
 }

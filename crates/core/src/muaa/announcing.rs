@@ -201,6 +201,7 @@ impl<C: Crypto> Muaa<C> {
             warned: false,
             certificate: body.certificate.clone(),
             told: old.as_ref().and_then(|old| old.told),
+            tellings: old.as_ref().map_or(0, |old| old.tellings),
             behind: None,
             back: if old.as_ref().is_some_and(|old| date.since(old.date) > self.config.expire_after) {
                 Some(self.now)

@@ -6,6 +6,9 @@ use super::{
 };
 use crate::{Crypto, Fingerprint, MuaaId, config::DAY};
 
+/// How often the pause between two words to a device that is out is doubled at most: to half a century.
+const DOUBLINGS: u32 = 14;
+
 impl<C: Crypto> Muaa<C> {
     /// Whether the log has this key as a member under this id.
     pub(super) fn is_member(&self, id: MuaaId, key: &Fingerprint) -> bool {
@@ -62,6 +65,21 @@ impl<C: Crypto> Muaa<C> {
             return false;
         }
         known.told = Some(now);
+        self.changed();
+        true
+    }
+
+    /// Whether a device that is out may be told so because it announces itself: a day after the last time, and each time twice as long
+    /// after it as before. It may know and not believe it, for it held this one for out first.
+    pub(super) fn may_be_told_again(&mut self, id: MuaaId, key: &Fingerprint) -> bool {
+        let now = self.now;
+        let Some(known) = self.state.siblings.get_mut(&(id, *key)) else { return false };
+        let pause = DAY.saturating_mul(1 << known.tellings.saturating_sub(1).min(DOUBLINGS));
+        if known.told.is_some_and(|at| now.since(at) < pause) {
+            return false;
+        }
+        known.told = Some(now);
+        known.tellings = known.tellings.saturating_add(1);
         self.changed();
         true
     }

@@ -442,19 +442,19 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// A device that is a member no more announces itself: it may not have heard. It is told again with each announcement, once a day
-    /// at most, in the place of the last time. One in a group that this device has left for the own is told by this device.
+    /// A device that is a member no more announces itself: it may not have heard. It is told again with its announcements, more and more
+    /// seldom, in the place of the last time. One in a group that this device has left for the own is told by this device.
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
         let mine = || self.is_foremost() || self.former_group_of(id).is_some();
         if self.state.life != Life::Grouped || !self.view.is_out(key) {
             return;
         }
         if self.view.ended.contains_key(key) {
-            if mine() && self.may_be_told(id, key) {
+            if mine() && self.may_be_told_again(id, key) {
                 self.tell_standing(id, *key, certificate);
             }
         } else if let Some(log) = self.former_log_without(key)
-            && self.may_be_told(id, key)
+            && self.may_be_told_again(id, key)
         {
             self.tell_it_is_out(id, key, log);
         }

@@ -86,6 +86,13 @@ impl<C: Crypto> Muaa<C> {
         self.view.ended.iter().map(|(key, (_, how))| (*key, *how))
     }
 
+    /// Whether this device key is out: it was in the group and is not any more, or was forced out of a group that this device was in
+    /// before.
+    #[must_use]
+    pub fn is_out(&self, key: &Fingerprint) -> bool {
+        self.view.is_out(key)
+    }
+
     /// All other MUAAs that are known, by id: enough for a page "my devices".
     #[must_use]
     pub fn siblings(&self) -> Vec<Sibling> {

@@ -69,6 +69,9 @@ pub(crate) struct Known {
     /// was heard of it: it may be unable to read what is sealed to the newest certificate.
     #[n(14)]
     pub(crate) behind: Option<u64>,
+    /// How often it was told that it is out because of what it announced.
+    #[cbor(n(15), default)]
+    pub(crate) tellings: u32,
 }
 
 impl Known {
