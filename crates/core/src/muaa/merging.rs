@@ -144,8 +144,13 @@ impl<C: Crypto> Muaa<C> {
         true
     }
 
+    /// What would come by a merge of one that was removed here, and by a removal that does not name the merge, is void from the start: nothing is
+    /// said, so that a person can let the device in.
     fn lead_one(&mut self, key: &Fingerprint, member: &Member, via: Option<Followed>) {
         if !self.view.members.contains_key(key) {
+            if via.is_some_and(|via| !self.view.may_bring(&via)) {
+                return;
+            }
             let (id, certificate, incarnation) = (member.id, member.certificate.clone(), member.incarnation);
             self.append_to_log(&LogBody::Add(Introduction { id, certificate, incarnation, via }));
         }

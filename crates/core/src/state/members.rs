@@ -65,6 +65,9 @@ pub struct Membership {
     pub merges: BTreeMap<Hash, (Fingerprint, Hash)>,
     /// The merges that a member vetoed: nobody goes along who has not gone yet.
     pub vetoed: BTreeSet<Hash>,
+    /// Of each device that was forced out what all removals of it name: of its operations the ends of what stands, and of its merges in
+    /// other groups those by which others may come here.
+    pub named: BTreeMap<Fingerprint, BTreeSet<Hash>>,
     /// Of each device with an operation that counts, that decides about members, and that this version does not know, the first
     /// such sequence. While there is one, this program must not change who is a member.
     pub unknown: BTreeMap<Fingerprint, u64>,
@@ -82,21 +85,23 @@ impl Membership {
             |said: &Said<'_>| is_genesis(said.1) || (reached.contains(&said.1.key) && cuts.admits(*said));
         let said: Vec<_> = entries.iter().copied().filter(counts).collect();
         let counting: Vec<_> = said.iter().map(|(_, entry)| *entry).collect();
-        let (equivocators, removed) = (cuts.equivocators.clone(), cuts.removed.clone());
+        let (equivocators, named) = (cuts.equivocators.clone(), cuts.named.clone());
+        let removed = named.keys().copied().collect();
         let firmly_removed = cuts.firmly_removed();
         let removals_said = removals_said(&entries);
-        let mut found = Self { equivocators, removed, removals_said, firmly_removed, ..Self::default() };
+        let mut found =
+            Self { equivocators, removed, removals_said, firmly_removed, named, ..Self::default() };
         found.find_members(&said, &cuts, &taken_ids(log, &said, &entries, &cuts));
         found.find_ended(&cuts, &ids);
         found.find_keys(log, &entries, &said);
         found.choose_key(log, &said, &cuts);
         found.find_unknown(&counting);
-        found.find_merges(log, &said, &cuts);
+        found.find_merges(log, &said);
         found
     }
 
     /// Whoever followed a merge that does not count did not merge. One that stands in another log is judged by its author.
-    fn find_merges(&mut self, all: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
+    fn find_merges(&mut self, all: &Log, said: &[Said<'_>]) {
         let merges: BTreeMap<Hash, (Fingerprint, Merge)> = said
             .iter()
             .filter_map(|(hash, entry)| Some((**hash, (entry.key, *entry.body.merge()?))))
@@ -112,7 +117,7 @@ impl Membership {
                 let Some(followed) = at.follows else { break true };
                 let Some((_, next)) = merges.get(&followed.merge) else {
                     // It does not count, or stands in the log of another group.
-                    break all.get(&followed.merge).is_none() && cuts.leaves_standing(&followed);
+                    break all.get(&followed.merge).is_none() && self.may_bring(&followed);
                 };
                 at = *next;
                 left -= 1;
@@ -231,6 +236,12 @@ impl Membership {
         self.ended.contains_key(key) || self.removed.contains(key)
     }
 
+    /// Whether others come here rightly by a merge that stands in the log of another group: no removal of who signed it leaves it out.
+    #[must_use]
+    pub fn may_bring(&self, followed: &Followed) -> bool {
+        may_bring(&self.named, followed)
+    }
+
     /// The member with this id. Of two under one id, the one with the lower fingerprint.
     #[must_use]
     pub fn by_id(&self, id: MuaaId) -> Option<(&Fingerprint, &Member)> {
@@ -288,7 +299,8 @@ struct Cuts<'a> {
     /// Where what stands of a chain forks.
     forks: BTreeMap<Fingerprint, u64>,
     equivocators: BTreeSet<Fingerprint>,
-    removed: BTreeSet<Fingerprint>,
+    /// Of devices that were removed: what every removal names.
+    named: BTreeMap<Fingerprint, BTreeSet<Hash>>,
     ended: BTreeMap<Fingerprint, Gone>,
 }
 
@@ -300,8 +312,8 @@ impl<'a> Cuts<'a> {
         let equivocators = forks_of(&from_potential).into_keys().collect();
         let ends = Ends::of(log, &from_potential);
         let (standing, moved, forks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (leaves, removed, ended) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        let mut cuts = Self { ends, leaves, standing, moved, forks, equivocators, removed, ended };
+        let (leaves, named, ended) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        let mut cuts = Self { ends, leaves, standing, moved, forks, equivocators, named, ended };
         cuts.read_ends(log);
         let leaves = |said: &Said<'_>| log.is_leave(said) && cuts.stands(said);
         let left: Vec<_> = from_potential.iter().copied().filter(leaves).collect();
@@ -324,7 +336,8 @@ impl<'a> Cuts<'a> {
         let removals: Vec<_> = self.ends.removals.iter().map(|(_, removal)| *removal).collect();
         for removal in removals {
             self.cut(removal.target, log.chains(&removal.target, &removal.cut));
-            self.removed.insert(removal.target);
+            let named = self.named.entry(removal.target).or_insert_with(|| removal.cut.clone());
+            named.retain(|hash| removal.cut.contains(hash));
             self.end(removal.target, Gone::Removed);
         }
         let expired: Vec<_> = self.ends.expired.keys().copied().collect();
@@ -344,12 +357,6 @@ impl<'a> Cuts<'a> {
     fn firmly_removed(&self) -> BTreeSet<Fingerprint> {
         let firm = self.ends.removals.iter().filter(|(op, _)| self.stands(op));
         firm.map(|(_, removal)| removal.target).collect()
-    }
-
-    /// Whether what came by a merge that may stand in another log came rightly: no removal of who signed the merge leaves it out.
-    fn leaves_standing(&self, followed: &Followed) -> bool {
-        let of = self.ends.removals.iter().filter(|(_, removal)| removal.target == followed.key);
-        of.into_iter().all(|(_, removal)| removal.cut.contains(&followed.merge))
     }
 
     /// The ends that nobody forced: a key that such a device holds goes on until there is another.
@@ -381,9 +388,13 @@ impl<'a> Cuts<'a> {
         let stays = self.moved.get(&entry.key).is_none_or(|cut| entry.sequence <= *cut);
         let honest = self.forks.get(&entry.key).is_none_or(|point| entry.sequence < *point);
         let via = entry.body.introduces().and_then(|device| device.via);
-        let rightly = via.is_none_or(|via| self.leaves_standing(&via));
+        let rightly = via.is_none_or(|via| may_bring(&self.named, &via));
         self.stands(&said) && rightly && (matches!(entry.body, LogBody::Move(_)) || (stays && honest))
     }
+}
+
+fn may_bring(named: &BTreeMap<Fingerprint, BTreeSet<Hash>>, followed: &Followed) -> bool {
+    named.get(&followed.key).is_none_or(|named| named.contains(&followed.merge))
 }
 
 /// Of each key the lowest number under which it signed two different operations.
