@@ -22,7 +22,9 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let (seen, gone) = lab.truth.seen.entry(at).or_default();
     let out: BTreeSet<_> =
         muaa.ended_keys().filter(|(_, how)| *how != Gone::Moved).map(|(key, _)| key).collect();
-    let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| !by.is_subset(&out));
+    // What a thief removes it may bring back: it signs one thing here and another there.
+    let stays = |by: &Fingerprint| !out.contains(by) && lab.truth.thief != Some(*by);
+    let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| by.iter().any(stays));
     if let Some(key) = gone.intersection(&members).find(by_members) {
         return Err(format!("{} took the removed device {key} for a member again", machine.name));
     }
