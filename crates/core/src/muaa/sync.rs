@@ -202,6 +202,10 @@ impl<C: Crypto> Muaa<C> {
             }
             let certificate = log.certificate(&content.key, content.author);
             if let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) {
+                if !self.view.ended.contains_key(&content.key) {
+                    // Nobody here had heard of it, and by what it brings it is out. That is kept, or it could not be told so.
+                    self.take_last_words(&update.ops);
+                }
                 self.answer_ended(&content, &update, &certificate);
             }
             return Verdict::Drop(Ignored::NotAMember);
