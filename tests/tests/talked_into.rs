@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sma_core::{Command, Event, Fingerprint, Form, InputError, MuaaId, Phase};
 use sma_sim::{person::pair_in_truth, stage::Stage, symbolic::Symbolic};
-use sma_tests::account::{members, muaa};
+use sma_tests::account::{join, members, muaa};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -112,6 +112,45 @@ fn any_member_vetoes_that_the_group_goes_over_to_another_before_any_secret_leave
     assert_eq!(members(&stage, stranger), [666]);
     assert!(own.iter().all(|key| muaa(&stage, stranger).account_secret(key).is_none()));
     assert_eq!(stage.lab.command(phone, Command::Veto { merge }), Some(Err(InputError::NoJoin)));
+}
+
+/// The laptop's person was talked into a code again and again, and the phone vetoed each time. What was said then stays in the log for
+/// ever, and whoever tells at last where the group goes on tells that as well.
+#[test]
+fn vetoed_merges_lead_nobody_astray_later_and_leading_ends() {
+    let (mut stage, [laptop, phone, stranger]) = phished(Form::Code);
+    for n in 0..4 {
+        let other = if n == 0 { stranger } else { join(&mut stage, 666 + n, None) };
+        if n > 0 {
+            stage.offer(other, laptop).unwrap();
+            stage.settle();
+            stage.type_code(other, laptop).unwrap();
+            stage.settle();
+        }
+        stage.told.clear();
+        stage.command(laptop, Command::ConfirmJoin).unwrap();
+        stage.advance(DAY / 2);
+        let merge = stage.told.iter().find_map(|(_, event)| {
+            if let Event::MergeAnnounced { merge, .. } = event { Some(*merge) } else { None }
+        });
+        stage.command(phone, Command::Veto { merge: merge.unwrap() }).unwrap();
+        stage.advance(2 * DAY);
+        assert_eq!(members(&stage, laptop), [1, 2]);
+        stage.lab.stop(other);
+    }
+    let tablet = join(&mut stage, 3, None);
+    stage.offer(tablet, laptop).unwrap();
+    stage.settle();
+    stage.type_code(tablet, laptop).unwrap();
+    stage.settle();
+    stage.command(laptop, Command::ConfirmJoin).unwrap();
+    stage.advance(10 * DAY);
+    assert!(stage.are_paired(&[laptop, phone, tablet]));
+    stage.lab.trace.take();
+    stage.advance(60 * DAY);
+    let said =
+        stage.lab.trace.take().into_iter().filter(|line| line.contains("APPEND") && line.contains("sync("));
+    assert_eq!(said.collect::<Vec<_>>(), [""; 0], "nobody has anything to say");
 }
 
 #[test]

@@ -215,7 +215,7 @@ impl<C: Crypto> Muaa<C> {
     /// An update in the name of a group that this device has left, or does not know.
     pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
         let own = self.state.group.as_ref().map(|group| group.log.group());
-        if led_to(update) == own && self.is_said_by_a_member(op, content, update) {
+        if self.led_to(update) == own && self.is_said_by_a_member(op, content, update) {
             // It may say what is not known here, as that this device was removed.
             self.take_ops(update.merged.as_deref().unwrap_or_default(), &[]);
             self.answer_leader(content);
@@ -251,11 +251,11 @@ impl<C: Crypto> Muaa<C> {
             // Whoever is forced out of this group leads nobody anywhere in the name of another, nor lets anybody in there.
             return Verdict::Drop(Ignored::NotAMember);
         }
-        if led_to(update) == own {
+        if self.led_to(update) == own {
             self.answer_leader(content);
             return Verdict::Done;
         }
-        match merge_of(content, update, &view) {
+        match self.merge_of(content, update, &view) {
             Some((merge, target)) => self.unite(content, update, (merge, target), true),
             None if update.merged.is_some() => {}
             None if self.needs_update() => return Verdict::Ignore(Ignored::UpdateNeeded),
@@ -343,7 +343,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// A member of the own group says that the group goes on in another.
     pub(super) fn follow(&mut self, content: &Content, update: &Update) {
-        if let Some(merge) = merge_of(content, update, &self.view) {
+        if let Some(merge) = self.merge_of(content, update, &self.view) {
             self.unite(content, update, merge, false);
         }
     }
@@ -377,6 +377,23 @@ impl<C: Crypto> Muaa<C> {
             self.enter_group(log, update, (said.author, said.sequence), Some(merge));
         }
     }
+
+    /// The group in which the author says that its group goes on: that of the log which it brings. What it tells of the former group
+    /// may hold merges that lead elsewhere: those of others, and its own earlier ones.
+    fn led_to(&self, update: &Update) -> Option<Hash> {
+        let founds = |op: &&SignedOp| op.content().is_some_and(|content| content.kind() == Kind::Genesis);
+        Some(update.merged.as_ref()?.iter().find(founds)?.hash(&self.crypto))
+    }
+
+    /// The merge by which the author's group goes on in another, if it is signed by the author itself and counts, and where it leads.
+    fn merge_of(&self, said: &Content, update: &Update, view: &Membership) -> Option<(Followed, Hash)> {
+        let target = self.led_to(update)?;
+        let counts = |(merge, (key, into)): &(&Hash, &(Fingerprint, Hash))| {
+            *key == said.key && *into == target && !view.vetoed.contains(*merge)
+        };
+        let (merge, _) = view.merges.iter().find(counts)?;
+        Some((Followed { merge: *merge, key: said.key }, target))
+    }
 }
 
 /// What some operations of a log say and know of, with what lets in the author of each: whoever hears it may never have heard of
@@ -394,21 +411,4 @@ fn known_by(log: &Log, from: Vec<Hash>) -> Vec<SignedOp> {
         wanted.extend(introduced.range(by).map(|(_, hash)| *hash));
     }
     found.into_values().collect()
-}
-
-/// The group in which the author says that its group goes on.
-fn led_to(update: &Update) -> Option<Hash> {
-    update.merged.as_ref()?;
-    let merge = |op: &SignedOp| op.content()?.body::<Merge>();
-    update.ops.iter().filter_map(merge).map(|merge| merge.into).next()
-}
-
-/// The merge by which the author's group goes on in another, if it is signed by the author itself and counts, and where it leads.
-fn merge_of(said: &Content, update: &Update, view: &Membership) -> Option<(Followed, Hash)> {
-    let target = led_to(update)?;
-    let counts = |(merge, (key, into)): &(&Hash, &(Fingerprint, Hash))| {
-        *key == said.key && *into == target && !view.vetoed.contains(*merge)
-    };
-    let (merge, _) = view.merges.iter().find(counts)?;
-    Some((Followed { merge: *merge, key: said.key }, target))
 }
