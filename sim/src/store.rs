@@ -214,6 +214,13 @@ impl Store {
         Some(stored)
     }
 
+    /// That a message lies here from now on is the server's doing, whoever put it there.
+    pub fn disown(&mut self) {
+        for mailbox in self.folders.values_mut() {
+            Arc::make_mut(mailbox).messages.values_mut().for_each(|stored| stored.injected = true);
+        }
+    }
+
     /// Puts another content in the place of a folder's, numbers and all; whether the folder was there.
     pub fn replace(&mut self, folder: Folder, mailbox: Mailbox) -> bool {
         let Some(now) = self.folders.get_mut(&folder) else { return false };

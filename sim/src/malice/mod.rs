@@ -108,7 +108,7 @@ impl Rates {
             end: rate(stranger, 200_000),
             flood: rate(stranger, 20_000),
             whisper: rate(stranger, 200_000),
-            write: rate(stranger, 100_000),
+            write: rate(stranger, 50_000),
             steal: if thief { 1_000_000 } else { 0 },
             sign: if thief { 500_000 } else { 0 },
         }

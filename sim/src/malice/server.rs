@@ -150,9 +150,8 @@ pub(super) fn misdate<C: Choices>(world: &mut World<C>) {
 /// What it hid is there, and numbers that it gave twice are given anew.
 pub(super) fn stop<C: Choices>(world: &mut World<C>) {
     show(world);
-    // What it said to have taken away, and had not.
-    let there: Vec<_> = world.lab.store.envelopes().map(|(_, _, envelope)| envelope.token).collect();
-    world.lab.truth.late.extend(there);
+    // It may have said to have taken away what is still there.
+    world.lab.store.disown();
     if world.malice.rates.roll_back > 0 {
         let folders: Vec<Folder> = world.lab.store.folders.keys().copied().collect();
         for folder in folders {

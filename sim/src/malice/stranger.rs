@@ -17,8 +17,10 @@ use crate::{
 
 /// So many keys he has in use.
 const KEYS: usize = 3;
-/// So many devices he makes up at once, and mails he sends.
+/// So many devices he makes up at once.
 const MANY: u64 = 40;
+/// So many mails he sends at once. Each is told in an update of its own, updates being small here.
+const MAILS: u64 = 8;
 
 /// One of his keys, under an id of his own or of another.
 fn somebody<C: Choices>(world: &mut World<C>) -> Option<Insider> {
@@ -181,7 +183,7 @@ pub(super) fn write<C: Choices>(world: &mut World<C>) {
     let at = world.choices.below(world.lab.machines.len() as u64) as usize;
     let received = Timestamp(world.lab.now.0.saturating_add_signed(world.lab.store.clock_offset));
     let first = world.choices.below(1 << 20);
-    for n in 0..MANY {
+    for n in 0..MAILS {
         let key = Key { octets: vec![n as u8; 64].into(), mutual: true };
         let mail = Mail { from: format!("spam{}", first + n), date: received, received, key: Some(key) };
         if let Ok(command) = mail.read() {
