@@ -237,7 +237,7 @@ impl<C: Crypto> Muaa<C> {
         self.tell_who_is_behind(present);
         self.io.unannounced.values_mut().for_each(|reads| *reads = reads.saturating_add(1));
         self.compare_own_with(present);
-        self.ask_about_missing(present);
+        self.ask_about_missing();
         let member = |key| self.view.members.contains_key(key);
         let gone: Vec<_> = self
             .state

@@ -8,7 +8,7 @@ use super::{
     subkey::Subkey,
 };
 use crate::{
-    Class, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, Timestamp, Token,
+    Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
     state::{Expiry, Introduction, Log, LogBody},
     wire::{self, Kind, Update},
 };
@@ -104,14 +104,16 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// All announcements were read: of whom one stands without a folder, somebody deleted it, and a person must say. One that is silent,
-    /// or was until a moment ago, was cleared away, and who was away itself does not know who was; the server may show again what
-    /// they announced.
-    pub(super) fn ask_about_missing(&mut self, present: &BTreeSet<Hash>) {
+    /// or was until a moment ago, was cleared away, and who was away itself does not know who was. What lies there again after that is
+    /// nothing that stands.
+    pub(super) fn ask_about_missing(&mut self) {
         let away = self.is_recent(self.state.away);
         for id in std::mem::take(&mut self.io.missing) {
             self.turn_link(id, true);
             let asks = self.known_member(id).is_some_and(|known| {
-                present.contains(&known.said) && !self.is_silent(known) && !self.is_recent(known.back)
+                self.still_stands(&known.said, known.date)
+                    && !self.is_silent(known)
+                    && !self.is_recent(known.back)
             });
             if asks && !away {
                 self.tell(Event::FolderDeleted { id });

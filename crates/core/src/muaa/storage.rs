@@ -63,8 +63,8 @@ impl Task {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Seen {
     pub(super) cursor: Option<Cursor>,
-    /// Messages of ours by uid: what they are called, and the hashes of their octets.
-    pub(super) index: BTreeMap<Uid, (Token, Hash)>,
+    /// Messages of ours by uid: what they are called, the hashes of their octets, and the server's dates.
+    pub(super) index: BTreeMap<Uid, (Token, Hash, Timestamp)>,
     /// Something that is not ours lies there too.
     pub(super) foreign: bool,
 }
@@ -284,8 +284,8 @@ impl<C: Crypto> Muaa<C> {
         let mut found: Vec<_> = index
             .into_iter()
             .flatten()
-            .filter(|(_, (token, _))| wanted(token))
-            .map(|(uid, (token, _))| (*uid, *token))
+            .filter(|(_, (token, ..))| wanted(token))
+            .map(|(uid, (token, ..))| (*uid, *token))
             .collect();
         found.extend(self.duplicates(folder));
         found
@@ -303,7 +303,7 @@ impl<C: Crypto> Muaa<C> {
         let mut found = Vec::new();
         for (token, said) in own {
             let mut stands = false;
-            for (uid, (_, there)) in seen.index.iter().filter(|(_, (named, _))| *named == token) {
+            for (uid, (_, there, _)) in seen.index.iter().filter(|(_, (named, ..))| *named == token) {
                 // The first that says what was said stands.
                 if !stands && said.is_none_or(|said| said == *there) {
                     stands = true;

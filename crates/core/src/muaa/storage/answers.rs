@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{Seen, Task};
 use crate::{
-    Content, Crypto, Cursor, Event, Folder, Hash, InputError, Message, Op, OpError, OpId, Reply, Token, Uid,
+    Content, Crypto, Cursor, Event, Folder, Hash, InputError, Message, Op, OpError, OpId, Reply, Timestamp,
+    Token, Uid,
     muaa::{Muaa, persistent::InboxState},
 };
 
@@ -170,7 +171,7 @@ impl<C: Crypto> Muaa<C> {
             match &message.content {
                 Content::Envelope(envelope) => {
                     let said = self.io.names.learn(&self.crypto, envelope);
-                    seen.index.insert(message.uid, (envelope.token, said));
+                    seen.index.insert(message.uid, (envelope.token, said, message.date));
                 }
                 Content::Foreign | Content::TooLarge(_) => seen.foreign = true,
             }
@@ -208,7 +209,7 @@ impl<C: Crypto> Muaa<C> {
             }
             return;
         }
-        let tokens: Vec<_> = seen.index.values().map(|(token, _)| *token).collect();
+        let tokens: Vec<_> = seen.index.values().map(|(token, ..)| *token).collect();
         tokens.into_iter().for_each(|token| self.discard(folder, token));
         self.state.folders_deleted.remove(&folder);
         self.io.shared.insert(folder);
@@ -224,19 +225,27 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether this message was read in a folder.
     pub(in crate::muaa) fn lies_in(&self, folder: Folder, token: &Token) -> bool {
-        self.io.seen.get(&folder).is_some_and(|seen| seen.index.values().any(|(there, _)| there == token))
+        self.io.seen.get(&folder).is_some_and(|seen| seen.index.values().any(|(there, ..)| there == token))
     }
 
     /// The names under which these octets were read in a folder.
     pub(in crate::muaa) fn tokens_of(&self, folder: Folder, said: &Hash) -> Vec<Token> {
         let index = self.io.seen.get(&folder).into_iter().flat_map(|seen| seen.index.values());
-        index.filter(|(_, there)| there == said).map(|(token, _)| *token).collect()
+        index.filter(|(_, there, _)| there == said).map(|(token, ..)| *token).collect()
     }
 
     /// The messages of ours that were read in a folder, by the hashes of their octets.
     pub(in crate::muaa) fn present(&self, folder: Folder) -> BTreeSet<Hash> {
         let index = self.io.seen.get(&folder).into_iter().flat_map(|seen| seen.index.values());
-        index.map(|(_, said)| *said).collect()
+        index.map(|(_, said, _)| *said).collect()
+    }
+
+    /// Whether these octets lie among the announcements with the date that the server gave them when they were first read. With another one
+    /// they were taken away and are shown again.
+    pub(in crate::muaa) fn still_stands(&self, said: &Hash, date: Timestamp) -> bool {
+        let seen = self.io.seen.get(&Folder::Announcements);
+        let mut index = seen.into_iter().flat_map(|seen| seen.index.values());
+        index.any(|(_, there, dated)| (there, *dated) == (said, date))
     }
 
     /// Another id is tried at once the first time its folder exists, and after ever longer pauses then.
@@ -252,7 +261,7 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         let index = self.io.seen.get(&folder).into_iter().flat_map(|seen| seen.index.values());
-        let present: BTreeSet<_> = index.map(|(token, _)| *token).collect();
+        let present: BTreeSet<_> = index.map(|(token, ..)| *token).collect();
         let kept = |place: &(Folder, Token)| place.0 != folder || present.contains(&place.1);
         self.state.removals.retain(kept);
     }
@@ -277,7 +286,7 @@ impl<C: Crypto> Muaa<C> {
             for (uid, _) in messages {
                 seen.index.remove(uid);
             }
-            let left: BTreeSet<_> = seen.index.values().map(|(token, _)| *token).collect();
+            let left: BTreeSet<_> = seen.index.values().map(|(token, ..)| *token).collect();
             for (_, token) in messages.iter().filter(|(_, token)| !left.contains(token)) {
                 self.state.removals.remove(&(folder, *token));
             }
