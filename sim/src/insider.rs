@@ -91,7 +91,8 @@ impl Insider {
     #[must_use]
     pub fn made_up(id: MuaaId, seed: &[u8; 32]) -> Option<Self> {
         let device = CRYPTO.new_device_key(seed, Timestamp(0)).ok()?;
-        let introduction = Introduction { id, certificate: device.certificate.clone(), incarnation: 1, via: None };
+        let introduction =
+            Introduction { id, certificate: device.certificate.clone(), incarnation: 1, via: None };
         let content = wire::Content {
             group: None,
             author: id,
@@ -105,10 +106,20 @@ impl Insider {
             body: wire::encode(&introduction).into(),
         };
         let content = wire::encode(&content);
-        let signature = CRYPTO.sign(&device.secret, "autocrypt-sma-op-v1", &content, &[1; 32], Timestamp(0)).ok()?;
+        let signature =
+            CRYPTO.sign(&device.secret, "autocrypt-sma-op-v1", &content, &[1; 32], Timestamp(0)).ok()?;
         let log = Log::found(&CRYPTO, &SignedOp { content: content.into(), signature })?;
         let DeviceKey { secret, certificate, fingerprint } = device;
-        Some(Self { secret, certificate, key: fingerprint, id, incarnation: 1, sequence: 1, received: 0, log })
+        Some(Self {
+            secret,
+            certificate,
+            key: fingerprint,
+            id,
+            incarnation: 1,
+            sequence: 1,
+            received: 0,
+            log,
+        })
     }
 
     /// The logs of the groups that the device on this machine was in before.

@@ -121,9 +121,13 @@ fn throw_out(lab: &mut Lab) -> Option<Vec<usize>> {
     }
     for at in 0..lab.machines.len() {
         let Some(muaa) = &lab.machines[at].muaa else { continue };
-        let unwanted = |sibling: &&sma_core::Sibling| sibling.member && lab.truth.unwanted.contains(&sibling.fingerprint);
+        let unwanted = |sibling: &&sma_core::Sibling| {
+            sibling.member && lab.truth.unwanted.contains(&sibling.fingerprint)
+        };
         let siblings = muaa.siblings();
-        let Some(id) = siblings.iter().find(unwanted).map(|sibling| (sibling.id, sibling.fingerprint)) else { continue };
+        let Some(id) = siblings.iter().find(unwanted).map(|sibling| (sibling.id, sibling.fingerprint)) else {
+            continue;
+        };
         let own = muaa.fingerprint();
         if lab.command(at, Command::Remove { id: id.0 }) == Some(Ok(())) {
             lab.truth.remove(own, id.1);

@@ -68,8 +68,11 @@ impl<'a> RunReport<'a> {
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         let name = self.seed.map_or_else(|| "the tape".to_owned(), |seed| format!("seed {seed}"));
-        let mut lines =
-            vec![format!("{name}: {} on one account, {}", count(self.muaas, "device"), what(self.faults, self.malice))];
+        let mut lines = vec![format!(
+            "{name}: {} on one account, {}",
+            count(self.muaas, "device"),
+            what(self.faults, self.malice)
+        )];
         lines.extend(self.joined.iter().map(|joined| format!("  {joined}")));
         lines.push(format!(
             "at the end {} paired in {}; {} and {} bytes are in the store",
@@ -137,8 +140,9 @@ impl SweepReport {
                     MaliceSet::None => String::new(),
                     malice => format!(" --malice {}", malice.name()),
                 };
-                let command =
-                    format!("sma-sim run --seed {seed} --muaas {muaas} --days {days} --faults {faults}{malice}");
+                let command = format!(
+                    "sma-sim run --seed {seed} --muaas {muaas} --days {days} --faults {faults}{malice}"
+                );
                 Some(Failure { seed: *seed, violation, command })
             })
             .collect();

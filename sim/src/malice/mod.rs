@@ -134,9 +134,16 @@ impl Malice {
     }
 
     /// What a hostile server does to an operation, if anything.
-    pub(crate) fn fate(&self, op: &Op, at: usize, now: sma_core::Timestamp, choices: &mut impl Choices) -> Option<Fate> {
+    pub(crate) fn fate(
+        &self,
+        op: &Op,
+        at: usize,
+        now: sma_core::Timestamp,
+        choices: &mut impl Choices,
+    ) -> Option<Fate> {
         let besieged = self.siege.as_ref().filter(|siege| siege.covers(op, at, now)).map(|siege| siege.fate);
-        let writes = matches!(op, Op::CreateFolder(_) | Op::DeleteFolder(_) | Op::Append { .. } | Op::Remove { .. });
+        let writes =
+            matches!(op, Op::CreateFolder(_) | Op::DeleteFolder(_) | Op::Append { .. } | Op::Remove { .. });
         besieged.or_else(|| (writes && choices.chance(self.rates.lie)).then_some(Fate::Claimed))
     }
 }

@@ -135,9 +135,13 @@ pub(super) fn besiege<C: Choices>(world: &mut World<C>) {
     // An honest adapter tells no lie of its own: what a listing or a fetch answers is what the server said.
     let fates = if kind > 3 { &fates[..1] } else { &fates[..] };
     let Some(fate) = any_of(world, fates) else { return };
-    let whom = world.choices.chance(500_000).then(|| world.choices.below(world.lab.machines.len() as u64) as usize);
+    let whom =
+        world.choices.chance(500_000).then(|| world.choices.below(world.lab.machines.len() as u64) as usize);
     let until = world.lab.now + std::time::Duration::from_millis(world.choices.between(HOUR, 20 * DAY));
-    world.lab.trace.say(|_| format!("for a time the server ends all of kind {kind} with {fate:?}, for {whom:?}"));
+    world
+        .lab
+        .trace
+        .say(|_| format!("for a time the server ends all of kind {kind} with {fate:?}, for {whom:?}"));
     world.malice.siege = Some(Siege { kind, whom, until, fate });
 }
 

@@ -52,7 +52,8 @@ fn any_inbox<C: Choices>(world: &mut World<C>) -> Option<Folder> {
 }
 
 fn announcement(one: &mut Insider, digest: Option<Hash>) -> Envelope {
-    let body = wire::Announcement { certificate: one.certificate.clone(), capabilities: 0, digest, moves: None };
+    let body =
+        wire::Announcement { certificate: one.certificate.clone(), capabilities: 0, digest, moves: None };
     one.announce(wire::encode(&body))
 }
 
@@ -81,7 +82,12 @@ pub(super) fn copy<C: Choices>(world: &mut World<C>) {
     let Some((folder, theirs)) = any_of(world, &all) else { return };
     let Some(content) = wire::decode::<SignedOp>(&theirs.body).and_then(|op| op.content()) else { return };
     let op = one.say(content.kind, content.body.to_vec());
-    put(world, folder, Envelope { sender: theirs.sender, ..envelope(&one, theirs.class, &op) }, "a stranger's copy");
+    put(
+        world,
+        folder,
+        Envelope { sender: theirs.sender, ..envelope(&one, theirs.class, &op) },
+        "a stranger's copy",
+    );
 }
 
 /// He offers to let somebody in.
@@ -100,7 +106,12 @@ pub(super) fn offer<C: Choices>(world: &mut World<C>) {
     let to = if let Some(Folder::Inbox(id)) = inbox { Some(id) } else { None };
     let body = wire::Offer { session, share, certificate, to, expires, form };
     let op = one.say(Kind::Offer.number(), wire::encode(&body));
-    put(world, inbox.unwrap_or(Folder::Announcements), envelope(&one, Class::Offer, &op), "a stranger's offer");
+    put(
+        world,
+        inbox.unwrap_or(Folder::Announcements),
+        envelope(&one, Class::Offer, &op),
+        "a stranger's offer",
+    );
 }
 
 /// All offers that he sees.
@@ -132,14 +143,17 @@ pub(super) fn end<C: Choices>(world: &mut World<C>) {
     let (Some(mut one), Some(inbox)) = (somebody(world), any_inbox(world)) else { return };
     let sessions: Vec<_> = offers(world).into_iter().map(|(_, offer)| offer.session).collect();
     let session = any_of(world, &sessions);
-    let keys: Vec<_> = world.lab.machines.iter().filter_map(|machine| Some(machine.muaa.as_ref()?.fingerprint())).collect();
+    let keys: Vec<_> =
+        world.lab.machines.iter().filter_map(|machine| Some(machine.muaa.as_ref()?.fingerprint())).collect();
     let Some(to) = any_of(world, &keys) else { return };
     let (certificate, reason) = (one.certificate.clone(), world.choices.below(6) as u8);
     let (kind, class, body) = match session {
         Some(session) if world.choices.chance(500_000) => {
             (Kind::Abort, Class::Abort, wire::encode(&wire::Abort { session, to, reason, certificate }))
         }
-        session => (Kind::Reject, Class::Reject, wire::encode(&wire::Reject { session, to, reason, certificate })),
+        session => {
+            (Kind::Reject, Class::Reject, wire::encode(&wire::Reject { session, to, reason, certificate }))
+        }
     };
     let op = one.say(kind.number(), body);
     put(world, inbox, envelope(&one, class, &op), "a stranger's word that it is over");
@@ -170,8 +184,13 @@ pub(super) fn whisper<C: Choices>(world: &mut World<C>) {
     let own = one.log().ops();
     let (group, update) = match world.choices.below(4) {
         0 => (None, Update { ops: own, ..Update::new(to.key()) }),
-        1 => (Some(to.log().group()), Update { ops: own.clone(), merged: Some(own), ..Update::new(to.key()) }),
-        2 => (Some(to.log().group()), Update { ask: true, received: world.choices.below(1 << 40), ..Update::new(to.key()) }),
+        1 => {
+            (Some(to.log().group()), Update { ops: own.clone(), merged: Some(own), ..Update::new(to.key()) })
+        }
+        2 => (
+            Some(to.log().group()),
+            Update { ask: true, received: world.choices.below(1 << 40), ..Update::new(to.key()) },
+        ),
         _ => (Some(to.log().group()), Update { digest: Hash(world.choices.seed()), ..Update::new(to.key()) }),
     };
     let said = one.send(&to, group, update);

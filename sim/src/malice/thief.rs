@@ -59,14 +59,16 @@ pub(super) fn steal<C: Choices>(world: &mut World<C>) {
 /// People see that the device is gone, and devices that they never let in: they throw all of these out, as soon as they see them.
 pub(super) fn is_noticed<C: Choices>(world: &mut World<C>) {
     let Some(thief) = &world.malice.thief else { return };
-    let all: Vec<Fingerprint> = std::iter::once(&thief.device).chain(&thief.accomplices).map(Insider::key).collect();
+    let all: Vec<Fingerprint> =
+        std::iter::once(&thief.device).chain(&thief.accomplices).map(Insider::key).collect();
     world.lab.truth.unwanted.extend(all);
 }
 
 /// He says something to somebody.
 pub(super) fn sign<C: Choices>(world: &mut World<C>) {
     let Some(mut thief) = world.malice.thief.take() else { return };
-    let honest: Vec<_> = world.lab.machines.iter().filter(|machine| !machine.stolen).filter_map(Insider::of).collect();
+    let honest: Vec<_> =
+        world.lab.machines.iter().filter(|machine| !machine.stolen).filter_map(Insider::of).collect();
     let group = thief.device.log().group();
     let in_group: Vec<_> = honest.iter().filter(|one| one.log().group() == group).cloned().collect();
     let Some(to) = any_of(world, &in_group).or_else(|| any_of(world, &honest)) else {
@@ -97,11 +99,17 @@ pub(super) fn sign<C: Choices>(world: &mut World<C>) {
             let numbers = [0, 1, 1 << 20, (1 << 48) - 1, u64::MAX];
             let (time, removals) = (any_of(world, &numbers).unwrap_or(0), world.choices.below(3));
             let register = Register { time, author: thief.device.id(), value, removals };
-            let name = if world.choices.chance(500_000) { "prefer-encrypt".to_owned() } else { format!("name/{}", to.id()) };
+            let name = if world.choices.chance(500_000) {
+                "prefer-encrypt".to_owned()
+            } else {
+                format!("name/{}", to.id())
+            };
             said.settings.insert(name, register);
         }
         1 => {
-            if let Ok(key) = Symbolic.new_account_key("anna@example.org", &world.choices.seed(), world.lab.now) {
+            if let Ok(key) =
+                Symbolic.new_account_key("anna@example.org", &world.choices.seed(), world.lab.now)
+            {
                 said.keys.push(wire::KeyMaterial { secret: key.secret });
             }
         }
@@ -147,7 +155,13 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
             (Kind::AccountKey, wire::encode(&KeyNotice { fingerprint, epoch, created, generation, version }))
         }
         6 => (Kind::Alive, vec![0xa0]),
-        7 => (Kind::Merge, wire::encode(&Merge { into: if known.is_empty() { hash } else { Hash(world.choices.seed()) }, follows: None })),
+        7 => (
+            Kind::Merge,
+            wire::encode(&Merge {
+                into: if known.is_empty() { hash } else { Hash(world.choices.seed()) },
+                follows: None,
+            }),
+        ),
         8 => (Kind::Veto, wire::encode(&Veto { merge: hash })),
         9 => {
             let keys: Vec<_> = world.lab.truth.keys.keys().copied().collect();
@@ -169,7 +183,8 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
     let (kind, before) = (kind.number(), signer.sequence);
     if world.choices.chance(200_000) {
         // It was signed before, or says so; or it is signed a second time under one number.
-        signer.sequence = any_of(world, &[before, before.saturating_sub(1), 1, before + (1 << 20)]).unwrap_or(before);
+        signer.sequence =
+            any_of(world, &[before, before.saturating_sub(1), 1, before + (1 << 20)]).unwrap_or(before);
     }
     let op = if world.choices.chance(300_000) {
         let seen = any_of(world, &known).into_iter().collect();
@@ -199,4 +214,3 @@ fn accomplice<C: Choices>(world: &mut World<C>, thief: &mut Thief) -> Option<Int
     let accomplices = thief.accomplices.clone();
     any_of(world, &accomplices).map(|one| one.introduction())
 }
-
