@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 
 use sma_core::{
-    Command, Crypto, Fingerprint, Folder, Hash, MuaaId, Phase,
+    Command, Crypto, Fingerprint, Folder, Hash, MuaaId, Op, Phase,
     state::{Expiry, Introduction, KeyNotice, Removal},
-    wire::{self, Kind, SignedOp},
+    wire::{self, Kind, SignedOp, Update},
 };
 use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
 use sma_tests::{
@@ -370,6 +370,33 @@ fn a_newcomer_is_not_kept_away_by_one_that_is_out_and_lets_another_in_under_its_
         }
     }
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// A stranger that fills the announcements may keep it from being known.
+#[test]
+fn whoever_is_out_and_not_announced_is_told_so_once_a_day_however_often_it_writes() {
+    let (mut stage, [one, _, three]) = paired([1, 2, 3]);
+    let mut thief = insider(&stage, three);
+    stage.lab.stop(three);
+    let [den] = made_up();
+    let add = thief.op(Kind::Add.number(), wire::encode(&den.introduction()));
+    let mut den = in_the_group_of(den, &insider(&stage, one), std::slice::from_ref(&add));
+    say(&mut stage, &mut thief, one, &[add]);
+    remove(&mut stage, one, den.id().0);
+    pass(&mut stage, 2);
+    let folder = Folder::Inbox(den.id());
+    stage.lab.store.apply(&Op::CreateFolder(folder), stage.lab.now).unwrap();
+    let to = insider(&stage, one);
+    let mut told = BTreeSet::new();
+    for n in 0..50 {
+        let update = Update { digest: Hash([n; 32]), ..Update::new(to.key()) };
+        let said = den.send(&to, None, update);
+        stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(said), true, stage.lab.now);
+        stage.lab.notice(one, Folder::Inbox(to.id()));
+        stage.settle();
+        told.extend(stage.lab.store.folders[&folder].messages.keys().copied());
+    }
+    assert_eq!(told.len(), 1, "it is told, and once");
 }
 
 /// It tells one member what it keeps from another, and goes on from there for both; then the first removes it.
