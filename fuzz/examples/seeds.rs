@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
     keys()?;
     setup_messages()?;
     for seed in 0..8 {
-        let setup = Setup { muaas: 3, days: 10, faults: FaultSet::All };
+        let setup = Setup { muaas: 3, days: 10, faults: FaultSet::All, malice: MaliceSet::None };
         let mut recorder = Recorder::new(Seeded::new(seed));
         let _ = run(&mut recorder, setup, false);
         save("world", &format!("seed-{seed}"), &recorder.tape()[..recorder.tape().len().min(4096)])?;

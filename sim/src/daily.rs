@@ -183,24 +183,10 @@ fn change_validity<C: Choices>(world: &mut World<C>) {
     }
 }
 
-fn put<C: Choices>(world: &mut World<C>, folder: Folder, kept: Kept, what: &str) {
-    let now = world.lab.now;
-    if let Some(uid) = world.lab.store.put(folder, kept.clone(), true, now) {
-        world
-            .lab
-            .trace
-            .say(|names| format!("somebody puts {what} into {} as uid {}", names.folder(folder), uid.0));
-        if let Kept::Foreign(octets) = kept {
-            world.lab.truth.foreign.push((folder, uid, octets));
-        }
-        world.spread(folder, None);
-    }
-}
-
 fn file_foreign<C: Choices>(world: &mut World<C>) {
     let octets = Bytes::copy_from_slice(&world.choices.seed());
     if let Some(folder) = any_folder(world) {
-        put(world, folder, Kept::Foreign(octets), "a message of his own");
+        world.put(folder, Kept::Foreign(octets), "a message of his own");
     }
 }
 
@@ -229,7 +215,7 @@ fn put_garbage<C: Choices>(world: &mut World<C>) {
         }
         None => random,
     };
-    put(world, folder, Kept::Envelope(envelope), "garbage");
+    world.put(folder, Kept::Envelope(envelope), "garbage");
 }
 
 /// A message of ours is there again, in its folder or in another one, under its name, another one, or that of a message that lies there.
@@ -249,7 +235,7 @@ fn replay<C: Choices>(world: &mut World<C>) {
     };
     let elsewhere = any_folder(world).filter(|_| world.choices.chance(200_000));
     let what = world.lab.trace.names.envelope(&envelope);
-    put(world, elsewhere.unwrap_or(folder), Kept::Envelope(envelope), &format!("{what} again"));
+    world.put(elsewhere.unwrap_or(folder), Kept::Envelope(envelope), &format!("{what} again"));
 }
 
 /// A server that was moved tells other dates from today on.

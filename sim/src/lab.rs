@@ -20,6 +20,8 @@ pub enum Fate {
     UnknownDone,
     /// It is lost.
     UnknownLost,
+    /// It is not done, and the server says that it is.
+    Claimed,
 }
 
 /// A code or a link on a machine's screen.
@@ -53,6 +55,8 @@ pub struct Machine {
     /// How far its clock is off, in milliseconds.
     pub clock: i64,
     misled: bool,
+    /// Somebody took it: its program does not run any more.
+    pub stolen: bool,
     /// The code or the link on its screen.
     pub shown: Option<Shown>,
     first_id: Option<MuaaId>,
@@ -155,6 +159,7 @@ impl Lab {
             watching: BTreeSet::new(),
             clock: 0,
             misled: false,
+            stolen: false,
             shown: None,
             first_id,
             seed,
@@ -211,6 +216,9 @@ impl Lab {
     pub fn start(&mut self, at: usize) {
         let now = self.now;
         let machine = &mut self.machines[at];
+        if machine.stolen {
+            return;
+        }
         machine.life += 1;
         let seed = *blake3::keyed_hash(&machine.seed, &machine.life.to_be_bytes()).as_bytes();
         let (config, local) = (machine.config.clone(), machine.local(now));
@@ -264,12 +272,13 @@ impl Lab {
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
                 crate::check::after_event(self, at, &event);
                 if let Event::MemberGone { id, how: Gone::Removed } = event {
-                    // A person had it removed, or replaced.
+                    // A person had it removed, or replaced; or the thief did.
                     let removed =
                         self.machines.iter().filter_map(Machine::as_saved).find(|m| m.id() == Some(id));
                     let removed = removed.map(|muaa| muaa.fingerprint());
                     let removed = removed.filter(|key| !self.truth.removed.contains_key(key));
                     let by = self.machines[at].muaa.as_ref().map(|muaa| muaa.fingerprint());
+                    let by = self.truth.thief.or(by);
                     if let Some((by, whom)) = by.zip(removed) {
                         self.truth.remove(by, whom);
                     }
@@ -307,6 +316,7 @@ impl Lab {
             (Fate::Refused(error), _) => (Err(error), ""),
             (Fate::UnknownDone, Some(Ok(_))) => (Err(OpError::Unknown), " (it was done)"),
             (Fate::UnknownDone | Fate::UnknownLost, _) => (Err(OpError::Unknown), " (it was not done)"),
+            (Fate::Claimed, _) => (Ok(Reply::Ok), " (it was not done)"),
             (Fate::Fine, Some(done)) => (done.map(|(reply, _)| reply), ""),
             (Fate::Fine, None) => (Err(OpError::NotSent), ""),
         };

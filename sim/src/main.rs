@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sma_sim::{
     choices::Tape,
     faults::FaultSet,
+    malice::MaliceSet,
     report::{RunReport, SweepReport},
     run::{self, Sweep},
     shrink::shrink,
@@ -86,9 +87,21 @@ struct Common {
     /// What goes wrong.
     #[arg(long, value_enum, default_value = "none")]
     faults: FaultArg,
+    /// What somebody does on purpose.
+    #[arg(long, value_enum, default_value = "none")]
+    malice: MaliceArg,
     /// Prints one JSON object instead of sentences.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MaliceArg {
+    None,
+    Server,
+    Stranger,
+    Thief,
+    All,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -104,7 +117,7 @@ fn main() -> ExitCode {
         None => many(&SweepArgs {
             seeds: (0, DEFAULT_SEEDS),
             muaas: (2, 6),
-            common: Common { days: 30, faults: FaultArg::All, json: false },
+            common: Common { days: 30, faults: FaultArg::All, malice: MaliceArg::None, json: false },
             jobs: None,
         }),
     }
@@ -118,7 +131,14 @@ fn setup(muaas: usize, common: &Common) -> Setup {
         FaultArg::None => FaultSet::None,
         FaultArg::All => FaultSet::All,
     };
-    Setup { muaas, days: common.days, faults }
+    let malice = match common.malice {
+        MaliceArg::None => MaliceSet::None,
+        MaliceArg::Server => MaliceSet::Server,
+        MaliceArg::Stranger => MaliceSet::Stranger,
+        MaliceArg::Thief => MaliceSet::Thief,
+        MaliceArg::All => MaliceSet::All,
+    };
+    Setup { muaas, days: common.days, faults, malice }
 }
 
 fn one(args: &RunArgs) -> ExitCode {
@@ -152,7 +172,7 @@ fn save(seed: u64, setup: Setup) -> Option<String> {
     let tape_file = format!("sma-sim-seed-{seed}.tape");
     let head = format!(
         "# sma-sim {}, seed {seed}, {} devices, {} days, faults {:?}; replay it with\n# sma-sim run --tape {tape_file} \
-         --muaas {} --days {} --faults {} --trace",
+         --muaas {} --days {} --faults {} --malice {} --trace",
         env!("CARGO_PKG_VERSION"),
         setup.muaas,
         setup.days,
@@ -160,6 +180,7 @@ fn save(seed: u64, setup: Setup) -> Option<String> {
         setup.muaas,
         setup.days,
         if setup.faults == FaultSet::All { "all" } else { "none" },
+        setup.malice.name(),
     );
     let text = format!("{head}\n{}\n", outcome.trace.join("\n"));
     let written = write(&transcript, text.as_bytes()).and_then(|()| write(&tape_file, &tape));

@@ -35,6 +35,9 @@ impl Person {
             lab.command(at, Command::Return);
             return (MINUTE, vec![at]);
         }
+        if let Some(touched) = throw_out(lab) {
+            return (MINUTE, touched);
+        }
         if let Some(at) = asked(lab) {
             lab.command(at, Command::ConfirmJoin);
             return (MINUTE, vec![at]);
@@ -109,6 +112,29 @@ impl Person {
             _ => (pause, touched),
         }
     }
+}
+
+/// Whoever sees a thief's device among the members removes it. Which device did.
+fn throw_out(lab: &mut Lab) -> Option<Vec<usize>> {
+    if lab.truth.unwanted.is_empty() {
+        return None;
+    }
+    for at in 0..lab.machines.len() {
+        let Some(muaa) = &lab.machines[at].muaa else { continue };
+        let unwanted = |sibling: &&sma_core::Sibling| {
+            sibling.member && lab.truth.unwanted.contains(&sibling.fingerprint)
+        };
+        let siblings = muaa.siblings();
+        let Some(id) = siblings.iter().find(unwanted).map(|sibling| (sibling.id, sibling.fingerprint)) else {
+            continue;
+        };
+        let own = muaa.fingerprint();
+        if lab.command(at, Command::Remove { id: id.0 }) == Some(Ok(())) {
+            lab.truth.remove(own, id.1);
+            return Some(vec![at]);
+        }
+    }
+    None
 }
 
 /// The newcomer takes the place of a device that it has heard of, which is silent or is not.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     faults::FaultSet,
+    malice::MaliceSet,
     run::Sweep,
     world::{Outcome, Setup},
 };
@@ -16,6 +17,7 @@ pub struct RunReport<'a> {
     seed: Option<u64>,
     muaas: usize,
     faults: FaultSet,
+    malice: MaliceSet,
     held: bool,
     violation: Option<&'a crate::check::Violation>,
     paired: usize,
@@ -45,6 +47,7 @@ impl<'a> RunReport<'a> {
             seed,
             muaas: setup.muaas,
             faults: setup.faults,
+            malice: setup.malice,
             held: outcome.violation.is_none(),
             violation: outcome.violation.as_ref(),
             paired: outcome.paired,
@@ -65,8 +68,11 @@ impl<'a> RunReport<'a> {
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         let name = self.seed.map_or_else(|| "the tape".to_owned(), |seed| format!("seed {seed}"));
-        let mut lines =
-            vec![format!("{name}: {} on one account, {}", count(self.muaas, "device"), faults(self.faults))];
+        let mut lines = vec![format!(
+            "{name}: {} on one account, {}",
+            count(self.muaas, "device"),
+            what(self.faults, self.malice)
+        )];
         lines.extend(self.joined.iter().map(|joined| format!("  {joined}")));
         lines.push(format!(
             "at the end {} paired in {}; {} and {} bytes are in the store",
@@ -97,6 +103,7 @@ impl<'a> RunReport<'a> {
 pub struct SweepReport {
     runs: usize,
     faults: FaultSet,
+    malice: MaliceSet,
     held: bool,
     failures: Vec<Failure>,
     in_one_group: usize,
@@ -129,8 +136,13 @@ impl SweepReport {
                 let setup = sweep.setup(*seed);
                 let faults = faults_word(setup.faults);
                 let (muaas, violation) = (setup.muaas, outcome.violation.clone()?);
-                let command =
-                    format!("sma-sim run --seed {seed} --muaas {muaas} --days {days} --faults {faults}");
+                let malice = match setup.malice {
+                    MaliceSet::None => String::new(),
+                    malice => format!(" --malice {}", malice.name()),
+                };
+                let command = format!(
+                    "sma-sim run --seed {seed} --muaas {muaas} --days {days} --faults {faults}{malice}"
+                );
                 Some(Failure { seed: *seed, violation, command })
             })
             .collect();
@@ -139,6 +151,7 @@ impl SweepReport {
         Self {
             runs: outcomes.len(),
             faults: sweep.setup.faults,
+            malice: sweep.setup.malice,
             held: failures.is_empty(),
             failures,
             in_one_group: outcomes.iter().filter(|(_, outcome)| outcome.groups == 1).count(),
@@ -163,7 +176,7 @@ impl SweepReport {
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         let mut lines = vec![
-            format!("{} with {}", count(self.runs, "world"), faults(self.faults)),
+            format!("{} in which {}", count(self.runs, "world"), what(self.faults, self.malice)),
             format!(
                 "{} ended in one group; {} in {}, {} after crashes and silences",
                 self.in_one_group,
@@ -194,11 +207,19 @@ fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-fn faults(set: FaultSet) -> &'static str {
-    match set {
+fn what(faults: FaultSet, malice: MaliceSet) -> String {
+    let faults = match faults {
         FaultSet::None => "nothing goes wrong",
         FaultSet::All => "anything may go wrong",
-    }
+    };
+    let malice = match malice {
+        MaliceSet::None => "",
+        MaliceSet::Server => ", on a hostile server",
+        MaliceSet::Stranger => ", with a stranger who has the password",
+        MaliceSet::Thief => ", with a thief who has a device",
+        MaliceSet::All => ", with a thief, a stranger and a hostile server",
+    };
+    format!("{faults}{malice}")
 }
 
 fn faults_word(set: FaultSet) -> &'static str {

@@ -207,6 +207,29 @@ impl Store {
         Ok(Reply::Ok)
     }
 
+    /// Takes a message out of sight, as if it had never been there.
+    pub fn hide(&mut self, folder: Folder, uid: Uid) -> Option<Stored> {
+        let stored = Arc::make_mut(self.folders.get_mut(&folder)?).messages.remove(&uid)?;
+        self.bytes -= size(&stored.kept);
+        Some(stored)
+    }
+
+    /// That a message lies here from now on is the server's doing, whoever put it there.
+    pub fn disown(&mut self) {
+        for mailbox in self.folders.values_mut() {
+            Arc::make_mut(mailbox).messages.values_mut().for_each(|stored| stored.injected = true);
+        }
+    }
+
+    /// Puts another content in the place of a folder's, numbers and all; whether the folder was there.
+    pub fn replace(&mut self, folder: Folder, mailbox: Mailbox) -> bool {
+        let Some(now) = self.folders.get_mut(&folder) else { return false };
+        let sum = |mailbox: &Mailbox| mailbox.messages.values().map(|stored| size(&stored.kept)).sum::<u64>();
+        self.bytes = (self.bytes + sum(&mailbox)).saturating_sub(sum(now));
+        *now = Arc::new(mailbox);
+        true
+    }
+
     /// Gives a folder another validity and its messages other uids, as a server does that lost its index.
     pub fn change_validity(&mut self, folder: Folder) {
         self.next_validity += 1;

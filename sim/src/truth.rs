@@ -46,6 +46,12 @@ pub struct Truth {
     pub suspended: BTreeSet<usize>,
     /// What a person last called each machine's device, as far as the program took it.
     pub named: BTreeMap<usize, String>,
+    /// The server chooses what it shows.
+    pub server_is_hostile: bool,
+    /// The device that a thief took.
+    pub thief: Option<Fingerprint>,
+    /// Devices that people threw out, or throw out as soon as they see them: a thief's.
+    pub unwanted: BTreeSet<Fingerprint>,
     /// Messages that arrived after their sender had died: it may have looked for them in vain before.
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.
@@ -96,6 +102,12 @@ impl Truth {
     /// A person removes a device on another one.
     pub fn remove(&mut self, by: Fingerprint, whom: Fingerprint) {
         self.removed.entry(whom).or_default().insert(by);
+    }
+
+    /// Whether a person removed it, not a thief.
+    #[must_use]
+    pub fn was_removed_by_a_person(&self, key: &Fingerprint) -> bool {
+        self.removed.get(key).is_some_and(|by| by.iter().any(|by| Some(*by) != self.thief))
     }
 
     /// Whether the device, or what is known of it, is another one than when this was asked last.

@@ -15,7 +15,9 @@ use crate::{
     daily,
     faults::{FaultSet, Faults},
     lab::{Fate, Lab, Step},
+    malice::{self, Malice, MaliceSet},
     person::Person,
+    store::Kept,
 };
 
 /// 2026-01-01 00:00 UTC.
@@ -44,6 +46,8 @@ pub struct Setup {
     pub days: u64,
     /// Which faults may be drawn.
     pub faults: FaultSet,
+    /// Which malice may be drawn.
+    pub malice: MaliceSet,
 }
 
 /// What can happen next.
@@ -63,6 +67,8 @@ pub(crate) enum Happening {
     Person,
     /// A day begins.
     Day,
+    /// Whoever means harm has an occasion.
+    Malice,
 }
 
 /// What is to happen at a time; of what is due at one time what was planned first. No two have one time and ticket.
@@ -126,12 +132,14 @@ pub struct World<C> {
     pub(crate) lab: Lab,
     pub(crate) choices: C,
     pub(crate) faults: Faults,
+    pub(crate) malice: Malice,
     person: Person,
     queue: BinaryHeap<Reverse<Due>>,
     tickets: u64,
     woken_at: Vec<Option<Timestamp>>,
     happenings: u64,
     quiet: Option<Quiet>,
+    is_calm: bool,
     setup: Setup,
     sentences: Vec<String>,
 }
@@ -141,19 +149,23 @@ impl<C: Choices> World<C> {
     #[must_use]
     pub fn new(setup: Setup, mut choices: C, traced: bool) -> Self {
         let faults = Faults::draw(setup.faults, &mut choices);
+        let malice = Malice::draw(setup.malice, &mut choices);
         let mut lab = Lab { now: BEGIN, hasty: true, ..Lab::default() };
+        lab.truth.server_is_hostile = setup.malice.has_server();
         lab.trace.on = traced;
         lab.trace.terse = true;
         let mut world = Self {
             lab,
             choices,
             faults,
+            malice,
             person: Person::default(),
             queue: BinaryHeap::new(),
             tickets: 0,
             woken_at: vec![None; setup.muaas],
             happenings: 0,
             quiet: None,
+            is_calm: false,
             setup,
             sentences: Vec::new(),
         };
@@ -187,6 +199,9 @@ impl<C: Choices> World<C> {
         }
         self.later(MINUTE, Happening::Person);
         self.later(DAY, Happening::Day);
+        if self.setup.malice != MaliceSet::None {
+            self.later(HOUR, Happening::Malice);
+        }
     }
 
     pub(crate) fn machines_max(&self) -> usize {
@@ -200,7 +215,7 @@ impl<C: Choices> World<C> {
 
     /// Lets the world run to its end, or to the first broken invariant.
     pub fn run(&mut self) {
-        let stormy = self.setup.faults != FaultSet::None;
+        let stormy = self.setup.faults != FaultSet::None || self.setup.malice != MaliceSet::None;
         self.run_until(BEGIN + days(self.setup.days), !stormy);
         self.calm();
         let limit = self.lab.now + days(CALM_DAYS_MAX);
@@ -242,7 +257,7 @@ impl<C: Choices> World<C> {
     }
 
     fn is_at_rest(&self) -> bool {
-        let idle = self.lab.machines.iter().all(|machine| {
+        let idle = self.lab.machines.iter().filter(|machine| !machine.stolen).all(|machine| {
             machine.muaa.as_ref().is_some_and(|muaa| muaa.is_idle() && muaa.phase() != Phase::Suspended)
         });
         idle && check::broken_at_rest(&self.lab).is_none()
@@ -251,6 +266,10 @@ impl<C: Choices> World<C> {
     /// Faults stop, and everything is switched on.
     fn calm(&mut self) {
         self.faults = Faults::default();
+        if self.setup.malice != MaliceSet::None {
+            malice::stop(self);
+        }
+        self.is_calm = true;
         for at in 0..self.lab.machines.len() {
             if self.lab.machines[at].muaa.is_none() {
                 self.later(0, Happening::Starts { at });
@@ -331,6 +350,12 @@ impl<C: Choices> World<C> {
                 daily::happen(self);
                 self.later(DAY, Happening::Day);
             }
+            Happening::Malice => {
+                if !self.is_calm {
+                    let wait = malice::act(self);
+                    self.later(wait, Happening::Malice);
+                }
+            }
         }
     }
 
@@ -389,7 +414,7 @@ impl<C: Choices> World<C> {
             }
             return;
         }
-        let fate = self.fate();
+        let fate = self.fate(at, &op);
         let (result, changed) = self.lab.perform(at, id, fate);
         if changed.is_some() {
             self.changed(at, &op);
@@ -398,7 +423,10 @@ impl<C: Choices> World<C> {
         self.later(wait, Happening::Answered { at, life, id, result });
     }
 
-    fn fate(&mut self) -> Fate {
+    fn fate(&mut self, at: usize, op: &Op) -> Fate {
+        if let Some(fate) = self.malice.fate(op, at, self.lab.now, &mut self.choices) {
+            return fate;
+        }
         let faults = self.faults;
         let fates = [
             (faults.unknown_done, Fate::UnknownDone),
@@ -425,6 +453,20 @@ impl<C: Choices> World<C> {
         }
         self.spread(folder, Some(by));
         check::after_change(&mut self.lab, folder);
+    }
+
+    /// Somebody else than a program puts a message into a folder.
+    pub(crate) fn put(&mut self, folder: Folder, kept: Kept, what: &str) {
+        let now = self.lab.now;
+        if let Some(uid) = self.lab.store.put(folder, kept.clone(), true, now) {
+            self.lab
+                .trace
+                .say(|names| format!("somebody puts {what} into {} as uid {}", names.folder(folder), uid.0));
+            if let Kept::Foreign(octets) = kept {
+                self.lab.truth.foreign.push((folder, uid, octets));
+            }
+            self.spread(folder, None);
+        }
     }
 
     /// Everybody who watches a folder hears of a change, sooner or later or never.

@@ -3,7 +3,8 @@
 
 pub mod account;
 pub mod dice;
-pub mod insider;
 pub mod outsiders;
 pub mod program;
 pub mod server;
+
+pub use sma_sim::insider;

@@ -5,13 +5,13 @@
 use std::collections::BTreeSet;
 
 use sma_core::{
-    Command, Crypto, Fingerprint, Folder, Hash, MuaaId, Phase,
+    Command, Crypto, Fingerprint, Folder, Hash, MuaaId, Op, Phase,
     state::{Expiry, Introduction, KeyNotice, Removal},
-    wire::{self, Kind, SignedOp},
+    wire::{self, Kind, SignedOp, Update},
 };
-use sma_sim::{store::Kept, symbolic::Symbolic};
+use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
 use sma_tests::{
-    account::{insider, members, muaa, paired},
+    account::{insider, join, members, muaa, paired},
     dice::Dice,
     insider::{Insider, Said},
     outsiders::{NOTHING, all_have, current, group, in_the_group_of, made_up, pass, removal, remove, say},
@@ -370,6 +370,64 @@ fn a_newcomer_is_not_kept_away_by_one_that_is_out_and_lets_another_in_under_its_
         }
     }
     assert!(found.is_empty(), "{found:#?}");
+}
+
+/// A stranger that fills the announcements may keep it from being known.
+#[test]
+fn whoever_is_out_and_not_announced_is_told_so_once_a_day_however_often_it_writes() {
+    let (mut stage, [one, _, three]) = paired([1, 2, 3]);
+    let mut thief = insider(&stage, three);
+    stage.lab.stop(three);
+    let [den] = made_up();
+    let add = thief.op(Kind::Add.number(), wire::encode(&den.introduction()));
+    let mut den = in_the_group_of(den, &insider(&stage, one), std::slice::from_ref(&add));
+    say(&mut stage, &mut thief, one, &[add]);
+    remove(&mut stage, one, den.id().0);
+    pass(&mut stage, 2);
+    let folder = Folder::Inbox(den.id());
+    stage.lab.store.apply(&Op::CreateFolder(folder), stage.lab.now).unwrap();
+    let to = insider(&stage, one);
+    let mut told = BTreeSet::new();
+    for n in 0..50 {
+        let update = Update { digest: Hash([n; 32]), ..Update::new(to.key()) };
+        let said = den.send(&to, None, update);
+        stage.lab.store.put(Folder::Inbox(to.id()), Kept::Envelope(said), true, stage.lab.now);
+        stage.lab.notice(one, Folder::Inbox(to.id()));
+        stage.settle();
+        told.extend(stage.lab.store.folders[&folder].messages.keys().copied());
+    }
+    assert_eq!(told.len(), 1, "it is told, and once");
+}
+
+/// It tells one member what it keeps from another, and goes on from there for both; then the first removes it.
+#[test]
+fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {
+    for kind in [Kind::Remove, Kind::Expire] {
+        let mut stage = Stage::new();
+        let one = join(&mut stage, 1, None);
+        let three = join(&mut stage, 3, Some(one));
+        let two = join(&mut stage, 2, Some(three));
+        let four = join(&mut stage, 4, Some(one));
+        let mut thief = insider(&stage, three);
+        stage.lab.stop(three);
+        pass(&mut stage, 1);
+        let [nobody] = made_up();
+        let ends = match kind {
+            Kind::Remove => removal(&nobody),
+            _ => wire::encode(&Expiry { target: nobody.key(), last: 0 }),
+        };
+        let kept = thief.op(kind.number(), ends);
+        let said = thief.op(Kind::Alive.number(), NOTHING.to_vec());
+        stage.cut.extend([one, four]);
+        say(&mut stage, &mut thief, two, &[kept, said.clone()]);
+        remove(&mut stage, two, 3);
+        stage.cut.clear();
+        for at in [one, four] {
+            say(&mut stage, &mut thief, at, std::slice::from_ref(&said));
+        }
+        pass(&mut stage, 30);
+        assert_eq!(all_have(&stage, &[one, two, four], &[1, 2, 4]), Ok(()), "{kind:?}");
+    }
 }
 
 /// Each of its words costs the others a word, and they must not go on so for ever.

@@ -21,6 +21,10 @@ fn is_shared(lab: &Lab, folder: Folder) -> bool {
 const WAITING_MAX: usize = 2;
 
 pub(super) fn check(lab: &Lab, folder: Folder) -> Verdict {
+    // What a hostile server takes out of sight its author says again.
+    if lab.truth.server_is_hostile {
+        return Ok(());
+    }
     let Some(mailbox) = lab.store.folders.get(&folder) else { return Ok(()) };
     let counted = if folder == Folder::Announcements { Class::Announcement } else { Class::Sync };
     for (sender, messages) in by_sender(mailbox, counted) {
@@ -68,9 +72,9 @@ fn by_sender(mailbox: &Mailbox, class: Class) -> BTreeMap<MuaaId, BTreeMap<Token
 }
 
 /// The inboxes of devices that no machine is any more, because its state was put back to what it was before it became that
-/// device. To the others they are silent.
+/// device, or because it was stolen. To the others they are silent.
 fn abandoned(lab: &Lab) -> BTreeSet<Folder> {
-    if !lab.truth.copied {
+    if !lab.truth.copied && !lab.machines.iter().any(|machine| machine.stolen) {
         return BTreeSet::new();
     }
     let gone = |folder: &Folder| matches!(folder, Folder::Inbox(id) if lab.by_id(*id).is_none());

@@ -18,6 +18,10 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
 }
 
 pub(super) fn check_at_rest(lab: &Lab) -> Verdict {
+    // A member calls the others what it likes, and what it said gives way to what is said later alone.
+    if lab.machines.iter().any(|machine| machine.stolen) {
+        return Ok(());
+    }
     for (at, name) in &lab.truth.named {
         let of = &lab.machines[*at];
         let named = living(lab).find(|machine| machine.name == of.name);

@@ -1,12 +1,12 @@
 //! 3: a device that was removed does not become a member again for anyone who saw it go, unless all on which it was removed are found
-//! to be out themselves. Whoever saw it move, and not removed, did not see it go: a move and a removal are known in one group, and in another
-//! one the key may be a member still. A key that a device knows to be
+//! to be out themselves. Whoever saw it end otherwise, and not removed, did not see it go: a move and a removal are known in one group, and in another
+//! one the key may be a member still; who is voided may be let in again. A device that is out itself is none of those who saw. A key that a device knows to be
 //! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed and no state was put back,
-//! unless the device wiped the key in another group: that it was destroyed there stops no group whose mail carries it.
+//! and there is no thief, whose word on versions may fall, unless the device wiped the key in another group: that it was destroyed there stops no group whose mail carries it.
 
 use std::collections::BTreeSet;
 
-use sma_core::{Event, Fingerprint, Gone, Muaa};
+use sma_core::{Event, Fingerprint, Gone, Muaa, Phase};
 
 use super::Verdict;
 use crate::{
@@ -18,16 +18,21 @@ use crate::{
 pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let machine = &lab.machines[at];
     let Some(muaa) = machine.muaa.as_ref().filter(|muaa| muaa.group().is_some()) else { return Ok(()) };
+    let is_out = matches!(muaa.phase(), Phase::Removed | Phase::Left);
     keys(at, &machine.name, muaa, &mut lab.truth)?;
     let members = member_keys(muaa);
     let (seen, gone) = lab.truth.seen.entry(at).or_default();
-    let (moved, out): (Vec<_>, Vec<_>) = muaa.ended_keys().partition(|(_, how)| *how == Gone::Moved);
-    let [moved, out] = [moved, out].map(|keys| keys.into_iter().map(|(key, _)| key).collect::<BTreeSet<_>>());
-    let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| !by.is_subset(&out));
-    if let Some(key) = gone.intersection(&members).find(by_members) {
+    let ended = |wanted: fn(&Gone) -> bool| {
+        muaa.ended_keys().filter(move |(_, how)| wanted(how)).map(|(key, _)| key).collect::<BTreeSet<_>>()
+    };
+    let (out, ended_otherwise) = (ended(|how| *how != Gone::Moved), ended(|how| *how != Gone::Removed));
+    // What a thief removes it may bring back: it signs one thing here and another there.
+    let stays = |by: &Fingerprint| !out.contains(by) && lab.truth.thief != Some(*by);
+    let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| by.iter().any(stays));
+    if let Some(key) = gone.intersection(&members).find(by_members).filter(|_| !is_out) {
         return Err(format!("{} took the removed device {key} for a member again", machine.name));
     }
-    let is_gone = |key: &&Fingerprint| !members.contains(*key) && !moved.contains(*key);
+    let is_gone = |key: &&Fingerprint| !members.contains(*key) && !ended_otherwise.contains(*key);
     let went = seen.iter().filter(|key| lab.truth.removed.contains_key(key)).filter(is_gone);
     gone.extend(went.copied());
     seen.extend(members);
@@ -58,7 +63,7 @@ fn keys(at: usize, name: &str, muaa: &Muaa<Symbolic>, truth: &mut Truth) -> Verd
         if versions.last() == Some(secret) {
             continue;
         }
-        if versions.contains(secret) && truth.removed.is_empty() && !truth.copied {
+        if versions.contains(secret) && truth.removed.is_empty() && !truth.copied && truth.thief.is_none() {
             return Err(format!("{name} went back to an older version of the key {key}"));
         }
         versions.push(secret.clone());

@@ -15,7 +15,7 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
             // A removal that every device forgot which knew of it, being put back to a backup, bars nobody; nor does one a device that a
             // person let in again under the key that it took since.
             let removed = muaa.ended_keys().filter(|(_, how)| *how == Gone::Removed).map(|(key, _)| key);
-            let barred = removed.filter(|key| lab.truth.removed.contains_key(key)).collect();
+            let barred = removed.filter(|key| lab.truth.was_removed_by_a_person(key)).collect();
             lab.truth.keys.insert(key, Origin { device: own, barred });
             continue;
         };

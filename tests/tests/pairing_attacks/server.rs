@@ -66,6 +66,11 @@ impl Stranger {
     }
 
     pub(crate) fn announce(&mut self, stage: &mut Stage) {
+        self.announce_as(stage, STRANGER);
+    }
+
+    /// Under the id of somebody else.
+    pub(crate) fn announce_as(&mut self, stage: &mut Stage, author: MuaaId) {
         let announcement = wire::Announcement {
             certificate: self.key.certificate.clone(),
             capabilities: 0,
@@ -73,6 +78,7 @@ impl Stranger {
             moves: None,
         };
         let content = self.content(Kind::Announcement, wire::encode(&announcement));
+        let content = wire::Content { author, ..content };
         let envelope = self.envelope(Class::Announcement, content);
         deliver(stage, Folder::Announcements, envelope);
         stage.settle();

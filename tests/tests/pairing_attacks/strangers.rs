@@ -44,6 +44,26 @@ fn what_was_written_to_oneself_does_not_stay_in_the_store() {
     holds(&mut stage);
 }
 
+/// The stranger announced itself under the newcomer's id, so the member tells it that the code was wrong: in the newcomer's inbox.
+#[test]
+fn what_is_said_to_a_stranger_under_the_id_of_another_does_not_stay_in_that_ones_inbox() {
+    let (mut stage, member, newcomer) = two();
+    let mut stranger = Stranger::new();
+    let id = stage.id(newcomer).unwrap();
+    stranger.announce_as(&mut stage, id);
+    stage.command(member, Command::Offer { to: None, form: Form::Code }).unwrap();
+    stage.settle();
+    let offer = stage.lab.store.envelopes().find(|(.., envelope)| envelope.class == Class::Offer);
+    let offer = offer.map(|(.., envelope)| envelope.clone()).unwrap();
+    let join = stranger.guess(&offer, "000 000 000", id, 5);
+    send(&mut stage, member, join);
+    stage.settle();
+    still_pairs(&mut stage, member, newcomer);
+    stage.settle();
+    let left = stage.lab.store.envelopes().find(|(folder, ..)| *folder == Folder::Inbox(id));
+    assert!(left.is_none(), "{left:?}");
+}
+
 /// The member, which has not heard of the newcomer's folder, lists the folders.
 #[test]
 fn an_accept_is_sent_at_once_though_the_newcomers_announcement_never_arrived() {

@@ -362,7 +362,11 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Ignore(Ignored::Malformed);
         };
         let (from, key) = (heard.content.author, heard.content.key);
-        if reject.to != self.state.device.fingerprint || !self.state.siblings.contains_key(&(from, key)) {
+        if reject.to != self.state.device.fingerprint {
+            // Nobody else reads this inbox: it was said to somebody who took this device's id.
+            return Verdict::Drop(Ignored::Unproven);
+        }
+        if !self.state.siblings.contains_key(&(from, key)) {
             return Verdict::Ignore(Ignored::Unproven);
         }
         if self.state.life == Life::Grouped && self.view.members.len() > 1 {
@@ -396,7 +400,7 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Ignore(Ignored::Malformed);
         };
         if abort.to != self.state.device.fingerprint {
-            return Verdict::Ignore(Ignored::Unproven);
+            return Verdict::Drop(Ignored::Unproven);
         }
         let ended = self.end_answer(&(abort.session, heard.content.key));
         let Some((from, joined)) = ended else { return Verdict::Drop(Ignored::Stale) };

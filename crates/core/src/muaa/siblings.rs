@@ -69,6 +69,21 @@ impl<C: Crypto> Muaa<C> {
         true
     }
 
+    /// Whether a device that is out may be told so because it wrote: once a day as well, and one that is not announced once a day for as long
+    /// as this program runs.
+    pub(super) fn may_be_told_for_writing(&mut self, id: MuaaId, key: &Fingerprint) -> bool {
+        if self.state.siblings.contains_key(&(id, *key)) {
+            return self.may_be_told(id, key);
+        }
+        let now = self.now;
+        self.io.answered.retain(|_, at| now.since(*at) < DAY);
+        let is_first = !self.io.answered.contains_key(key);
+        if is_first {
+            self.io.answered.insert(*key, now);
+        }
+        is_first
+    }
+
     /// Whether a device that is out may be told so because it announces itself: a day after the last time, and each time twice as long
     /// after it as before. It may know and not believe it, for it held this one for out first.
     pub(super) fn may_be_told_again(&mut self, id: MuaaId, key: &Fingerprint) -> bool {

@@ -120,6 +120,8 @@ pub(super) struct Io {
     pub(super) heard: BTreeMap<Hash, Arc<Heard>>,
     /// Requests, and updates of unknown authors, whose authors are not announced, and how often all announcements were read since.
     pub(super) unannounced: BTreeMap<Hash, u8>,
+    /// Devices that are out and not announced, and when they were told so because they wrote. Only keys that the log names are.
+    pub(super) answered: BTreeMap<Fingerprint, Timestamp>,
     /// Members that were told that they have said more than they announce, and the sequence that is known of each.
     pub(super) outdated: BTreeSet<(MuaaId, Fingerprint, u64)>,
     /// How often an id was drawn because its folder existed, and when the next one is tried.

@@ -475,7 +475,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let (id, key) = (content.author, content.key);
         // Once a day, or two that do not believe one another would answer for ever.
-        if self.state.siblings.contains_key(&(id, key)) && !self.may_be_told(id, &key) {
+        if !self.may_be_told_for_writing(id, &key) {
             return;
         }
         let announced = self.sealing_certificate(id, &key);

@@ -565,6 +565,21 @@ impl Log {
         whole
     }
 
+    /// What the cuts of removals lead to and is not here.
+    pub(crate) fn missing_in_cuts(&self) -> BTreeSet<Hash> {
+        let (mut known, mut missing) = (BTreeSet::new(), BTreeSet::new());
+        let removals = self.entries.values().filter_map(|entry| entry.body.removal());
+        let mut next: Vec<_> = removals.flat_map(|removal| removal.cut.iter().copied()).collect();
+        while let Some(hash) = next.pop() {
+            match self.get(&hash) {
+                Some(entry) if known.insert(hash) => next.extend(entry.previous),
+                Some(_) => {}
+                None => drop(missing.insert(hash)),
+            }
+        }
+        missing
+    }
+
     /// Operations that others point to and that are not here.
     #[must_use]
     pub fn gaps(&self) -> BTreeSet<Hash> {

@@ -1,15 +1,16 @@
-//! What a device could say that runs another version of the program, or none: its keys are read from its saved state.
+//! What a device could say that runs another version of the program, or none: its keys are read from its saved state, or made up.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use minicbor::Decoder;
 use sma_core::{
-    Class, Crypto, Envelope, Fingerprint, Hash, MuaaId, Secret, Timestamp, Token,
+    Class, Crypto, DeviceKey, Envelope, Fingerprint, Hash, MuaaId, Secret, Timestamp, Token,
     state::{Introduction, Log, Register},
     wire::{self, KeyMaterial, SignedOp, Update},
 };
-use sma_sim::{lab::Machine, symbolic::Symbolic};
+
+use crate::{lab::Machine, symbolic::Symbolic};
 
 const CRYPTO: Symbolic = Symbolic;
 
@@ -84,6 +85,41 @@ impl Insider {
             received: 0,
             log,
         }))
+    }
+
+    /// A device that nobody paired, alone in a group of its own.
+    #[must_use]
+    pub fn made_up(id: MuaaId, seed: &[u8; 32]) -> Option<Self> {
+        let device = CRYPTO.new_device_key(seed, Timestamp(0)).ok()?;
+        let introduction =
+            Introduction { id, certificate: device.certificate.clone(), incarnation: 1, via: None };
+        let content = wire::Content {
+            group: None,
+            author: id,
+            key: device.fingerprint,
+            incarnation: 1,
+            sequence: 1,
+            previous: None,
+            seen: None,
+            time: 1,
+            kind: wire::Kind::Genesis.number(),
+            body: wire::encode(&introduction).into(),
+        };
+        let content = wire::encode(&content);
+        let signature =
+            CRYPTO.sign(&device.secret, "autocrypt-sma-op-v1", &content, &[1; 32], Timestamp(0)).ok()?;
+        let log = Log::found(&CRYPTO, &SignedOp { content: content.into(), signature })?;
+        let DeviceKey { secret, certificate, fingerprint } = device;
+        Some(Self {
+            secret,
+            certificate,
+            key: fingerprint,
+            id,
+            incarnation: 1,
+            sequence: 1,
+            received: 0,
+            log,
+        })
     }
 
     /// The logs of the groups that the device on this machine was in before.
@@ -186,6 +222,11 @@ impl Insider {
         Envelope { sender: self.id, token, class: Class::Sync, date: Timestamp(0), body }
     }
 
+    /// Signs something that stands in no log.
+    pub fn say(&mut self, kind: u16, body: Vec<u8>) -> SignedOp {
+        self.sign(kind, body, None, None)
+    }
+
     /// What it announces.
     pub fn announce(&mut self, body: Vec<u8>) -> Envelope {
         let op = self.sign(wire::Kind::Announcement.number(), body, None, None);
@@ -239,7 +280,7 @@ impl Insider {
 }
 
 /// Another token for each message.
-fn token_of(body: &[u8]) -> [u8; 16] {
-    let hash = CRYPTO.hash("token of a test", &[body]);
+pub(crate) fn token_of(body: &[u8]) -> [u8; 16] {
+    let hash = CRYPTO.hash("token of an insider", &[body]);
     std::array::from_fn(|at| hash.0[at])
 }
