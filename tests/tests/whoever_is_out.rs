@@ -399,6 +399,32 @@ fn whoever_is_out_and_not_announced_is_told_so_once_a_day_however_often_it_write
     assert_eq!(told.len(), 1, "it is told, and once");
 }
 
+/// The same with its removal of a member: whoever heard it tells it to all with its own.
+#[test]
+fn a_removal_that_a_thief_kept_from_one_member_holds_for_all_or_none_when_the_other_removes_the_thief() {
+    let mut stage = Stage::new();
+    let one = join(&mut stage, 1, None);
+    let three = join(&mut stage, 3, Some(one));
+    let two = join(&mut stage, 2, Some(three));
+    let four = join(&mut stage, 4, Some(one));
+    let mut thief = insider(&stage, three);
+    stage.lab.stop(three);
+    pass(&mut stage, 1);
+    let target = insider(&stage, one).key();
+    let cut = thief.log().tips(&target, u64::MAX);
+    let kept = thief.op(Kind::Remove.number(), wire::encode(&Removal { target, cut }));
+    let said = thief.op(Kind::Alive.number(), NOTHING.to_vec());
+    say(&mut stage, &mut thief, four, std::slice::from_ref(&said));
+    stage.cut.extend([one, four]);
+    say(&mut stage, &mut thief, two, &[kept, said]);
+    remove(&mut stage, two, 3);
+    stage.cut.clear();
+    pass(&mut stage, 1);
+    assert_eq!(members(&stage, four), members(&stage, two));
+    assert!(members(&stage, two).contains(&4), "they stay together");
+    assert_eq!(current(&stage, four), current(&stage, two));
+}
+
 /// It tells one member what it keeps from another, and goes on from there for both; then the first removes it.
 #[test]
 fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {

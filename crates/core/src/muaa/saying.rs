@@ -33,6 +33,11 @@ impl<C: Crypto> Muaa<C> {
         let taken = group.log.join(&self.crypto, &[op], max);
         let hash = taken.first().copied()?;
         group.previous = Some(hash);
+        if let LogBody::Remove(removal) = body {
+            // Whoever is removed may have kept from others what it said here; by itself nobody would take it any more.
+            let stands = group.log.chains(&removal.target, &removal.cut);
+            stands.into_iter().for_each(|hash| self.note(Item::Op(hash)));
+        }
         self.note(Item::Op(hash));
         self.evaluate();
         Some(hash)
