@@ -9,6 +9,7 @@ use sma_openpgp::OpenPgp;
 use sma_sim::{
     choices::{Recorder, Seeded},
     faults::FaultSet,
+    malice::MaliceSet,
     run::run,
     stage::Stage,
     world::Setup,

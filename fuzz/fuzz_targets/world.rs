@@ -7,7 +7,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sma_sim::{choices::Tape, faults::FaultSet, run::run, world::Setup};
+use sma_sim::{choices::Tape, faults::FaultSet, malice::MaliceSet, run::run, world::Setup};
 
 fuzz_target!(|octets: &[u8]| {
     let setup = Setup { muaas: 3, days: 10, faults: FaultSet::All, malice: MaliceSet::None };

@@ -136,10 +136,9 @@ impl SweepReport {
                 let setup = sweep.setup(*seed);
                 let faults = faults_word(setup.faults);
                 let (muaas, violation) = (setup.muaas, outcome.violation.clone()?);
-                let malice = match setup.malice {
-                    MaliceSet::None => String::new(),
-                    malice => format!(" --malice {}", malice.name()),
-                };
+                let malice =
+                    (setup.malice != MaliceSet::None).then(|| format!(" --malice {}", setup.malice.name()));
+                let malice = malice.unwrap_or_default();
                 let command = format!(
                     "sma-sim run --seed {seed} --muaas {muaas} --days {days} --faults {faults}{malice}"
                 );

@@ -156,3 +156,19 @@ fn a_thief_that_floods_the_log_leaves_everybody_room_for_its_removal_and_a_new_k
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+#[test]
+fn one_key_lets_in_twenty_three_devices_and_may_move_all_the_same() {
+    let (stage, devices) = group(2);
+    let mut one = insider(&stage, devices[0]);
+    let dens = made_up::<23>();
+    let (last, others) = dens.split_last().unwrap();
+    for den in others {
+        one.op(Kind::Add.number(), wire::encode(&den.introduction()));
+    }
+    let full = one.log().len();
+    one.op(Kind::Add.number(), wire::encode(&last.introduction()));
+    assert_eq!(one.log().len(), full, "the twenty-fourth is not let in");
+    one.op(Kind::Move.number(), wire::encode(&last.introduction()));
+    assert_eq!(one.log().len(), full + 1, "it moves");
+}

@@ -438,9 +438,10 @@ fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {
         stage.lab.stop(three);
         pass(&mut stage, 1);
         let [nobody] = made_up();
-        let ends = match kind {
-            Kind::Remove => removal(&nobody),
-            _ => wire::encode(&Expiry { target: nobody.key(), last: 0 }),
+        let ends = if kind == Kind::Remove {
+            removal(&nobody)
+        } else {
+            wire::encode(&Expiry { target: nobody.key(), last: 0 })
         };
         let kept = thief.op(kind.number(), ends);
         let said = thief.op(Kind::Alive.number(), NOTHING.to_vec());

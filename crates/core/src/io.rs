@@ -503,8 +503,8 @@ pub enum InputError {
         "the account's history is full: remove what is not used, or begin anew on one device and pair the others with it"
     )]
     LogFull,
-    /// This device has let in as many devices as one may (24). No effect.
-    #[error("this device has let in 24 devices, and no device lets in more: show the code on another one")]
+    /// This device has let in as many devices as one may (23). No effect.
+    #[error("this device has let in 23 devices, and no device lets in more: show the code on another one")]
     LetInMax,
     /// A limit of the configuration is reached. No effect.
     #[error("there are too many of these already")]

@@ -18,10 +18,10 @@ const ADDS_BYTES: usize = 4 << 10;
 const STEP_BYTES: usize = 1 << 10;
 /// About what an operation needs that lets a device in.
 const ADD_BYTES: usize = 1 << 10;
-/// So many devices one device lets in, its own further keys among them.
-const ADDED_MAX: usize = 24;
+/// So many devices one key lets in; besides, it may move.
+const ADDED_MAX: usize = 23;
 /// All parts: the founder's own and those of the devices that it may let in.
-pub(super) const RESERVE_BYTES: usize = (1 + ADDED_MAX) * (ENDINGS_BYTES + ADDS_BYTES);
+pub(super) const RESERVE_BYTES: usize = (1 + ADDED_MAX + 1) * (ENDINGS_BYTES + ADDS_BYTES);
 
 /// What room in the reserve is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,7 +38,7 @@ pub(super) struct Reserve {
     came_by: CameBy,
     /// How much by a device and all that came by it.
     taken: BTreeMap<(Fingerprint, Use), usize>,
-    /// How many devices a device let in.
+    /// How many devices a device let in, the key to which it moved among them.
     added: BTreeMap<Fingerprint, usize>,
 }
 
@@ -67,6 +67,11 @@ impl Reserve {
     /// Whether `author` may let one more device in.
     pub(super) fn may_add(&self, author: &Fingerprint) -> bool {
         self.added.get(author).is_none_or(|added| *added < ADDED_MAX)
+    }
+
+    /// Whether `author` may move: whoever let in all that it may does so still.
+    pub(super) fn may_move(&self, author: &Fingerprint) -> bool {
+        self.added.get(author).is_none_or(|added| *added <= ADDED_MAX)
     }
 
     /// Whether the author of an operation that is not in the log yet has room for it.

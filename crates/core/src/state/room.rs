@@ -94,9 +94,11 @@ impl Room {
 
     /// Whether there is room for an operation that is not in the log yet.
     pub(super) fn has(&self, log: &Log, entry: &Entry) -> bool {
-        if entry.introduced.is_some() && !self.may_let_in(&entry.key)
-            || matches!(entry.body, LogBody::Add(_)) && self.operations >= self.max
-        {
+        let (adds, moves) = (matches!(entry.body, LogBody::Add(_)), matches!(entry.body, LogBody::Move(_)));
+        if adds && (self.operations >= self.max || !self.may_let_in(&entry.key)) {
+            return false;
+        }
+        if moves && !self.reserve.may_move(&entry.key) {
             return false;
         }
         let bytes = self.bytes + entry.size();
