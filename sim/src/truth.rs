@@ -48,6 +48,8 @@ pub struct Truth {
     pub named: BTreeMap<usize, String>,
     /// The server chooses what it shows.
     pub server_is_hostile: bool,
+    /// Folders that were there when a hostile server stopped: it may have said to have deleted them.
+    pub left_by_server: BTreeSet<Folder>,
     /// The device that a thief took.
     pub thief: Option<Fingerprint>,
     /// Devices that people threw out, or throw out as soon as they see them: a thief's.

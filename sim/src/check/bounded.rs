@@ -72,14 +72,16 @@ fn by_sender(mailbox: &Mailbox, class: Class) -> BTreeMap<MuaaId, BTreeMap<Token
 }
 
 /// The inboxes of devices that no machine is any more, because its state was put back to what it was before it became that
-/// device, or because it was stolen. To the others they are silent.
+/// device, or because it was stolen. To the others they are silent. Or a hostile server said that they were deleted.
 fn abandoned(lab: &Lab) -> BTreeSet<Folder> {
-    if !lab.truth.copied && !lab.machines.iter().any(|machine| machine.stolen) {
+    let any = lab.truth.copied || lab.machines.iter().any(|machine| machine.stolen);
+    let is_theirs = |folder: &Folder| any || lab.truth.left_by_server.contains(folder);
+    let gone = |folder: &Folder| matches!(folder, Folder::Inbox(id) if lab.by_id(*id).is_none());
+    if !any && lab.truth.left_by_server.is_empty() {
         return BTreeSet::new();
     }
-    let gone = |folder: &Folder| matches!(folder, Folder::Inbox(id) if lab.by_id(*id).is_none());
     let announced = lab.store.envelopes().map(|(_, _, envelope)| Folder::Inbox(envelope.sender));
-    lab.store.inboxes().into_iter().chain(announced).filter(gone).collect()
+    lab.store.inboxes().into_iter().chain(announced).filter(gone).filter(is_theirs).collect()
 }
 
 pub(super) fn check_at_rest(lab: &Lab) -> Verdict {

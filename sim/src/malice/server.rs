@@ -156,6 +156,7 @@ pub(super) fn stop<C: Choices>(world: &mut World<C>) {
     show(world);
     // It may have said to have taken away what is still there.
     world.lab.store.disown();
+    world.lab.truth.left_by_server = world.lab.store.inboxes();
     if world.malice.rates.roll_back > 0 {
         let folders: Vec<Folder> = world.lab.store.folders.keys().copied().collect();
         for folder in folders {
