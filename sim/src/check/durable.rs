@@ -6,7 +6,7 @@ use super::Verdict;
 use crate::lab::Lab;
 
 /// A hasty lab is looked at after every so many operations.
-const LOOKS: u64 = 256;
+const LOOKS: u64 = 64;
 
 pub(super) fn check(lab: &Lab, at: usize) -> Verdict {
     let machine = &lab.machines[at];
