@@ -43,11 +43,6 @@ fn any_machine<C: Choices>(world: &mut World<C>) -> usize {
     world.choices.below(world.lab.machines.len() as u64) as usize
 }
 
-fn any_folder<C: Choices>(world: &mut World<C>) -> Option<Folder> {
-    let folders: Vec<_> = world.lab.store.folders.keys().copied().collect();
-    folders.get(world.choices.below(folders.len() as u64) as usize).copied()
-}
-
 /// A machine is off for a day, a month, or longer than anything expires.
 fn silence<C: Choices>(world: &mut World<C>) {
     let at = any_machine(world);
@@ -165,7 +160,7 @@ fn delete<C: Choices>(world: &mut World<C>, folder: Folder) {
 }
 
 fn delete_inbox<C: Choices>(world: &mut World<C>) {
-    if let Some(folder) = any_folder(world).filter(|folder| *folder != Folder::Announcements) {
+    if let Some(folder) = world.any_folder().filter(|folder| *folder != Folder::Announcements) {
         delete(world, folder);
     }
 }
@@ -176,7 +171,7 @@ fn delete_all<C: Choices>(world: &mut World<C>) {
 }
 
 fn change_validity<C: Choices>(world: &mut World<C>) {
-    if let Some(folder) = any_folder(world) {
+    if let Some(folder) = world.any_folder() {
         world.lab.truth.forget_foreign(folder);
         world.lab.store.change_validity(folder);
         world.lab.trace.say(|names| format!("the server numbers {} anew", names.folder(folder)));
@@ -185,14 +180,14 @@ fn change_validity<C: Choices>(world: &mut World<C>) {
 
 fn file_foreign<C: Choices>(world: &mut World<C>) {
     let octets = Bytes::copy_from_slice(&world.choices.seed());
-    if let Some(folder) = any_folder(world) {
+    if let Some(folder) = world.any_folder() {
         world.put(folder, Kept::Foreign(octets), "a message of his own");
     }
 }
 
 /// Octets with the archive's header: random ones, or a message of ours with a flipped bit.
 fn put_garbage<C: Choices>(world: &mut World<C>) {
-    let Some(folder) = any_folder(world) else { return };
+    let Some(folder) = world.any_folder() else { return };
     let token = world.choices.seed();
     let token = Token(std::array::from_fn(|at| token[at]));
     let ours: Vec<_> = world.lab.store.envelopes().map(|(_, _, envelope)| envelope.clone()).collect();
@@ -220,29 +215,30 @@ fn put_garbage<C: Choices>(world: &mut World<C>) {
 
 /// A message of ours is there again, in its folder or in another one, under its name, another one, or that of a message that lies there.
 fn replay<C: Choices>(world: &mut World<C>) {
-    let there: Vec<_> = world.lab.store.envelopes().map(|(folder, _, kept)| (folder, kept.clone())).collect();
-    let all: Vec<_> = world.lab.store.remembered.iter().cloned().chain(there).collect();
-    let Some((folder, mut envelope)) = all.get(world.choices.below(all.len() as u64) as usize).cloned()
-    else {
-        return;
-    };
+    let all = world.lab.store.ever_seen();
+    let Some((folder, mut envelope)) = world.any_of(&all) else { return };
     let token = world.choices.seed();
-    let lying = all.get(world.choices.below(all.len() as u64) as usize).map(|(_, other)| other.token);
+    let lying = world.any_of(&all).map(|(_, other)| other.token);
     envelope.token = match world.choices.below(6) {
         0..4 => envelope.token,
         4 => Token(std::array::from_fn(|at| token[at])),
         _ => lying.unwrap_or(envelope.token),
     };
-    let elsewhere = any_folder(world).filter(|_| world.choices.chance(200_000));
+    let elsewhere = world.any_folder().filter(|_| world.choices.chance(200_000));
     let what = world.lab.trace.names.envelope(&envelope);
     world.put(elsewhere.unwrap_or(folder), Kept::Envelope(envelope), &format!("{what} again"));
 }
 
 /// A server that was moved tells other dates from today on.
-fn jump<C: Choices>(world: &mut World<C>) {
-    let years = 730 * DAY;
-    world.lab.store.clock_offset = world.choices.below(2 * years) as i64 - years as i64;
+pub(crate) fn jump<C: Choices>(world: &mut World<C>) {
+    world.lab.store.clock_offset = any_offset(world);
     world.lab.trace.say(|_| "the server's clock jumps".to_owned());
+}
+
+/// Up to two years.
+pub(crate) fn any_offset<C: Choices>(world: &mut World<C>) -> i64 {
+    let years = 730 * DAY;
+    world.choices.below(2 * years) as i64 - years as i64
 }
 
 /// People who write mail.

@@ -257,6 +257,13 @@ impl Store {
         })
     }
 
+    /// Every envelope of a MUAA's that was removed lately or lies in a folder, with its place: what a server can show again.
+    #[must_use]
+    pub fn ever_seen(&self) -> Vec<(Folder, Envelope)> {
+        let there = self.envelopes().map(|(folder, _, envelope)| (folder, envelope.clone()));
+        self.remembered.iter().cloned().chain(there).collect()
+    }
+
     /// The inboxes that exist.
     #[must_use]
     pub fn inboxes(&self) -> BTreeSet<Folder> {

@@ -455,6 +455,17 @@ impl<C: Choices> World<C> {
         check::after_change(&mut self.lab, folder);
     }
 
+    /// One of these, if there is any.
+    pub(crate) fn any_of<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+        all.get(self.choices.below(all.len() as u64) as usize).cloned()
+    }
+
+    /// One of the folders that exist.
+    pub(crate) fn any_folder(&mut self) -> Option<Folder> {
+        let folders: Vec<_> = self.lab.store.folders.keys().copied().collect();
+        self.any_of(&folders)
+    }
+
     /// Somebody else than a program puts a message into a folder.
     pub(crate) fn put(&mut self, folder: Folder, kept: Kept, what: &str) {
         let now = self.lab.now;

@@ -13,6 +13,7 @@ use sma_core::{Envelope, Folder, Op};
 
 use crate::{
     choices::Choices,
+    daily,
     lab::Fate,
     store::{Mailbox, Stored},
     world::{HOUR, MINUTE, World},
@@ -157,7 +158,7 @@ pub(crate) fn act<C: Choices>(world: &mut World<C>) -> u64 {
         (rates.keep, server::keep),
         (rates.roll_back, server::roll_back),
         (rates.besiege, server::besiege),
-        (rates.misdate, server::misdate),
+        (rates.misdate, daily::jump),
         (rates.announce, stranger::announce),
         (rates.ask, stranger::ask),
         (rates.copy, stranger::copy),
@@ -189,19 +190,4 @@ pub(crate) fn stop<C: Choices>(world: &mut World<C>) {
 /// Puts a message into a folder, as nobody's program did.
 fn put<C: Choices>(world: &mut World<C>, folder: Folder, envelope: Envelope, what: &str) {
     world.put(folder, crate::store::Kept::Envelope(envelope), what);
-}
-
-fn any_of<C: Choices, T: Clone>(world: &mut World<C>, all: &[T]) -> Option<T> {
-    all.get(world.choices.below(all.len() as u64) as usize).cloned()
-}
-
-fn any_folder<C: Choices>(world: &mut World<C>) -> Option<Folder> {
-    let folders: Vec<_> = world.lab.store.folders.keys().copied().collect();
-    any_of(world, &folders)
-}
-
-/// All messages that the server ever saw and still has.
-fn seen<C: Choices>(world: &World<C>) -> Vec<(Folder, Envelope)> {
-    let there = world.lab.store.envelopes().map(|(folder, _, envelope)| (folder, envelope.clone()));
-    world.lab.store.remembered.iter().cloned().chain(there).collect()
 }

@@ -2,9 +2,10 @@
 
 use sma_core::{Class, Folder, MuaaId, Op, OpError, Timestamp, Token};
 
-use super::{any_folder, any_of, put, seen};
+use super::put;
 use crate::{
     choices::Choices,
+    daily::any_offset,
     lab::Fate,
     store::{Kept, Stored},
     world::{DAY, HOUR, World},
@@ -35,19 +36,19 @@ impl Siege {
 
 /// Any message it ever saw, anywhere, under any name, of any sender and kind, as often as it likes.
 pub(super) fn refile<C: Choices>(world: &mut World<C>) {
-    let all = seen(world);
+    let all = world.lab.store.ever_seen();
     for _ in 0..=world.choices.below(3) {
-        let Some((folder, mut envelope)) = any_of(world, &all) else { return };
+        let Some((folder, mut envelope)) = world.any_of(&all) else { return };
         match world.choices.below(8) {
-            0 => envelope.token = any_of(world, &all).map_or(envelope.token, |(_, other)| other.token),
+            0 => envelope.token = world.any_of(&all).map_or(envelope.token, |(_, other)| other.token),
             1 => envelope.token = fresh(world),
-            2 => envelope.sender = any_of(world, &all).map_or(envelope.sender, |(_, other)| other.sender),
+            2 => envelope.sender = world.any_of(&all).map_or(envelope.sender, |(_, other)| other.sender),
             3 => envelope.sender = MuaaId(world.choices.below(9)),
-            4 => envelope.class = any_of(world, &Class::ALL).unwrap_or(envelope.class),
+            4 => envelope.class = world.any_of(&Class::ALL).unwrap_or(envelope.class),
             5 => envelope.date = Timestamp(world.choices.below(world.lab.now.0 * 2)),
             _ => {}
         }
-        let elsewhere = any_folder(world).filter(|_| world.choices.chance(300_000));
+        let elsewhere = world.any_folder().filter(|_| world.choices.chance(300_000));
         let before = world.lab.store.clock_offset;
         if world.choices.chance(300_000) {
             world.lab.store.clock_offset = any_offset(world);
@@ -63,18 +64,13 @@ fn fresh<C: Choices>(world: &mut World<C>) -> Token {
     Token(std::array::from_fn(|at| seed[at]))
 }
 
-fn any_offset<C: Choices>(world: &mut World<C>) -> i64 {
-    let years = 730 * DAY;
-    world.choices.below(2 * years) as i64 - years as i64
-}
-
 /// A message is not there any more, or those that were not are back.
 pub(super) fn hide_or_show<C: Choices>(world: &mut World<C>) {
     if !world.malice.hidden.is_empty() && world.choices.chance(500_000) {
         return show(world);
     }
     let all: Vec<_> = world.lab.store.envelopes().map(|(folder, uid, _)| (folder, uid)).collect();
-    let Some((folder, uid)) = any_of(world, &all) else { return };
+    let Some((folder, uid)) = world.any_of(&all) else { return };
     if let Some(stored) = world.lab.store.hide(folder, uid) {
         world.lab.trace.say(|names| format!("the server hides uid {} of {}", uid.0, names.folder(folder)));
         world.malice.hidden.push((folder, stored));
@@ -94,7 +90,7 @@ fn show<C: Choices>(world: &mut World<C>) {
 
 /// Keeps a folder as it is now.
 pub(super) fn keep<C: Choices>(world: &mut World<C>) {
-    if let Some(folder) = any_folder(world)
+    if let Some(folder) = world.any_folder()
         && let Some(mailbox) = world.lab.store.folders.get(&folder)
     {
         world.malice.kept.insert(folder, (**mailbox).clone());
@@ -104,7 +100,7 @@ pub(super) fn keep<C: Choices>(world: &mut World<C>) {
 /// A folder is as it was once: what came since is gone, what went since is there, and its numbers are given again.
 pub(super) fn roll_back<C: Choices>(world: &mut World<C>) {
     let kept: Vec<_> = world.malice.kept.keys().copied().collect();
-    let Some(folder) = any_of(world, &kept) else { return };
+    let Some(folder) = world.any_of(&kept) else { return };
     let Some(mailbox) = world.malice.kept.remove(&folder) else { return };
     let late: Vec<_> = mailbox.messages.values().filter_map(token).collect();
     if world.lab.store.replace(folder, mailbox) {
@@ -134,7 +130,7 @@ pub(super) fn besiege<C: Choices>(world: &mut World<C>) {
     let kind = world.choices.below(6);
     // An honest adapter tells no lie of its own: what a listing or a fetch answers is what the server said.
     let fates = if kind > 3 { &fates[..1] } else { &fates[..] };
-    let Some(fate) = any_of(world, fates) else { return };
+    let Some(fate) = world.any_of(fates) else { return };
     let whom =
         world.choices.chance(500_000).then(|| world.choices.below(world.lab.machines.len() as u64) as usize);
     let until = world.lab.now + std::time::Duration::from_millis(world.choices.between(HOUR, 20 * DAY));
@@ -143,12 +139,6 @@ pub(super) fn besiege<C: Choices>(world: &mut World<C>) {
         .trace
         .say(|_| format!("for a time the server ends all of kind {kind} with {fate:?}, for {whom:?}"));
     world.malice.siege = Some(Siege { kind, whom, until, fate });
-}
-
-/// Its clock jumps, as it likes.
-pub(super) fn misdate<C: Choices>(world: &mut World<C>) {
-    world.lab.store.clock_offset = any_offset(world);
-    world.lab.trace.say(|_| "the server's clock jumps".to_owned());
 }
 
 /// What it hid is there, and numbers that it gave twice are given anew.

@@ -6,7 +6,7 @@ use sma_core::{
     wire::{self, Kind, SignedOp, Update},
 };
 
-use super::{any_of, put, seen};
+use super::put;
 use crate::{
     choices::Choices,
     insider::{Insider, token_of},
@@ -30,9 +30,9 @@ fn somebody<C: Choices>(world: &mut World<C>) -> Option<Insider> {
         world.malice.strangers.extend(Insider::made_up(id, &seed));
     }
     let strangers = world.malice.strangers.clone();
-    let one = any_of(world, &strangers)?;
+    let one = world.any_of(&strangers)?;
     let ids: Vec<_> = world.lab.machines.iter().filter_map(|machine| machine.muaa.as_ref()?.id()).collect();
-    let id = any_of(world, &ids).filter(|_| world.choices.chance(300_000));
+    let id = world.any_of(&ids).filter(|_| world.choices.chance(300_000));
     let sequence = world.choices.below(1 << 20);
     let mut one = if let Some(id) = id { one.named(id) } else { one };
     one.sequence = [sequence, 1 << 40, (1 << 48) - 2][world.choices.below(3) as usize];
@@ -48,7 +48,7 @@ fn envelope(by: &Insider, class: Class, op: &SignedOp) -> Envelope {
 
 fn any_inbox<C: Choices>(world: &mut World<C>) -> Option<Folder> {
     let inboxes: Vec<_> = world.lab.store.inboxes().into_iter().collect();
-    any_of(world, &inboxes)
+    world.any_of(&inboxes)
 }
 
 fn announcement(one: &mut Insider, digest: Option<Hash>) -> Envelope {
@@ -78,8 +78,8 @@ pub(super) fn ask<C: Choices>(world: &mut World<C>) {
 
 /// He signs anew what another one said.
 pub(super) fn copy<C: Choices>(world: &mut World<C>) {
-    let (Some(mut one), all) = (somebody(world), seen(world)) else { return };
-    let Some((folder, theirs)) = any_of(world, &all) else { return };
+    let (Some(mut one), all) = (somebody(world), world.lab.store.ever_seen()) else { return };
+    let Some((folder, theirs)) = world.any_of(&all) else { return };
     let Some(content) = wire::decode::<SignedOp>(&theirs.body).and_then(|op| op.content()) else { return };
     let op = one.say(content.kind, content.body.to_vec());
     put(
@@ -120,13 +120,13 @@ fn offers<C: Choices>(world: &World<C>) -> Vec<(MuaaId, wire::Offer)> {
         let content = wire::decode::<SignedOp>(&envelope.body)?.content()?;
         (content.kind() == Kind::Offer).then_some((content.author, content.body::<wire::Offer>()?))
     };
-    seen(world).iter().filter_map(|(_, envelope)| read(envelope)).collect()
+    world.lab.store.ever_seen().iter().filter_map(|(_, envelope)| read(envelope)).collect()
 }
 
 /// He answers an offer without knowing the code.
 pub(super) fn guess<C: Choices>(world: &mut World<C>) {
     let (Some(mut one), offers) = (somebody(world), offers(world)) else { return };
-    let Some((member, offer)) = any_of(world, &offers) else { return };
+    let Some((member, offer)) = world.any_of(&offers) else { return };
     let said = announcement(&mut one, None);
     put(world, Folder::Announcements, said, "a stranger's announcement");
     let seed = world.choices.seed();
@@ -142,10 +142,10 @@ pub(super) fn guess<C: Choices>(world: &mut World<C>) {
 pub(super) fn end<C: Choices>(world: &mut World<C>) {
     let (Some(mut one), Some(inbox)) = (somebody(world), any_inbox(world)) else { return };
     let sessions: Vec<_> = offers(world).into_iter().map(|(_, offer)| offer.session).collect();
-    let session = any_of(world, &sessions);
+    let session = world.any_of(&sessions);
     let keys: Vec<_> =
         world.lab.machines.iter().filter_map(|machine| Some(machine.muaa.as_ref()?.fingerprint())).collect();
-    let Some(to) = any_of(world, &keys) else { return };
+    let Some(to) = world.any_of(&keys) else { return };
     let (certificate, reason) = (one.certificate.clone(), world.choices.below(6) as u8);
     let (kind, class, body) = match session {
         Some(session) if world.choices.chance(500_000) => {
@@ -180,7 +180,7 @@ pub(super) fn flood<C: Choices>(world: &mut World<C>) {
 pub(super) fn whisper<C: Choices>(world: &mut World<C>) {
     let Some(mut one) = somebody(world) else { return };
     let others: Vec<_> = world.lab.machines.iter().filter_map(Insider::of).collect();
-    let Some(to) = any_of(world, &others) else { return };
+    let Some(to) = world.any_of(&others) else { return };
     let own = one.log().ops();
     let (group, update) = match world.choices.below(4) {
         0 => (None, Update { ops: own, ..Update::new(to.key()) }),

@@ -8,7 +8,7 @@ use sma_core::{
     wire::{self, Kind, SignedOp, Update},
 };
 
-use super::{any_of, put};
+use super::put;
 use crate::{
     choices::Choices,
     insider::Insider,
@@ -46,7 +46,7 @@ pub(super) fn steal<C: Choices>(world: &mut World<C>) {
     if !world.choices.chance(100_000) {
         return;
     }
-    let Some(at) = any_of(world, &grouped) else { return };
+    let Some(at) = world.any_of(&grouped) else { return };
     let Some(device) = Insider::of(&world.lab.machines[at]) else { return };
     world.lab.trace.say(|_| format!("{} is stolen", at + 1));
     world.lab.stop(at);
@@ -71,7 +71,7 @@ pub(super) fn sign<C: Choices>(world: &mut World<C>) {
         world.lab.machines.iter().filter(|machine| !machine.stolen).filter_map(Insider::of).collect();
     let group = thief.device.log().group();
     let in_group: Vec<_> = honest.iter().filter(|one| one.log().group() == group).cloned().collect();
-    let Some(to) = any_of(world, &in_group).or_else(|| any_of(world, &honest)) else {
+    let Some(to) = world.any_of(&in_group).or_else(|| world.any_of(&honest)) else {
         world.malice.thief = Some(thief);
         return;
     };
@@ -97,7 +97,7 @@ pub(super) fn sign<C: Choices>(world: &mut World<C>) {
         0 => {
             let value = world.choices.below(3).to_string();
             let numbers = [0, 1, 1 << 20, (1 << 48) - 1, u64::MAX];
-            let (time, removals) = (any_of(world, &numbers).unwrap_or(0), world.choices.below(3));
+            let (time, removals) = (world.any_of(&numbers).unwrap_or(0), world.choices.below(3));
             let register = Register { time, author: thief.device.id(), value, removals };
             let name = if world.choices.chance(500_000) {
                 "prefer-encrypt".to_owned()
@@ -113,7 +113,7 @@ pub(super) fn sign<C: Choices>(world: &mut World<C>) {
                 said.keys.push(wire::KeyMaterial { secret: key.secret });
             }
         }
-        2 => said.received = any_of(world, &[0, 1, 1 << 20, 1 << 40, u64::MAX]).unwrap_or(0),
+        2 => said.received = world.any_of(&[0, 1, 1 << 20, 1 << 40, u64::MAX]).unwrap_or(0),
         3 => said.ask = true,
         4 => said.merged = Some(thief.accomplices.first().map(|one| one.log().ops()).unwrap_or_default()),
         _ => {}
@@ -131,15 +131,15 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
     let known: Vec<Hash> = thief.device.log().entries().map(|(hash, _)| *hash).collect();
     let by = world.choices.below(1 + thief.accomplices.len() as u64) as usize;
     let keys: Vec<Fingerprint> = honest.iter().chain(&thief.accomplices).map(Insider::key).collect();
-    let target = any_of(world, &keys)?;
+    let target = world.any_of(&keys)?;
     let cut: BTreeSet<Hash> = match world.choices.below(3) {
         0 => BTreeSet::new(),
-        1 => any_of(world, &known).into_iter().collect(),
+        1 => world.any_of(&known).into_iter().collect(),
         _ => thief.device.log().tips(&target, u64::MAX),
     };
     let numbers = [0, 1, 2, 7, 1 << 20, (1 << 48) - 1, u64::MAX];
-    let number = |world: &mut World<C>| any_of(world, &numbers).unwrap_or(0);
-    let hash = any_of(world, &known).unwrap_or_default();
+    let number = |world: &mut World<C>| world.any_of(&numbers).unwrap_or(0);
+    let hash = world.any_of(&known).unwrap_or_default();
     let (kind, body) = match world.choices.below(14) {
         0 | 1 => {
             let device = accomplice(world, thief)?;
@@ -155,17 +155,14 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
             (Kind::AccountKey, wire::encode(&KeyNotice { fingerprint, epoch, created, generation, version }))
         }
         6 => (Kind::Alive, vec![0xa0]),
-        7 => (
-            Kind::Merge,
-            wire::encode(&Merge {
-                into: if known.is_empty() { hash } else { Hash(world.choices.seed()) },
-                follows: None,
-            }),
-        ),
+        7 => {
+            let into = Hash(world.choices.seed());
+            (Kind::Merge, wire::encode(&Merge { into, follows: None }))
+        }
         8 => (Kind::Veto, wire::encode(&Veto { merge: hash })),
         9 => {
             let keys: Vec<_> = world.lab.truth.keys.keys().copied().collect();
-            let fingerprint = any_of(world, &keys)?;
+            let fingerprint = world.any_of(&keys)?;
             if world.choices.chance(500_000) {
                 (Kind::Restore, wire::encode(&Restoration { fingerprint }))
             } else {
@@ -184,10 +181,10 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
     if world.choices.chance(200_000) {
         // It was signed before, or says so; or it is signed a second time under one number.
         signer.sequence =
-            any_of(world, &[before, before.saturating_sub(1), 1, before + (1 << 20)]).unwrap_or(before);
+            world.any_of(&[before, before.saturating_sub(1), 1, before + (1 << 20)]).unwrap_or(before);
     }
     let op = if world.choices.chance(300_000) {
-        let seen = any_of(world, &known).into_iter().collect();
+        let seen = world.any_of(&known).into_iter().collect();
         signer.lie(kind, body, seen)
     } else {
         signer.op(kind, body)
@@ -212,5 +209,5 @@ fn accomplice<C: Choices>(world: &mut World<C>, thief: &mut Thief) -> Option<Int
         thief.accomplices.push(one);
     }
     let accomplices = thief.accomplices.clone();
-    any_of(world, &accomplices).map(|one| one.introduction())
+    world.any_of(&accomplices).map(|one| one.introduction())
 }
