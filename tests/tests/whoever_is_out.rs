@@ -399,17 +399,23 @@ fn whoever_is_out_and_not_announced_is_told_so_once_a_day_however_often_it_write
     assert_eq!(told.len(), 1, "it is told, and once");
 }
 
-/// The same with its removal of a member: whoever heard it tells it to all with its own.
-#[test]
-fn a_removal_that_a_thief_kept_from_one_member_holds_for_all_or_none_when_the_other_removes_the_thief() {
+/// Devices 1, 2 and 4, and the keys of 3, which let 2 in and was stolen.
+fn with_a_thief_that_let_one_in() -> (Stage, [usize; 3], Insider) {
     let mut stage = Stage::new();
     let one = join(&mut stage, 1, None);
     let three = join(&mut stage, 3, Some(one));
     let two = join(&mut stage, 2, Some(three));
     let four = join(&mut stage, 4, Some(one));
-    let mut thief = insider(&stage, three);
+    let thief = insider(&stage, three);
     stage.lab.stop(three);
     pass(&mut stage, 1);
+    (stage, [one, two, four], thief)
+}
+
+/// The same with its removal of a member: whoever heard it tells it to all with its own.
+#[test]
+fn a_removal_that_a_thief_kept_from_one_member_holds_for_all_or_none_when_the_other_removes_the_thief() {
+    let (mut stage, [one, two, four], mut thief) = with_a_thief_that_let_one_in();
     let target = insider(&stage, one).key();
     let cut = thief.log().tips(&target, u64::MAX);
     let kept = thief.op(Kind::Remove.number(), wire::encode(&Removal { target, cut }));
@@ -429,14 +435,7 @@ fn a_removal_that_a_thief_kept_from_one_member_holds_for_all_or_none_when_the_ot
 #[test]
 fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {
     for kind in [Kind::Remove, Kind::Expire] {
-        let mut stage = Stage::new();
-        let one = join(&mut stage, 1, None);
-        let three = join(&mut stage, 3, Some(one));
-        let two = join(&mut stage, 2, Some(three));
-        let four = join(&mut stage, 4, Some(one));
-        let mut thief = insider(&stage, three);
-        stage.lab.stop(three);
-        pass(&mut stage, 1);
+        let (mut stage, [one, two, four], mut thief) = with_a_thief_that_let_one_in();
         let [nobody] = made_up();
         let ends = if kind == Kind::Remove {
             removal(&nobody)

@@ -1,8 +1,11 @@
 //! 3: a device that was removed does not become a member again for anyone who saw it go, unless all on which it was removed are found
-//! to be out themselves. Whoever saw it end otherwise, and not removed, did not see it go: a move and a removal are known in one group, and in another
-//! one the key may be a member still; who is voided may be let in again. A device that is out itself is none of those who saw. A key that a device knows to be
-//! destroyed is not held by it, and a version of a key that was replaced does not come back where nobody was removed and no state was put back,
-//! and there is no thief, whose word on versions may fall, unless the device wiped the key in another group: that it was destroyed there stops no group whose mail carries it.
+//! to be out themselves, or only a thief removed it. Whoever saw it end otherwise, and not removed, did not see it go: a move and a
+//! removal are known in one group, and in another one the key may be a member still; who is voided may be let in again. A device that is
+//! out itself is none of those who saw.
+//!
+//! A key that a device knows to be destroyed is not held by it. A version of a key that was replaced does not come back where nobody was
+//! removed, no state was put back, and there is no thief, whose word on versions may fall; unless the device wiped the key in another
+//! group: that it was destroyed there stops no group whose mail carries it.
 
 use std::collections::BTreeSet;
 

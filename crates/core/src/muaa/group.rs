@@ -185,20 +185,23 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// What is taken from one that is no member: what devices say that are or were members by this view; of those that are out no removals
-    /// and expiries, but those of no member that whoever removed them had heard and names in its cut; and of those that were forced out or left no more than a little: what the log has room for is the members'.
+    /// and expiries, but those of no member that whoever removed them had heard and names in its cut; and of those that were forced out or
+    /// left no more than a little: what the log has room for is the members'.
     pub(super) fn heard_from_others(&self, view: &Membership, ops: &[SignedOp]) -> Vec<SignedOp> {
         let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Vec::new() };
         let mut said: BTreeMap<Fingerprint, usize> = BTreeMap::new();
         let mut heard = Vec::new();
-        let named = self.named_by_cuts(log, ops);
-        for op in ops.iter().filter(|op| log.get(&op.hash(&self.crypto)).is_none()) {
+        let ops = ops.iter().map(|op| (op.hash(&self.crypto), op));
+        let ops: Vec<_> = ops.filter(|(hash, _)| log.get(hash).is_none()).collect();
+        let named = self.named_by_cuts(log, &ops);
+        for (hash, op) in ops {
             let Some(content) = op.content() else { continue };
             let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
             let how = view.ended.get(&content.key).map(|(_, how)| *how);
             let was_member =
                 how.map_or_else(|| view.members.contains_key(&content.key), |how| how != Gone::Voided);
             let by_whom_is_out = self.view.ended.contains_key(&content.key);
-            if !was_member || (ends && by_whom_is_out && !named.contains(&op.hash(&self.crypto))) {
+            if !was_member || (ends && by_whom_is_out && !named.contains(&hash)) {
                 continue;
             }
             if matches!(how, Some(Gone::Removed | Gone::Left)) {
@@ -213,15 +216,15 @@ impl<C: Crypto> Muaa<C> {
         heard
     }
 
-    /// Those of these operations that are not here, that a removal here leaves standing, and that end no member: without them what follows
+    /// Those of these operations, none of which is here, that a removal here leaves standing, and that end no member: without them what follows
     /// them would be void here and not where the removal was signed.
-    fn named_by_cuts(&self, log: &Log, ops: &[SignedOp]) -> BTreeSet<Hash> {
+    fn named_by_cuts(&self, log: &Log, ops: &[(Hash, &SignedOp)]) -> BTreeSet<Hash> {
         let mut missing = log.missing_in_cuts();
         let mut named = BTreeSet::new();
         if missing.is_empty() {
             return named;
         }
-        let known: BTreeMap<_, _> = ops.iter().map(|op| (op.hash(&self.crypto), op)).collect();
+        let known: BTreeMap<_, _> = ops.iter().copied().collect();
         while let Some(hash) = missing.pop_first() {
             let Some(content) = known.get(&hash).and_then(|op| op.content()) else { continue };
             let removed = content.body::<Removal>().map(|removal| removal.target);

@@ -5,7 +5,10 @@
 //! arrived first.
 
 use super::Muaa;
-use crate::{AccountKey, Crypto, InputError, state::LogBody};
+use crate::{
+    AccountKey, Crypto, InputError,
+    state::{LogBody, Room},
+};
 
 /// The largest sum of the account's secret keys, in octets.
 pub(super) const KEYS_BYTES_MAX: usize = 192 << 10;
@@ -16,18 +19,22 @@ pub(super) const KEY_BYTES_MAX: usize = 64 << 10;
 impl<C: Crypto> Muaa<C> {
     /// Whether the log has room for more than what ends something.
     pub(super) fn require_room(&self) -> Result<(), InputError> {
-        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Ok(()) };
-        if log.has_ample_room(self.config.log_max) { Ok(()) } else { Err(InputError::LogFull) }
+        let ample = self.room().is_none_or(|room| room.is_ample());
+        if ample { Ok(()) } else { Err(InputError::LogFull) }
     }
 
     /// Whether the log has room for letting a device in.
     pub(super) fn require_room_for_a_device(&self) -> Result<(), InputError> {
-        let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Ok(()) };
+        let Some(room) = self.room() else { return Ok(()) };
         let own = &self.state.device.fingerprint;
-        if !log.may_let_in(own) {
+        if !room.may_let_in(own) {
             return Err(InputError::LetInMax);
         }
-        if log.admits(own, self.config.log_max) { Ok(()) } else { Err(InputError::LogFull) }
+        if room.admits(own) { Ok(()) } else { Err(InputError::LogFull) }
+    }
+
+    fn room(&self) -> Option<Room> {
+        self.state.group.as_ref().map(|group| Room::of(&group.log, self.config.log_max))
     }
 
     /// Whether this may be said in a log that is half full.

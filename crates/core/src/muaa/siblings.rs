@@ -1,5 +1,7 @@
 //! Who is known by what it announced: by id and key, for an id proves nothing.
 
+use std::time::Duration;
+
 use super::{
     Muaa,
     persistent::{Known, Waiting},
@@ -59,14 +61,23 @@ impl<C: Crypto> Muaa<C> {
     /// Whether a device may be told where it stands because of what it announced: once a day, however often and under whatever names
     /// somebody files it.
     pub(super) fn may_be_told(&mut self, id: MuaaId, key: &Fingerprint) -> bool {
-        let now = self.now;
-        let Some(known) = self.state.siblings.get_mut(&(id, *key)) else { return false };
-        if known.told.is_some_and(|at| now.since(at) < DAY) {
-            return false;
-        }
-        known.told = Some(now);
+        self.may_be_told_after(id, key, |_| DAY).is_some()
+    }
+
+    /// What is known of a device that was not told for this long, and is from now on.
+    fn may_be_told_after(
+        &mut self,
+        id: MuaaId,
+        key: &Fingerprint,
+        pause: impl Fn(&Known) -> Duration,
+    ) -> Option<&mut Known> {
+        let (now, place) = (self.now, (id, *key));
+        let due = |known: &&Known| known.told.is_none_or(|at| now.since(at) >= pause(known));
+        self.state.siblings.get(&place).filter(due)?;
         self.changed();
-        true
+        let known = self.state.siblings.get_mut(&place)?;
+        known.told = Some(now);
+        Some(known)
     }
 
     /// Whether a device that is out may be told so because it wrote: once a day as well, and one that is not announced once a day for as long
@@ -87,15 +98,9 @@ impl<C: Crypto> Muaa<C> {
     /// Whether a device that is out may be told so because it announces itself: a day after the last time, and each time twice as long
     /// after it as before. It may know and not believe it, for it held this one for out first.
     pub(super) fn may_be_told_again(&mut self, id: MuaaId, key: &Fingerprint) -> bool {
-        let now = self.now;
-        let Some(known) = self.state.siblings.get_mut(&(id, *key)) else { return false };
-        let pause = DAY.saturating_mul(1 << known.tellings.saturating_sub(1).min(DOUBLINGS));
-        if known.told.is_some_and(|at| now.since(at) < pause) {
-            return false;
-        }
-        known.told = Some(now);
+        let pause = |known: &Known| DAY.saturating_mul(1 << known.tellings.saturating_sub(1).min(DOUBLINGS));
+        let Some(known) = self.may_be_told_after(id, key, pause) else { return false };
         known.tellings = known.tellings.saturating_add(1);
-        self.changed();
         true
     }
 

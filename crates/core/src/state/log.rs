@@ -423,24 +423,6 @@ impl Log {
         self.entries.values().filter(|entry| entry.key == *key).map(|entry| entry.size()).sum()
     }
 
-    /// Whether more than half of the room that members share is free, in a log of at most `max` operations.
-    #[must_use]
-    pub fn has_ample_room(&self, max: usize) -> bool {
-        Room::of(self, max).is_ample()
-    }
-
-    /// Whether `author` has let in fewer devices than one may.
-    pub(crate) fn may_let_in(&self, author: &Fingerprint) -> bool {
-        Room::of(self, usize::MAX).may_let_in(author)
-    }
-
-    /// Whether there is room for `author` to let a device in, in a log of at most `max` operations: where whoever floods the log has
-    /// taken what members share, `author` has a part in the reserve.
-    #[must_use]
-    pub fn admits(&self, author: &Fingerprint, max: usize) -> bool {
-        Room::of(self, max).admits(author)
-    }
-
     /// Never: a log has its genesis.
     #[must_use]
     pub fn is_empty(&self) -> bool {

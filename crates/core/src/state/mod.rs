@@ -16,5 +16,6 @@ pub use log::{
 };
 pub use members::{Member, Membership};
 pub use room::LOG_BYTES_MAX;
+pub(crate) use room::Room;
 pub(crate) use settings::PREFER_ENCRYPT;
 pub use settings::{Register, Settings, Standing};

@@ -25,7 +25,7 @@ const OWN_BYTES: usize = 32 << 10;
 const OWN_OPERATIONS: usize = 8;
 
 /// How much of a log is taken, and by whom.
-pub(super) struct Room {
+pub(crate) struct Room {
     max: usize,
     operations: usize,
     /// Without what is in the reserve.
@@ -53,7 +53,7 @@ enum Place {
 
 impl Room {
     /// Of what this log has, of at most `max` operations.
-    pub(super) fn of(log: &Log, max: usize) -> Self {
+    pub(crate) fn of(log: &Log, max: usize) -> Self {
         let (authors, reserve) = (BTreeMap::new(), Reserve::of(log));
         let mut room = Self { max, operations: 0, bytes: 0, shared: 0, authors, reserve };
         log.entries().for_each(|(_, entry)| room.take(log, entry));
@@ -63,18 +63,18 @@ impl Room {
     /// Whether more than half of what members share is free. From there on an honest member signs only what ends something, and
     /// what follows from that; so members that keep to it never reach the bound, and what is taken in does not depend on the order
     /// in which it arrives.
-    pub(super) fn is_ample(&self) -> bool {
+    pub(crate) fn is_ample(&self) -> bool {
         self.operations < self.max.div_ceil(2) && self.shared < SHARED_BYTES / 2
     }
 
-    /// Whether `author` may let a device in: where others have taken the room, the reserve has some for that.
-    pub(super) fn admits(&self, author: &Fingerprint) -> bool {
+    /// Whether there is room for `author` to let a device in: where others have taken what members share, the reserve has some for that.
+    pub(crate) fn admits(&self, author: &Fingerprint) -> bool {
         let few = self.operations < self.max.div_ceil(2);
         few && self.may_let_in(author) && (self.is_ample() || self.reserve.admits(author))
     }
 
     /// Whether `author` has let in fewer devices than one may.
-    pub(super) fn may_let_in(&self, author: &Fingerprint) -> bool {
+    pub(crate) fn may_let_in(&self, author: &Fingerprint) -> bool {
         self.reserve.may_add(author)
     }
 
