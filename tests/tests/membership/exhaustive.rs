@@ -155,7 +155,7 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
     let expiry = |op: &Named| {
         let Act::Expire(target, last) = op.1.act else { return None };
         let own = || said.iter().filter(move |own| own.1.author == target);
-        let reached = last == 0 || own().any(|own| own.1.sequence >= last);
+        let reached = last == 0 || own().any(|own| own.1.sequence >= last && knows(op, &own.0));
         let alive = own().any(|own| own.1.act == Act::Alive && own.1.sequence > last);
         let by_one_in = removed_before(op).is_empty() && left_before(op).is_empty();
         (reached && !alive && by_one_in).then_some((target, last))

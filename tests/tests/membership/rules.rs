@@ -222,6 +222,11 @@ fn an_expiry_that_names_more_than_its_target_has_signed_does_not_count() {
         story.say(0, Act::Expire(1, last));
         assert_eq!(story.members(), set([0, 1, 2]), "{last}");
     }
+    // Not even when its target has signed so much later, or else nobody could remove who says so ahead of time.
+    let mut story = Story::of(2);
+    story.say(0, Act::Expire(1, 2)).say(1, Act::Key(7, 2, 0)).say(1, Act::Key(8, 3, 0)).remove(1, 0);
+    assert!(story.last(1) > 2);
+    assert_eq!(story.members(), set([1, 2]));
     let mut story = Story::of(2);
     story.remove(0, 1).say(1, Act::Expire(2, 0));
     assert_eq!(story.members(), set([0, 2]), "nor does one by a device that is out");

@@ -1,5 +1,7 @@
 //! What people and programs want.
 
+use std::collections::BTreeSet;
+
 use super::{
     Muaa,
     persistent::{InboxState, Life},
@@ -100,13 +102,14 @@ impl<C: Crypto> Muaa<C> {
 
     fn acknowledge(&mut self, id: MuaaId) -> Result<(), InputError> {
         let of = |key: &Fingerprint| self.view.members.get(key).is_some_and(|member| member.id == id);
-        let keys: Vec<_> = self.state.notices.keys().filter(|key| of(key)).copied().collect();
+        let keys: BTreeSet<_> = self.state.notices.keys().filter(|key| of(key)).copied().collect();
         if keys.is_empty() {
             return Err(InputError::NoSuchMuaa(id));
         }
-        for key in keys {
-            self.state.notices.remove(&key);
+        for key in &keys {
+            self.state.notices.remove(key);
         }
+        self.believe(&keys);
         self.changed();
         Ok(())
     }

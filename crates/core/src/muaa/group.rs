@@ -35,6 +35,7 @@ impl<C: Crypto> Muaa<C> {
     /// Evaluates the log anew, tells what differs, and keeps one link for each other member.
     pub(super) fn evaluate(&mut self) {
         let before = std::mem::replace(&mut self.view, self.state.membership());
+        self.watch_for_the_lost(&before);
         self.io.removals_due = true;
         let known: BTreeSet<_> = before.members.keys().copied().collect();
         let present: BTreeSet<_> = self.view.members.keys().copied().collect();
@@ -46,7 +47,9 @@ impl<C: Crypto> Muaa<C> {
                 // One that moved knows only what it knew when its state was saved.
                 let link = Link { acked: told, full: self.has_moved(key), ..Link::default() };
                 self.state.links.entry(member.id).or_insert(link);
-                self.notice_new_member(*key, member.id, member.added_by);
+                if !self.is_back(key) {
+                    self.notice_new_member(*key, member.id, member.added_by);
+                }
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
             }
@@ -127,6 +130,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Joins log operations, and takes in the account keys that come with them.
     pub(super) fn take_ops(&mut self, ops: &[SignedOp], keys: &[KeyMaterial]) {
+        let undoubted = self.without_ends_in_doubt(ops);
+        let ops = undoubted.as_deref().unwrap_or(ops);
         self.answer_removals_by_who_is_out(ops);
         let max = self.config.log_max;
         let taken = match self.state.group.as_mut() {
@@ -168,6 +173,8 @@ impl<C: Crypto> Muaa<C> {
     /// these heard them first. If it removes this device and nobody else is left who could have heard it, this device goes on in a
     /// group of its own.
     pub(super) fn take_last_words(&mut self, ops: &[SignedOp]) {
+        let undoubted = self.without_ends_in_doubt(ops);
+        let ops = undoubted.as_deref().unwrap_or(ops);
         let Some(group) = &self.state.group else { return };
         let own = self.state.device.fingerprint;
         if self.view.members.len() == 1 && self.view.members.contains_key(&own) {

@@ -20,6 +20,7 @@ mod newcomer;
 mod peers;
 mod persistent;
 mod reading;
+mod returned;
 mod saying;
 mod shown;
 mod siblings;

@@ -18,7 +18,7 @@ use sma_autocrypt::Table;
 pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Used, Waiting};
 pub(crate) use heard::{Announced, Known, Pace};
 
-use super::{Cached, entering::Entering, group::Digested, subkey::Subkey};
+use super::{Cached, entering::Entering, group::Digested, returned::Returned, subkey::Subkey};
 use crate::{
     AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId, Timestamp,
     Token,
@@ -365,6 +365,9 @@ pub(crate) struct Durable {
     /// When this device was found to have been away, by the store's dates, for so long that others clear away what is silent.
     #[n(66)]
     pub(crate) away: Option<Timestamp>,
+    /// Devices that were taken for lost and whose return nobody has acknowledged.
+    #[n(67)]
+    pub(crate) returned: Returned,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -441,6 +444,7 @@ impl Durable {
             pace: Pace::default(),
             used: Vec::new(),
             away: None,
+            returned: Returned::new(),
         }
     }
 
@@ -469,7 +473,7 @@ impl Durable {
             self.subkey.forget_the_future(now);
         }
         self.entering.iter_mut().for_each(|entering| entering.forget_the_future(now));
-        self.set_aside.values_mut().for_each(present);
+        self.set_aside.values_mut().chain(self.returned.values_mut().flatten()).for_each(present);
         let ahead =
             |session: &Session| session.started > now || session.expires > session.started + SESSION_MAX;
         if self.sessions.values().any(ahead) {

@@ -30,6 +30,7 @@ impl<C: Crypto> Muaa<C> {
         if !self.can_write() {
             return;
         }
+        self.end_doubts();
         self.resolve_doubts();
         let links: Vec<_> = self.state.links.keys().copied().collect();
         for id in links {
@@ -60,7 +61,7 @@ impl<C: Crypto> Muaa<C> {
             let due = self.unread_until(link)?;
             (!self.io.doubted.contains(id)).then_some((due, "unread"))
         });
-        gathering.chain(doubts).chain(unread).filter(move |_| active)
+        gathering.chain(doubts).chain(unread).chain(self.doubts_end()).filter(move |_| active)
     }
 
     /// When an update without an acknowledgement is looked after.

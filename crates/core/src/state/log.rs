@@ -493,6 +493,30 @@ impl Log {
         whole
     }
 
+    /// What this operation knows of, as far as it is here, and itself.
+    pub(super) fn before(&self, hash: &Hash) -> BTreeSet<Hash> {
+        let (mut known, mut next) = (BTreeSet::new(), vec![*hash]);
+        while let Some(hash) = next.pop() {
+            if let Some(entry) = self.get(&hash).filter(|_| known.insert(hash)) {
+                next.extend(entry.parents());
+            }
+        }
+        known
+    }
+
+    /// Who let a device in, once for each time.
+    pub fn introducers(&self, key: &Fingerprint) -> impl Iterator<Item = Fingerprint> {
+        self.entries.values().filter(|entry| entry.introduced == Some(*key)).map(|entry| entry.key)
+    }
+
+    /// Whether a device signed under this number after what somebody who took it for lost had heard of it; and so it is if nobody did.
+    #[must_use]
+    pub fn is_late(&self, key: &Fingerprint, sequence: u64) -> bool {
+        let expiries = self.entries.values().filter_map(|entry| entry.body.expiry());
+        let heard = expiries.filter(|expiry| expiry.target == *key).map(|expiry| expiry.last).min();
+        sequence > heard.unwrap_or(0)
+    }
+
     /// Whether all is here that this operation knows of.
     pub(super) fn has_all_before(&self, hash: &Hash) -> bool {
         let (mut known, mut next) = (BTreeSet::new(), vec![*hash]);

@@ -52,6 +52,8 @@ pub struct Membership {
     pub firmly_removed: BTreeSet<Fingerprint>,
     /// Keys of the account that a removed device can have held: none of them is ever current.
     pub barred_keys: BTreeSet<Fingerprint>,
+    /// Whom somebody took for lost, and who gave a sign of life since.
+    pub returned: BTreeSet<Fingerprint>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
     /// The account's keys that the log names.
@@ -92,6 +94,7 @@ impl Membership {
         let mut found =
             Self { equivocators, removed, removals_said, firmly_removed, named, ..Self::default() };
         found.find_members(&said, &cuts, &taken_ids(log, &said, &entries, &cuts));
+        found.returned.extend(cuts.ends.returned.iter().filter(|key| found.members.contains_key(*key)));
         found.find_ended(&cuts, &ids);
         found.find_keys(log, &entries, &said);
         found.choose_key(log, &said, &cuts);
@@ -234,6 +237,18 @@ impl Membership {
     #[must_use]
     pub fn is_out(&self, key: &Fingerprint) -> bool {
         self.ended.contains_key(key) || self.removed.contains(key)
+    }
+
+    /// Whether this device is taken for lost.
+    #[must_use]
+    pub fn is_expired(&self, key: &Fingerprint) -> bool {
+        matches!(self.ended.get(key), Some((_, Gone::Expired)))
+    }
+
+    /// Whether somebody is taken for lost, or was so before its sign of life.
+    #[must_use]
+    pub fn knows_of_the_lost(&self) -> bool {
+        !self.returned.is_empty() || self.ended.values().any(|(_, how)| *how == Gone::Expired)
     }
 
     /// Whether others come here rightly by a merge that stands in the log of another group: no removal of who signed it leaves it out.

@@ -75,14 +75,21 @@ pub(super) struct Ends<'a> {
     pub(super) expired: BTreeMap<Fingerprint, u64>,
     /// The operations that say so.
     pub(super) expiries: BTreeSet<Hash>,
+    /// Whom such an operation would take for lost if there were no sign of life.
+    pub(super) returned: BTreeSet<Fingerprint>,
 }
 
 impl<'a> Ends<'a> {
     /// Of the operations of potential devices.
     pub(super) fn of(log: &Log, said: &[Said<'a>]) -> Self {
         let judge = Judge::of(log, said);
-        let mut ends = Self { removals: Vec::new(), expired: BTreeMap::new(), expiries: BTreeSet::new() };
+        let (expired, expiries, returned) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let mut ends = Self { removals: Vec::new(), expired, expiries, returned };
         for (op, expiry) in judge.expiries() {
+            if judge.is_alive_since(expiry) {
+                ends.returned.insert(expiry.target);
+                continue;
+            }
             ends.expiries.insert(*op.0);
             let last = ends.expired.entry(expiry.target).or_insert(expiry.last);
             *last = (*last).max(expiry.last);
@@ -126,19 +133,28 @@ impl<'a, 'b> Judge<'a, 'b> {
         (removed.collect(), left.collect())
     }
 
-    /// An expiry counts if its target has signed up to what it names and nobody had ended its author before, unless its target gave
-    /// a sign of life.
+    /// An expiry counts if its author had heard from its target what it names and nobody had ended its author before, unless its target gave
+    /// a sign of life ([`Self::is_alive_since`]).
     fn expiries(&self) -> Vec<(Said<'a>, &'a Expiry)> {
         let expiry = |op: &Said<'a>| Some((*op, op.1.body.expiry()?));
         let counts = |(op, expiry): &(Said<'a>, &'a Expiry)| {
-            let by = |(_, entry): &&Said<'_>| entry.key == expiry.target;
-            let reached =
-                expiry.last == 0 || self.said.iter().filter(by).any(|(_, e)| e.sequence >= expiry.last);
-            let alive = |(_, e): &Said<'_>| matches!(e.body, LogBody::Alive) && e.sequence > expiry.last;
+            let heard = || {
+                let known = self.log.before(op.0);
+                let by = |(hash, entry): &&Said<'_>| entry.key == expiry.target && known.contains(*hash);
+                self.said.iter().filter(by).any(|(_, entry)| entry.sequence >= expiry.last)
+            };
             let (removed, left) = self.ends_before(*op);
-            reached && removed.is_empty() && left.is_empty() && !self.said.iter().filter(by).any(alive)
+            (expiry.last == 0 || heard()) && removed.is_empty() && left.is_empty()
         };
         self.said.iter().filter_map(expiry).filter(counts).collect()
+    }
+
+    /// Whether who is said to be lost gave a sign of life.
+    fn is_alive_since(&self, expiry: &Expiry) -> bool {
+        let alive = |(_, entry): &Said<'_>| {
+            matches!(entry.body, LogBody::Alive) && entry.key == expiry.target && entry.sequence > expiry.last
+        };
+        self.said.iter().any(alive)
     }
 
     /// The removals that do not count. Of those that hang on one another in a circle all count.
