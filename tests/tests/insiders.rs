@@ -183,7 +183,7 @@ fn whoever_is_removed_leads_nobody_away_in_the_name_of_a_former_group() {
 }
 
 #[test]
-fn an_expiry_of_all_numbers_by_one_that_is_out_or_in_fills_no_log_and_ends_nobody() {
+fn expiries_without_end_by_one_that_is_out_or_in_fill_no_log_and_end_nobody() {
     for out in [false, true] {
         let (mut stage, [one, two, three]) = paired([1, 2, 3]);
         let mut thief = insider(&stage, three);
@@ -193,8 +193,8 @@ fn an_expiry_of_all_numbers_by_one_that_is_out_or_in_fills_no_log_and_ends_nobod
             pass(&mut stage, 30);
         }
         let before = insider(&stage, one).log().len();
-        for last in [0, 1, 1 << 20, 1 << 63, u64::MAX] {
-            let op = thief.op(Kind::Expire.number(), wire::encode(&Expiry { target, last }));
+        for _ in 0..5 {
+            let op = thief.op(Kind::Expire.number(), wire::encode(&Expiry { target }));
             say(&mut stage, &mut thief, one, vec![op.clone()]);
             say(&mut stage, &mut thief, two, vec![op]);
         }

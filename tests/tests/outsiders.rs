@@ -366,7 +366,7 @@ fn random_mouths(seed: u64, former: bool) -> Option<String> {
                 (kind, body, format!("{kind:?} #{count}"))
             }
             8 => {
-                let body = wire::encode(&Expiry { target: targets[target].key(), last: 0 });
+                let body = wire::encode(&Expiry { target: targets[target].key() });
                 (Kind::Expire, body, format!("expires {}", target + 1))
             }
             9 => {

@@ -222,6 +222,7 @@ impl<C: Crypto> Muaa<C> {
         };
         muaa.phase_told = Some(muaa.phase());
         muaa.io.removals_due = true;
+        muaa.io.expiries_due = true;
         muaa.look();
         muaa.plan();
         muaa

@@ -18,7 +18,7 @@ use sma_autocrypt::Table;
 pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Used, Waiting};
 pub(crate) use heard::{Announced, Known, Pace};
 
-use super::{Cached, entering::Entering, group::Digested, returned::Returned, subkey::Subkey};
+use super::{Cached, entering::Entering, group::Digested, subkey::Subkey};
 use crate::{
     AccountKey, Class, Config, DeviceKey, Fingerprint, Folder, Hash, MuaaId, Secret, SessionId, Timestamp,
     Token,
@@ -184,15 +184,18 @@ pub(crate) struct Link {
     /// When its digest, which was not ours, is looked at again, and the digest.
     #[n(7)]
     pub(crate) doubt: Option<(Timestamp, Hash)>,
-    /// How often it was asked in vain.
+    /// How often an update that it does not acknowledge was looked for.
     #[n(8)]
-    pub(crate) asked: u32,
+    pub(crate) sought: u32,
     /// The own folder of it was found missing.
     #[n(9)]
     pub(crate) folder_gone: bool,
     /// The group that it is to be told its group goes on in, by the operations of the own group's log.
     #[n(10)]
     pub(crate) lead: bool,
+    /// How often it was asked in vain since something came of it.
+    #[n(11)]
+    pub(crate) asked: u32,
     /// Of the peers all from this address on are still to be told, whatever the journal says.
     #[n(20)]
     pub(crate) backlog: Option<String>,
@@ -365,9 +368,9 @@ pub(crate) struct Durable {
     /// When this device was found to have been away, by the store's dates, for so long that others clear away what is silent.
     #[n(66)]
     pub(crate) away: Option<Timestamp>,
-    /// Devices that were taken for lost and whose return nobody has acknowledged.
+    /// Devices that somebody took for lost while this one heard them.
     #[n(67)]
-    pub(crate) returned: Returned,
+    pub(crate) heard_all_along: BTreeSet<Fingerprint>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -444,7 +447,7 @@ impl Durable {
             pace: Pace::default(),
             used: Vec::new(),
             away: None,
-            returned: Returned::new(),
+            heard_all_along: BTreeSet::new(),
         }
     }
 
@@ -473,7 +476,7 @@ impl Durable {
             self.subkey.forget_the_future(now);
         }
         self.entering.iter_mut().for_each(|entering| entering.forget_the_future(now));
-        self.set_aside.values_mut().chain(self.returned.values_mut().flatten()).for_each(present);
+        self.set_aside.values_mut().for_each(present);
         let ahead =
             |session: &Session| session.started > now || session.expires > session.started + SESSION_MAX;
         if self.sessions.values().any(ahead) {

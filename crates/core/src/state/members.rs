@@ -3,8 +3,7 @@
 //! In one pass, each step of which only reads what the steps before it found:
 //! 1. *Potential* devices are those that a chain of introductions reaches from the genesis, void or not.
 //! 2. Removals and expiries by potential devices count as [`super::removals`] says. A removal names what it leaves standing of
-//!    its target's operations, its *cut*; of several removals only what all leave stands. An expiry leaves what it names standing,
-//!    and signs of life and moves.
+//!    its target's operations, its *cut*; of several removals only what all leave stands. An expiry leaves all standing.
 //! 3. A leave that stands is a removal of the author by itself, which leaves its own chain.
 //! 4. Operations that do not stand are void, and void nothing: whoever is out cannot undo what it did before. Of those that
 //!    stand, what is behind two different ones under the same number (equivocation) or behind the author's own move is void too.
@@ -52,8 +51,10 @@ pub struct Membership {
     pub firmly_removed: BTreeSet<Fingerprint>,
     /// Keys of the account that a removed device can have held: none of them is ever current.
     pub barred_keys: BTreeSet<Fingerprint>,
-    /// Whom somebody took for lost, and who gave a sign of life since.
-    pub returned: BTreeSet<Fingerprint>,
+    /// Whom somebody took for lost, who signed something since, and for whom nobody has vouched; and whom nobody but these let in since.
+    pub unvouched: BTreeSet<Fingerprint>,
+    /// The expiries that stand, whether or not their targets are back.
+    pub expiries: BTreeMap<Hash, Fingerprint>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
     /// The account's keys that the log names.
@@ -94,7 +95,9 @@ impl Membership {
         let mut found =
             Self { equivocators, removed, removals_said, firmly_removed, named, ..Self::default() };
         found.find_members(&said, &cuts, &taken_ids(log, &said, &entries, &cuts));
-        found.returned.extend(cuts.ends.returned.iter().filter(|key| found.members.contains_key(*key)));
+        found.unvouched =
+            cuts.ends.unvouched.iter().filter(|key| found.members.contains_key(*key)).copied().collect();
+        found.expiries.clone_from(&cuts.ends.expiries);
         found.find_ended(&cuts, &ids);
         found.find_keys(log, &entries, &said);
         found.choose_key(log, &said, &cuts);
@@ -245,12 +248,6 @@ impl Membership {
         matches!(self.ended.get(key), Some((_, Gone::Expired)))
     }
 
-    /// Whether somebody is taken for lost, or was so before its sign of life.
-    #[must_use]
-    pub fn knows_of_the_lost(&self) -> bool {
-        !self.returned.is_empty() || self.ended.values().any(|(_, how)| *how == Gone::Expired)
-    }
-
     /// Whether others come here rightly by a merge that stands in the log of another group: no removal of who signed it leaves it out.
     #[must_use]
     pub fn may_bring(&self, followed: &Followed) -> bool {
@@ -355,7 +352,7 @@ impl<'a> Cuts<'a> {
             named.retain(|hash| removal.cut.contains(hash));
             self.end(removal.target, Gone::Removed);
         }
-        let expired: Vec<_> = self.ends.expired.keys().copied().collect();
+        let expired: Vec<_> = self.ends.expired.values().copied().collect();
         expired.into_iter().for_each(|key| self.end(key, Gone::Expired));
     }
 
@@ -376,7 +373,7 @@ impl<'a> Cuts<'a> {
 
     /// The ends that nobody forced: a key that such a device holds goes on until there is another.
     fn quiet_ends(&self) -> BTreeSet<Hash> {
-        self.leaves.union(&self.ends.expiries).copied().collect()
+        self.leaves.iter().chain(self.ends.expired.keys()).copied().collect()
     }
 
     fn cut(&mut self, key: Fingerprint, leaves: BTreeSet<Hash>) {
@@ -393,9 +390,7 @@ impl<'a> Cuts<'a> {
     }
 
     fn stands(&self, (hash, entry): &Said<'_>) -> bool {
-        let lasting = matches!(entry.body, LogBody::Alive | LogBody::Move(_));
-        let expired = self.ends.expired.get(&entry.key).is_some_and(|last| entry.sequence > *last);
-        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash)) && (lasting || !expired)
+        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash))
     }
 
     fn admits(&self, said: Said<'_>) -> bool {
@@ -433,7 +428,7 @@ fn is_genesis(entry: &Entry) -> bool {
 }
 
 /// The founder, and the devices that a chain of admitted introductions reaches from it.
-fn reach(entries: &[Said<'_>], admits: impl Fn(Said<'_>) -> bool) -> BTreeSet<Fingerprint> {
+pub(super) fn reach<'a>(entries: &[Said<'a>], admits: impl Fn(Said<'a>) -> bool) -> BTreeSet<Fingerprint> {
     let mut reached = BTreeSet::new();
     loop {
         let before = reached.len();

@@ -141,6 +141,7 @@ impl Use {
             | LogBody::Destroy(_)
             | LogBody::Veto(_)
             | LogBody::Restore(_)
+            | LogBody::Vouch(_)
             | LogBody::Unknown(_) => None,
         }
     }
