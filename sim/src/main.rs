@@ -77,6 +77,9 @@ struct SweepArgs {
     /// How many threads; all cores by default.
     #[arg(long)]
     jobs: Option<usize>,
+    /// Stops at the first world in the order of the seeds in which something breaks, and tells how many there were up to that one.
+    #[arg(long)]
+    until_broken: bool,
 }
 
 #[derive(Args)]
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
             muaas: (2, 6),
             common: Common { days: 30, faults: FaultArg::All, malice: MaliceArg::None, json: false },
             jobs: None,
+            until_broken: false,
         }),
     }
 }
@@ -212,12 +216,13 @@ fn many(args: &SweepArgs) -> ExitCode {
     // A panic is reported as a broken invariant, not on the terminal.
     std::panic::set_hook(Box::new(|_| {}));
     let begun = Instant::now();
-    let outcomes = sweep.run(|outcome: &Outcome| {
+    let each = |outcome: &Outcome| {
         if outcome.violation.is_some() {
             bar.set_message(", something broke");
         }
         bar.inc(1);
-    });
+    };
+    let outcomes = if args.until_broken { sweep.run_until_broken(each) } else { sweep.run(each) };
     bar.finish_and_clear();
     let report = SweepReport::new(&sweep, args.common.days, &outcomes, begun.elapsed());
     print(args.common.json, &report, report.sentences());
