@@ -134,9 +134,6 @@ impl Names {
             Event::MemberAdded { id, by } => {
                 format!("has a new sibling {}, let in by {}", self.id(*id), self.id(*by))
             }
-            Event::MemberBack { id } => {
-                format!("hears from {} again, which was taken for lost", self.id(*id))
-            }
             Event::NotReplaced { id, replaces } => {
                 format!("leaves {} where it is, whose place {} wanted", self.id(*replaces), self.id(*id))
             }

@@ -1,6 +1,6 @@
 //! Programs of one account that have paired, and what a test asks of them.
 
-use sma_core::{Command, Event, Muaa, MuaaId, Phase};
+use sma_core::{Command, Muaa, MuaaId, Phase};
 use sma_sim::{stage::Stage, symbolic::Symbolic};
 
 use crate::insider::Insider;
@@ -67,10 +67,4 @@ pub fn join(stage: &mut Stage, id: u64, by: Option<usize>) -> usize {
         None => {}
     }
     at
-}
-
-/// Whether the program of this device was told something like this.
-#[must_use]
-pub fn told(stage: &Stage, at: usize, wanted: impl Fn(&Event) -> bool) -> bool {
-    stage.told.iter().any(|(whom, event)| *whom == at && wanted(event))
 }

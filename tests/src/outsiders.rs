@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use sma_core::{
     Command, Fingerprint, Folder, MuaaId, Phase,
-    state::{Expiry, Removal},
+    state::Removal,
     wire::{self, SignedOp},
 };
 use sma_sim::{stage::Stage, store::Kept};
@@ -34,11 +34,6 @@ pub fn say(stage: &mut Stage, from: &mut Insider, at: usize, ops: &[SignedOp]) {
     stage.settle();
 }
 
-/// It sends these operations to each of these devices.
-pub fn say_all(stage: &mut Stage, from: &mut Insider, to: &[usize], ops: &[SignedOp]) {
-    to.iter().for_each(|at| say(stage, from, *at, ops));
-}
-
 /// So many days go by.
 pub fn pass(stage: &mut Stage, days: u32) {
     for _ in 0..days {
@@ -50,11 +45,6 @@ pub fn pass(stage: &mut Stage, days: u32) {
 /// What removes this device and leaves nothing of it standing.
 pub fn removal(of: &Insider) -> Vec<u8> {
     wire::encode(&Removal { target: of.key(), cut: BTreeSet::default() })
-}
-
-/// What takes this device for lost.
-pub fn expiry(of: &Insider) -> Vec<u8> {
-    wire::encode(&Expiry { target: of.key() })
 }
 
 /// The account key that this device has for the current one.

@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use sma_core::{Command, Event, Fingerprint, Form, InputError, MuaaId, Phase};
 use sma_sim::{person::pair_in_truth, stage::Stage, symbolic::Symbolic};
-use sma_tests::account::{join, members, muaa, told};
+use sma_tests::account::{join, members, muaa};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn keys(stage: &Stage, at: usize) -> Vec<Fingerprint> {
     muaa(stage, at).account_keys().collect()
+}
+
+fn told(stage: &Stage, at: usize, wanted: impl Fn(&Event) -> bool) -> bool {
+    stage.told.iter().any(|(whom, event)| *whom == at && wanted(event))
 }
 
 /// A laptop and a phone of one account; and with the account's password a stranger's device with a group of its own, which shows a code

@@ -205,7 +205,7 @@ fn random_words(seed: u64, thieves: usize, dens: usize, leave: bool) -> Option<S
             }
             7 => (
                 Kind::Expire,
-                wire::encode(&Expiry { target: targets[target].key() }),
+                wire::encode(&Expiry { target: targets[target].key(), last: 0 }),
                 format!("expires {}", target + 1),
             ),
             8 => {
@@ -440,7 +440,7 @@ fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {
         let ends = if kind == Kind::Remove {
             removal(&nobody)
         } else {
-            wire::encode(&Expiry { target: nobody.key() })
+            wire::encode(&Expiry { target: nobody.key(), last: 0 })
         };
         let kept = thief.op(kind.number(), ends);
         let said = thief.op(Kind::Alive.number(), NOTHING.to_vec());
@@ -471,8 +471,11 @@ fn no_device_that_a_removed_one_made_up_takes_members_for_lost_again_and_again()
     let mut keys = BTreeSet::new();
     let begun = insider(&stage, honest[0]).log().len();
     for _ in 0..20 {
+        let log = insider(&stage, honest[0]).log().clone();
+        let last =
+            log.heads().get(&muaa(&stage, honest[1]).fingerprint()).map_or(0, |(sequence, _)| *sequence);
         let target = muaa(&stage, honest[1]).fingerprint();
-        let op = den.op(Kind::Expire.number(), wire::encode(&Expiry { target }));
+        let op = den.op(Kind::Expire.number(), wire::encode(&Expiry { target, last }));
         for at in honest {
             say(&mut stage, &mut thief, *at, &[add.clone(), op.clone()]);
         }

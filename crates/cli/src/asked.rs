@@ -67,7 +67,7 @@ fn called(name: Option<&str>) -> String {
     name.map(|name| format!(", \"{name}\"")).unwrap_or_default()
 }
 
-/// Tells of the members that nobody has acknowledged here: the id of each, and who let it in; who is back let itself in.
+/// Tells of the members that nobody has acknowledged here: the id of each, and who let it in.
 pub(crate) fn notices(notices: &[(MuaaId, MuaaId)], siblings: &[Sibling], report: &mut Report) {
     let name = |id: &MuaaId| {
         let sibling = siblings.iter().find(|sibling| sibling.member && sibling.id == *id);
@@ -78,13 +78,8 @@ pub(crate) fn notices(notices: &[(MuaaId, MuaaId)], siblings: &[Sibling], report
     report.set("notices", notices.iter().map(value).collect::<Vec<_>>());
     for (id, by) in notices {
         let called = name(id).map(|name| format!(" (\"{name}\")")).unwrap_or_default();
-        let how = if by == id {
-            "was taken for lost and is back".to_owned()
-        } else {
-            format!("was let in by device {by}")
-        };
         report.say(format!(
-            "Device {id}{called} {how}. If that was you: sma device acknowledge {id}. If not: sma device remove {id}"
+            "Device {id}{called} was let in by device {by}. If that was you: sma device acknowledge {id}. If not: sma device remove {id}"
         ));
     }
 }

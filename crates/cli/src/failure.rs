@@ -4,7 +4,7 @@ use sma_core::{InputError, Phase};
 use sma_imap::Error;
 
 /// What follows an error's own words where a command helps.
-const NEXT: [(InputError, &str); 8] = [
+const NEXT: [(InputError, &str); 7] = [
     (
         InputError::WhichOffer,
         ", with --from ID; where several have one ID, with --key FINGERPRINT, as sma status shows it",
@@ -16,7 +16,6 @@ const NEXT: [(InputError, &str); 8] = [
         ", with sma pair --confirm or sma pair --decline; sma status shows whose group it is",
     ),
     (InputError::NoJoin, "; sma sync looks again, sma status shows what is open"),
-    (InputError::Unvouched, "; sma status there shows it, and sma device acknowledge ID says so"),
     (InputError::KeyOfRemoved, ", with sma keys import FILE"),
     (
         InputError::LogFull,
@@ -73,7 +72,6 @@ impl From<InputError> for Failure {
             | InputError::CodesLocked
             | InputError::JoinPending
             | InputError::NoJoin
-            | InputError::Unvouched
             | InputError::Outranked
             | InputError::UpdateNeeded => Self::NeedsPerson(sentence),
             InputError::NoSuchRequest
@@ -121,7 +119,6 @@ mod tests {
             (InputError::NoJoin, "sma status", 3),
             (InputError::JoinPending, "sma pair --decline", 3),
             (InputError::CodeUsed, "sma pair --offer", 3),
-            (InputError::Unvouched, "sma device acknowledge ID", 3),
             (InputError::WhichOffer, "--key FINGERPRINT", 3),
             (InputError::KeyOfRemoved, "sma keys import FILE", 1),
             (InputError::LogFull, "sma device remove ID", 1),

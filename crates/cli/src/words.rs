@@ -96,13 +96,6 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
             value("added", json!({ "id": id.to_string(), "by": by.to_string() })),
             format!("Device {id} was let in by device {by}. If that was not you: sma device remove {id}"),
         ),
-        Event::MemberBack { id } => (
-            value("back", json!({ "id": id.to_string() })),
-            format!(
-                "Device {id}, which was taken for lost, is back. It removes no device until you say that it is in your hands: \
-                 sma device acknowledge {id}. If it is not: sma device remove {id}"
-            ),
-        ),
         Event::NotReplaced { id, replaces } => (
             value("not-replaced", json!({ "id": id.to_string(), "replaces": replaces.to_string() })),
             format!(
@@ -269,7 +262,6 @@ mod tests {
             Event::PhaseChanged(Phase::Paired),
             Event::RequestSeen(MuaaId(27)),
             Event::MemberAdded { id: MuaaId(27), by: MuaaId(7) },
-            Event::MemberBack { id: MuaaId(27) },
             Event::MemberGone { id: MuaaId(27), how: Gone::Left },
             Event::StoreTrouble { op: "APPEND", error: OpError::OverQuota },
         ];

@@ -47,7 +47,7 @@ pub enum Command {
         /// Which.
         merge: Hash,
     },
-    /// A person has seen that this device is a new member, or is back after it was taken for lost ([`crate::Muaa::notices`]).
+    /// A person has seen that this device is a new member ([`crate::Muaa::notices`]).
     Acknowledge {
         /// Which.
         id: MuaaId,
@@ -305,12 +305,6 @@ pub enum Event {
         /// its profile copied. Of two that go on from one device one is a copy: ask which of them is to be removed.
         by: MuaaId,
     },
-    /// A device that was taken for lost has given a sign of life, and is a member again. It can end nobody who knew that it was lost, until a
-    /// person acknowledges it here or on another device ([`Command::Acknowledge`]). Ask: "Is it in your hands? If not, remove it."
-    MemberBack {
-        /// Which.
-        id: MuaaId,
-    },
     /// A newcomer was let in, but the device whose place it wanted to take stays: it is not silent, or not a member. Ask: "remove it?"
     NotReplaced {
         /// The newcomer.
@@ -509,11 +503,6 @@ pub enum InputError {
         "the account's history is full: remove what is not used, or begin anew on one device and pair the others with it"
     )]
     LogFull,
-    /// This device was taken for lost and is back, and no other one has vouched for it: it removes nobody. No effect.
-    #[error(
-        "this device was taken for lost: say on another of your devices that it is yours (it asks there), and remove then"
-    )]
-    Unvouched,
     /// This device has let in as many devices as one may (23). No effect.
     #[error("this device has let in 23 devices, and no device lets in more: show the code on another one")]
     LetInMax,

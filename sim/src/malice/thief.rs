@@ -146,7 +146,7 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
             (Kind::Add, wire::encode(&device))
         }
         2 => (Kind::Remove, wire::encode(&Removal { target, cut })),
-        3 => (Kind::Expire, wire::encode(&Expiry { target })),
+        3 => (Kind::Expire, wire::encode(&Expiry { target, last: number(world) })),
         4 | 5 => {
             let fingerprint = Fingerprint::new(&world.choices.seed())?;
             let (epoch, generation) = (number(world), number(world));

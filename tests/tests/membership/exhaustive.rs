@@ -152,30 +152,18 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let leaves = left_by(op.1.author);
         leaves.filter(|end| !standing(op.1.author, Some(end.0)).contains(&op.0)).cloned().collect::<Vec<_>>()
     };
-    // An expiry: whom it takes for lost, what that one signed since, and who came by that.
-    let lost = |op: &Named| {
-        let Act::Expire(target) = op.1.act else { return None };
-        let late = said.iter().filter(|own| own.1.author == target && !knows(op, &own.0) && is_whole(own));
-        let late: BTreeSet<_> = late.map(|own| own.0).collect();
-        let elders =
-            said.iter().filter(|known| knows(op, &known.0)).filter_map(|known| introduced(known.1.act));
-        let elders: BTreeSet<_> = elders.chain([0]).filter(|elder| *elder != target).collect();
-        let undisputed = |op: &Named| {
-            left_before(op).is_empty() && !removed_before(op).iter().any(|end| elders.contains(&end.1.author))
-        };
-        let mut party = BTreeSet::from([target]);
-        for _ in 0..said.len() {
-            let by_party = said.iter().filter(|add| party.contains(&add.1.author) && undisputed(add));
-            let by_party = by_party.filter(|add| add.1.author != target || late.contains(&add.0));
-            let new: Vec<_> = by_party.filter_map(|add| introduced(add.1.act)).collect();
-            party.extend(new.into_iter().filter(|new| !elders.contains(new)));
-        }
-        let stands = op.1.author != target
-            && left_before(op).is_empty()
-            && removed_before(op).iter().all(|end| party.contains(&end.1.author));
-        stands.then(|| (op.clone(), target, late, party))
+    let expiry = |op: &Named| {
+        let Act::Expire(target, last) = op.1.act else { return None };
+        let own = || said.iter().filter(move |own| own.1.author == target);
+        let reached = last == 0 || own().any(|own| own.1.sequence >= last && knows(op, &own.0));
+        let alive = own().any(|own| own.1.act == Act::Alive && own.1.sequence > last);
+        let by_one_in = removed_before(op).is_empty() && left_before(op).is_empty();
+        (reached && !alive && by_one_in).then_some((target, last))
     };
-    let all_lost: Vec<_> = said.iter().filter_map(lost).collect();
+    let expired = |device: usize| {
+        let lasts = said.iter().filter_map(expiry).filter(|(target, _)| *target == device);
+        lasts.map(|(_, last)| last).max()
+    };
     let knew_first = |removal: &Named, target: usize, end: &Named| {
         let aware = |op: &&Named| knows(op, &end.0);
         let own = |op: &&Named| op.1.author == target && op.0 != removal.0 && !knows(op, &removal.0);
@@ -183,38 +171,6 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let is_in = target == 0 || said.iter().any(|op| lets_in(&op));
         !is_in || said.iter().filter(aware).any(|op| own(&op) || lets_in(&op))
     };
-    // Whether the target of this end knew first of that one of its author.
-    let shields = |removal: &Named, target: usize, end: &Named, party: &BTreeSet<usize>| {
-        let parties: BTreeSet<_> = party.iter().copied().chain([removal.1.author, target]).collect();
-        let third = |op: &&Named| !parties.contains(&op.1.author);
-        // What a third device said after somebody else had ended it is no testimony.
-        let in_time = |op: &Named| removed_before(op).iter().all(|end| parties.contains(&end.1.author));
-        let first = |known: &Named, unknown: &Named| {
-            let first = |op: &&Named| knows(op, &known.0) && !knows(op, &unknown.0);
-            said.iter().filter(third).filter(first).cloned().collect::<Vec<_>>()
-        };
-        if end.1.author == target {
-            !first(end, removal).is_empty() && !first(removal, end).iter().any(in_time)
-        } else {
-            knew_first(removal, target, end)
-        }
-    };
-    // Said by the party of one that is taken for lost, against somebody that knew.
-    let is_doubted = |end: &Named,
-                      target: usize,
-                      lost: &[&(Named, usize, BTreeSet<Hash>, BTreeSet<usize>)]| {
-        lost.iter().any(|(expiry, whom, _, party)| {
-            expiry.0 != end.0
-                && if end.1.author == *whom { !knows(expiry, &end.0) } else { party.contains(&end.1.author) }
-                && shields(end, target, expiry, party)
-        })
-    };
-    let every: Vec<_> = all_lost.iter().collect();
-    let counting: Vec<_> =
-        every.iter().copied().filter(|lost| !is_doubted(&lost.0, lost.1, &every)).collect();
-    let expired =
-        |device: usize| counting.iter().any(|(_, whom, late, _)| *whom == device && late.is_empty());
-    let unvouched = |removal: &Named, target: usize| is_doubted(removal, target, &counting);
     let ended =
         |device: usize| said.iter().any(|op| removes(&op, device)) || left_by(device).next().is_some();
     let removals: Vec<_> = said.iter().filter(|op| matches!(op.1.act, Act::Remove(..))).collect();
@@ -222,6 +178,7 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
     let falls = |removal: &Named, fallen: &BTreeSet<Hash>| {
         let Act::Remove(target, _) = removal.1.act else { return false };
         let author = removal.1.author;
+        let late = expired(author).is_some_and(|last| removal.1.sequence > last);
         let heard = |leave: &Named| {
             said.iter().any(|op| {
                 ![author, target].contains(&op.1.author)
@@ -230,9 +187,22 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
                     && !knows(op, &leave.0)
             })
         };
-        let shields = |end: &Named| shields(removal, target, end, &BTreeSet::new());
-        unvouched(removal, target)
-            || left_before(removal).iter().any(|leave| !heard(leave) || shields(leave))
+        let shields = |end: &Named| {
+            let third = |op: &&Named| ![author, target].contains(&op.1.author);
+            // What a third device said after somebody else had ended it is no testimony.
+            let in_time =
+                |op: &Named| removed_before(op).iter().all(|end| [author, target].contains(&end.1.author));
+            let first = |known: &Named, unknown: &Named| {
+                let first = |op: &&Named| knows(op, &known.0) && !knows(op, &unknown.0);
+                said.iter().filter(third).filter(first).cloned().collect::<Vec<_>>()
+            };
+            if end.1.author == target {
+                !first(end, removal).is_empty() && !first(removal, end).iter().any(in_time)
+            } else {
+                knew_first(removal, target, end)
+            }
+        };
+        late || left_before(removal).iter().any(|leave| !heard(leave) || shields(leave))
             || removed_before(removal).iter().any(|end| !fallen.contains(&end.0) && shields(end))
     };
     let round = |fallen: &BTreeSet<Hash>| {
@@ -246,7 +216,11 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let fallen = &fallen;
         said.iter().filter(move |op| removes(op, author) && !fallen.contains(&op.0)).map(|(_, op)| op.cut)
     };
-    let remains = |(hash, op): &Named| removals(op.author).all(|cut| standing(op.author, cut).contains(hash));
+    let remains = |(hash, op): &Named| {
+        let asleep = expired(op.author).is_some_and(|last| op.sequence > last);
+        removals(op.author).all(|cut| standing(op.author, cut).contains(hash))
+            && (!asleep || matches!(op.act, Act::Alive | Act::Move(_) | Act::Add(_) | Act::AddAs(..)))
+    };
     let leaves = |author: usize| left_by(author).filter(|op| remains(op));
     let stands = |op: &Named| {
         remains(op)
@@ -273,7 +247,7 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         removals(*device).next().is_some()
             || leaves(*device).next().is_some()
             || moved(*device).is_some()
-            || expired(*device)
+            || expired(*device).is_some()
     };
     chain(&|op| !void(op)).into_iter().filter(|device| !gone(device)).collect()
 }
@@ -319,7 +293,7 @@ impl Exploration<'_> {
                     if cuts.insert(cut) {
                         say(Said { act: Act::Remove(target, upto), cut, ..next.clone() }, part);
                         if self.scope.all {
-                            say(Said { act: Act::Expire(target), ..next.clone() }, part);
+                            say(Said { act: Act::Expire(target, upto), ..next.clone() }, part);
                         }
                     }
                 }
@@ -418,9 +392,8 @@ impl Exploration<'_> {
             {
                 let removes = |op: &&Named| matches!(op.1.act, Act::Remove(whom, _) if whom == device);
                 let mut removers = said.iter().filter(removes).map(|op| op.1.author);
-                let powerless = |at| !found.contains(&at) || view.unvouched.contains(&key(at));
-                if removers.all(powerless) {
-                    // Only those who were out wanted it out, or were taken for lost.
+                if removers.all(|remover| !found.contains(&remover)) {
+                    // Only those who were out wanted it out.
                     continue;
                 }
                 assert!(!found.contains(&device), "{device} is back: {said:#?}");

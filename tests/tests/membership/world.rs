@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::OnceLock};
 
 use sma_core::{
     Crypto, DeviceKey, Fingerprint, Gone, Hash, MuaaId, Timestamp,
-    state::{Destruction, Expiry, Introduction, KeyNotice, Log, Membership, Removal, Vouching},
+    state::{Destruction, Expiry, Introduction, KeyNotice, Log, Membership, Removal},
     wire::{self, Kind, Seen, SignedOp},
 };
 use sma_sim::symbolic::Symbolic;
@@ -44,8 +44,7 @@ pub(crate) enum Act {
     AddAs(usize, usize),
     /// Leaves standing what the target said up to this number, as far as its author knows.
     Remove(usize, u64),
-    Expire(usize),
-    Vouch(usize),
+    Expire(usize, u64),
     Leave,
     Alive,
     Move(usize),
@@ -75,8 +74,7 @@ impl Act {
             Self::Remove(target, _) => {
                 (Kind::Remove, wire::encode(&Removal { target: key(target), cut: cut.clone() }))
             }
-            Self::Expire(target) => (Kind::Expire, wire::encode(&Expiry { target: key(target) })),
-            Self::Vouch(target) => (Kind::Vouch, wire::encode(&Vouching { target: key(target) })),
+            Self::Expire(target, last) => (Kind::Expire, wire::encode(&Expiry { target: key(target), last })),
             Self::Leave => (Kind::Leave, vec![0xa0]),
             Self::Alive => (Kind::Alive, vec![0xa0]),
             Self::Move(target) => (Kind::Move, introduce(target)),

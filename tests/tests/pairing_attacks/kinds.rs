@@ -8,7 +8,7 @@ use sma_sim::stage::Stage;
 
 use crate::server::{STRANGER, Stranger, deliver, inbox, offered, shown, still_pairs, two};
 
-const KINDS: [Kind; 22] = [
+const KINDS: [Kind; 21] = [
     Kind::Announcement,
     Kind::Request,
     Kind::Offer,
@@ -29,7 +29,6 @@ const KINDS: [Kind; 22] = [
     Kind::Destroy,
     Kind::Veto,
     Kind::Restore,
-    Kind::Vouch,
     Kind::Unknown(99),
 ];
 
@@ -76,7 +75,6 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
         | Kind::Destroy
         | Kind::Veto
         | Kind::Restore
-        | Kind::Vouch
         | Kind::Unknown(_) => vec![0xa0],
     }
 }

@@ -1,7 +1,5 @@
 //! What people and programs want.
 
-use std::collections::BTreeSet;
-
 use super::{
     Muaa,
     persistent::{InboxState, Life},
@@ -102,14 +100,13 @@ impl<C: Crypto> Muaa<C> {
 
     fn acknowledge(&mut self, id: MuaaId) -> Result<(), InputError> {
         let of = |key: &Fingerprint| self.view.members.get(key).is_some_and(|member| member.id == id);
-        let keys: BTreeSet<_> = self.state.notices.keys().filter(|key| of(key)).copied().collect();
+        let keys: Vec<_> = self.state.notices.keys().filter(|key| of(key)).copied().collect();
         if keys.is_empty() {
             return Err(InputError::NoSuchMuaa(id));
         }
-        for key in &keys {
-            self.state.notices.remove(key);
+        for key in keys {
+            self.state.notices.remove(&key);
         }
-        keys.into_iter().for_each(|key| self.vouch_for(key));
         self.changed();
         Ok(())
     }
@@ -136,22 +133,12 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn remove_member(&mut self, target: Fingerprint) -> Result<(), InputError> {
         let Some(member) = self.view.members.get(&target).cloned() else { return Ok(()) };
         self.require_understanding_but_of(&target)?;
-        let own = self.state.device.fingerprint;
-        let could_vouch =
-            |key: &&Fingerprint| ![own, target].contains(*key) && !self.view.unvouched.contains(*key);
-        if self.view.unvouched.contains(&own) && self.view.members.keys().any(|key| could_vouch(&key)) {
-            return Err(InputError::Unvouched);
-        }
         let certificate = self.sealing_certificate(member.id, &target).unwrap_or_default();
         let mut whole = true;
         for removal in self.removals_of(target) {
             whole &= self.append_to_log(&LogBody::Remove(removal)).is_some();
             if self.view.members.contains_key(&target) {
-                return Err(if self.view.unvouched.contains(&own) {
-                    InputError::Unvouched
-                } else {
-                    InputError::LogFull
-                });
+                return Err(InputError::LogFull);
             }
         }
         self.tell_standing(member.id, target, &certificate);

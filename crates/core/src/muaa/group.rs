@@ -14,7 +14,7 @@ use super::{
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
     shared::Shared,
-    state::{Expiry, Followed, Log, Membership, Register, Removal, Settings, Standing},
+    state::{Expiry, Followed, Log, LogBody, Membership, Register, Removal, Settings, Standing},
     wire::{KeyMaterial, Kind, SignedOp, Update, encode},
 };
 
@@ -35,7 +35,6 @@ impl<C: Crypto> Muaa<C> {
     /// Evaluates the log anew, tells what differs, and keeps one link for each other member.
     pub(super) fn evaluate(&mut self) {
         let before = std::mem::replace(&mut self.view, self.state.membership());
-        self.watch_for_the_lost(&before);
         self.io.removals_due = true;
         let known: BTreeSet<_> = before.members.keys().copied().collect();
         let present: BTreeSet<_> = self.view.members.keys().copied().collect();
@@ -47,9 +46,7 @@ impl<C: Crypto> Muaa<C> {
                 // One that moved knows only what it knew when its state was saved.
                 let link = Link { acked: told, full: self.has_moved(key), ..Link::default() };
                 self.state.links.entry(member.id).or_insert(link);
-                if !self.was_lost(key) {
-                    self.notice_new_member(*key, member.id, member.added_by);
-                }
+                self.notice_new_member(*key, member.id, member.added_by);
                 // What it sent before it was known as a member still lies there.
                 self.io.read_again(self.own_inbox());
             }
@@ -130,9 +127,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Joins log operations, and takes in the account keys that come with them.
     pub(super) fn take_ops(&mut self, ops: &[SignedOp], keys: &[KeyMaterial]) {
-        self.answer_ends_by_who_is_out(ops);
-        let credible = self.without_ends_by_the_lost(ops);
-        let ops = credible.as_deref().unwrap_or(ops);
+        self.answer_removals_by_who_is_out(ops);
         let max = self.config.log_max;
         let taken = match self.state.group.as_mut() {
             Some(group) if !ops.is_empty() => group.log.join(&self.crypto, ops, max),
@@ -150,13 +145,29 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// Whoever is out forces nobody out who knows it: before this device hears that one that is out removed somebody, it has signed
+    /// something that knows of that end.
+    fn answer_removals_by_who_is_out(&mut self, ops: &[SignedOp]) {
+        if self.view.ended.is_empty() {
+            return;
+        }
+        let Some(group) = &self.state.group else { return };
+        let contents = ops.iter().filter(|op| group.log.get(&op.hash(&self.crypto)).is_none());
+        let removals =
+            contents.filter_map(SignedOp::content).filter(|content| content.kind() == Kind::Remove);
+        let by: BTreeSet<_> =
+            removals.map(|content| content.key).filter(|key| self.view.ended.contains_key(key)).collect();
+        let own = self.state.device.fingerprint;
+        if by.iter().any(|key| group.log.ends_unknown_to(&own, key)) {
+            self.append_to_log(&LogBody::Alive);
+        }
+    }
+
     /// The last words of a device that is out. What it knew when it ended tells the order of removals, on all devices alike. Removals by
     /// those that are out, and whatever devices say that never were members here, are not taken from it: they come from members, if
     /// these heard them first. If it removes this device and nobody else is left who could have heard it, this device goes on in a
     /// group of its own.
     pub(super) fn take_last_words(&mut self, ops: &[SignedOp]) {
-        let credible = self.without_ends_by_the_lost(ops);
-        let ops = credible.as_deref().unwrap_or(ops);
         let Some(group) = &self.state.group else { return };
         let own = self.state.device.fingerprint;
         if self.view.members.len() == 1 && self.view.members.contains_key(&own) {
@@ -189,9 +200,7 @@ impl<C: Crypto> Muaa<C> {
             let how = view.ended.get(&content.key).map(|(_, how)| *how);
             let was_member =
                 how.map_or_else(|| view.members.contains_key(&content.key), |how| how != Gone::Voided);
-            // What one is worth that was taken for lost the log says.
-            let out = self.view.ended.get(&content.key);
-            let by_whom_is_out = out.is_some_and(|(_, how)| *how != Gone::Expired);
+            let by_whom_is_out = self.view.ended.contains_key(&content.key);
             if !was_member || (ends && by_whom_is_out && !named.contains(&hash)) {
                 continue;
             }

@@ -16,8 +16,6 @@ use crate::{
 impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
         self.answer_own_end();
-        self.witness_the_lost();
-        self.vouch_for_the_heard();
         self.give_up_if_vetoed();
         self.enter_if_due();
         self.go_on_if_behind();
@@ -446,10 +444,8 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn forget(&mut self, fingerprint: Fingerprint) {
-        let own = self.state.device.fingerprint;
-        if self.state.group.as_ref().is_some_and(|group| group.log.may_expire(&own, &fingerprint)) {
-            self.append_to_log(&LogBody::Expire(Expiry { target: fingerprint }));
-        }
+        let last = self.last_sequence(&fingerprint);
+        self.append_to_log(&LogBody::Expire(Expiry { target: fingerprint, last }));
     }
 
     /// The sequence of the last log operation that is known of a device.
@@ -529,9 +525,7 @@ impl<C: Crypto> Muaa<C> {
             Some(Gone::Expired) => {
                 // Behind all that it ever said, so that one is enough.
                 self.state.sequence = self.state.sequence.max(self.last_sequence(&own));
-                if self.append_to_log(&LogBody::Alive).is_some() {
-                    self.tell_the_heard_that_are_lost();
-                }
+                self.append_to_log(&LogBody::Alive);
             }
             Some(Gone::Voided) if self.go_back_from_here() => {}
             Some(Gone::Voided) => self.end_by_others(),

@@ -52,7 +52,6 @@ impl<C: Crypto> Muaa<C> {
             | LogBody::Alive
             | LogBody::Veto(_)
             | LogBody::Restore(_)
-            | LogBody::Vouch(_)
             | LogBody::Unknown(_) => true,
         }
     }

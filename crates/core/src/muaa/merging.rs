@@ -292,10 +292,7 @@ impl<C: Crypto> Muaa<C> {
                     let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
                     match there.ended.get(&content.key) {
                         Some((_, how)) => *how != Gone::Voided && !ends,
-                        None => {
-                            let doubted = ends && self.view.unvouched.contains(&content.key);
-                            there.members.contains_key(&content.key) && !is_out(&content.key) && !doubted
-                        }
+                        None => there.members.contains_key(&content.key) && !is_out(&content.key),
                     }
                 })
             };

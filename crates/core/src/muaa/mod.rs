@@ -20,7 +20,6 @@ mod newcomer;
 mod peers;
 mod persistent;
 mod reading;
-mod returned;
 mod saying;
 mod shown;
 mod siblings;
@@ -222,7 +221,6 @@ impl<C: Crypto> Muaa<C> {
         };
         muaa.phase_told = Some(muaa.phase());
         muaa.io.removals_due = true;
-        muaa.io.expiries_due = true;
         muaa.look();
         muaa.plan();
         muaa

@@ -184,18 +184,15 @@ pub(crate) struct Link {
     /// When its digest, which was not ours, is looked at again, and the digest.
     #[n(7)]
     pub(crate) doubt: Option<(Timestamp, Hash)>,
-    /// How often an update that it does not acknowledge was looked for.
+    /// How often it was asked in vain.
     #[n(8)]
-    pub(crate) sought: u32,
+    pub(crate) asked: u32,
     /// The own folder of it was found missing.
     #[n(9)]
     pub(crate) folder_gone: bool,
     /// The group that it is to be told its group goes on in, by the operations of the own group's log.
     #[n(10)]
     pub(crate) lead: bool,
-    /// How often it was asked in vain since something came of it.
-    #[n(11)]
-    pub(crate) asked: u32,
     /// Of the peers all from this address on are still to be told, whatever the journal says.
     #[n(20)]
     pub(crate) backlog: Option<String>,
@@ -368,9 +365,6 @@ pub(crate) struct Durable {
     /// When this device was found to have been away, by the store's dates, for so long that others clear away what is silent.
     #[n(66)]
     pub(crate) away: Option<Timestamp>,
-    /// Devices that somebody took for lost while this one heard them.
-    #[n(67)]
-    pub(crate) heard_all_along: BTreeSet<Fingerprint>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -447,7 +441,6 @@ impl Durable {
             pace: Pace::default(),
             used: Vec::new(),
             away: None,
-            heard_all_along: BTreeSet::new(),
         }
     }
 

@@ -155,7 +155,6 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Destroy
             | Kind::Veto
             | Kind::Restore
-            | Kind::Vouch
             | Kind::Unknown(_) => Verdict::Ignore(Ignored::WrongFolder),
         }
     }
@@ -206,7 +205,6 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Destroy
             | Kind::Veto
             | Kind::Restore
-            | Kind::Vouch
             | Kind::Unknown(_) => return Ok(None),
         };
         certificate.map(Some).ok_or(Ignored::Malformed)

@@ -106,8 +106,6 @@ pub(super) struct Io {
     pub(super) update_bytes_max: Option<usize>,
     /// The log may have a removal that asks for a new account key.
     pub(super) removals_due: bool,
-    /// Somebody takes a device for lost of which this one may have signed nothing that knows it.
-    pub(super) expiries_due: bool,
     /// The own key has signed what this state does not know, up to this number.
     pub(super) ahead: Option<u64>,
     /// Folders of which the first pages were read from the beginning, and more is there.

@@ -21,10 +21,6 @@ use crate::{
 const DIGESTS: usize = 32;
 /// How often a pause is doubled at most.
 const DOUBLINGS: u32 = 5;
-/// How many questions in vain double the pause before the next one.
-const QUESTIONS: u32 = 6;
-/// How often that pause is doubled at most: what two differ in for good they ask about every five days.
-const QUESTION_DOUBLINGS: u32 = 7;
 /// How many devices that let one another in are followed from a member to an author that is not known yet.
 pub(super) const INTRODUCTIONS: usize = 16;
 
@@ -70,7 +66,7 @@ impl<C: Crypto> Muaa<C> {
     /// When an update without an acknowledgement is looked after.
     fn unread_until(&self, link: &Link) -> Option<Timestamp> {
         let (_, _, at) = link.sent.filter(|_| !link.folder_gone)?;
-        Some(at + DAY.saturating_mul(1 << link.sought.min(DOUBLINGS)))
+        Some(at + DAY.saturating_mul(1 << link.asked.min(DOUBLINGS)))
     }
 
     fn is_written_to(&self, id: MuaaId, link: &Link) -> bool {
@@ -200,7 +196,6 @@ impl<C: Crypto> Muaa<C> {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
                 if self.state.siblings.contains_key(&(content.author, content.key)) {
-                    self.answer_by_what_it_brings(&op, &content, &update);
                     return Verdict::Ignore(Ignored::NotAMember);
                 }
                 return self.on_unannounced(self.name_in(envelope), Ignored::NotAMember);
@@ -292,9 +287,6 @@ impl<C: Crypto> Muaa<C> {
             link.sent = None;
             link.full &= !link.sent_full;
             link.backlog = link.backlog_left.take();
-            link.sought = 0;
-        }
-        if ours == update.digest || !self.state.digests.iter().any(|(digest, _)| *digest == ours) {
             link.asked = 0;
         }
         let (read, waiting): (Vec<_>, _) =
@@ -322,7 +314,7 @@ impl<C: Crypto> Muaa<C> {
         link.doubt = None;
         let behind = self.state.digests.iter().any(|(digest, _)| *digest == theirs);
         if theirs != ours && !behind {
-            let pause = HOUR.saturating_mul(1 << (link.asked / QUESTIONS).min(QUESTION_DOUBLINGS));
+            let pause = HOUR.saturating_mul(1 << link.asked.min(DOUBLINGS * 2));
             let jitter = Duration::from_millis(self.random.below(HOUR.as_millis() as u64 / 2));
             link.doubt = Some((self.now + pause + jitter, theirs));
         }
@@ -348,7 +340,7 @@ impl<C: Crypto> Muaa<C> {
     fn resolve_doubts(&mut self) {
         let now = self.now;
         if self.state.links.values().any(|link| link.doubt.is_some_and(|(at, _)| at <= now)) {
-            self.ask_where_unvouched();
+            self.ask_where_in_doubt();
         }
         let links = self.state.links.iter();
         let unread = links.filter(|(_, link)| self.unread_until(link).is_some_and(|due| due <= now));
@@ -356,7 +348,7 @@ impl<C: Crypto> Muaa<C> {
         self.io.doubted.extend(unread);
     }
 
-    fn ask_where_unvouched(&mut self) {
+    fn ask_where_in_doubt(&mut self) {
         let now = self.now;
         let Durable { links, digests: ours, .. } = &mut *self.state;
         for link in links.values_mut() {
@@ -379,7 +371,7 @@ impl<C: Crypto> Muaa<C> {
         let present = self.present(folder);
         let Some(link) = self.state.links.get_mut(&id) else { return };
         let lies_there = link.waiting.iter().any(|(.., said)| present.contains(said));
-        link.sought += 1;
+        link.asked += 1;
         match &mut link.sent {
             Some((_, _, at)) if lies_there => *at = self.now,
             sent => *sent = None,
@@ -489,22 +481,6 @@ impl<C: Crypto> Muaa<C> {
         let announced = self.sealing_certificate(id, &key);
         let certificate = announced.unwrap_or_else(|| introduced.to_vec().into());
         self.tell_standing(id, key, &certificate);
-    }
-
-    /// One that nobody here knows, and that by what it brings itself is out, is told so: what let it in is not taken here.
-    fn answer_by_what_it_brings(&mut self, op: &SignedOp, content: &Content, update: &Update) {
-        let Some(group) = &self.state.group else { return };
-        let mut log = group.log.clone();
-        log.join(&self.crypto, &update.ops, self.config.log_max);
-        let (id, key) = (content.author, content.key);
-        let certificate = log.certificate(&key, id).filter(|certificate| op.is_by(&self.crypto, certificate));
-        let is_out = certificate.is_some() && Membership::of(&log).ended.contains_key(&key);
-        if !is_out || self.state.life != Life::Grouped || !self.may_be_told_for_writing(id, &key) {
-            return;
-        }
-        if let Some(certificate) = self.sealing_certificate(id, &key) {
-            self.tell_standing(id, key, &certificate);
-        }
     }
 
     /// A device is told where it stands: that it was forced out, or that it has said more than it knows. It gets the log, and

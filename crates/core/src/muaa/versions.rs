@@ -32,7 +32,6 @@ impl<C: Crypto> Muaa<C> {
             | LogBody::Destroy(_)
             | LogBody::Veto(_)
             | LogBody::Restore(_)
-            | LogBody::Vouch(_)
             | LogBody::Unknown(_) => true,
         }
     }

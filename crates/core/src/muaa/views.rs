@@ -122,8 +122,7 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// New members that nobody has acknowledged on this device ([`crate::Command::Acknowledge`]): the id of each, and who let it in. A
-    /// device that is back after it was taken for lost let itself in.
+    /// New members that nobody has acknowledged on this device ([`crate::Command::Acknowledge`]): the id of each, and who let it in.
     #[must_use]
     pub fn notices(&self) -> Vec<(MuaaId, MuaaId)> {
         let notices = self.state.notices.iter();

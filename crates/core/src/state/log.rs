@@ -16,8 +16,6 @@ use crate::{
 
 /// How many operations of others an operation names as known.
 const SEEN_MAX: usize = 16;
-/// How often one device may take another one for lost.
-const EXPIRIES_MAX: usize = 4;
 
 /// A device as the log introduces it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -51,21 +49,15 @@ pub struct Removal {
 }
 
 /// A silent device is taken for lost.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Expiry {
-    /// The fingerprint of its device key. Whatever it signs that the expiry does not know of undoes it.
-    #[n(0)]
-    pub target: Fingerprint,
-}
-
-/// A device that was taken for lost and is back is in its owner's hands.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub struct Vouching {
     /// The fingerprint of its device key.
     #[n(0)]
     pub target: Fingerprint,
+    /// The greatest sequence of its log operations; an *alive* above it undoes the expiry.
+    #[n(1)]
+    pub last: u64,
 }
 
 /// Names a key of the account; the key itself travels beside the log, so that it can be destroyed.
@@ -172,8 +164,6 @@ pub enum LogBody {
     Veto(Veto),
     /// A key of the account that was destroyed is restored.
     Restore(Restoration),
-    /// A device that was taken for lost is back in its owner's hands.
-    Vouch(Vouching),
     /// An operation of a later version.
     Unknown(u16),
 }
@@ -191,7 +181,6 @@ impl LogBody {
             Kind::Destroy => Self::Destroy(content.body()?),
             Kind::Veto => Self::Veto(content.body()?),
             Kind::Restore => Self::Restore(content.body()?),
-            Kind::Vouch => Self::Vouch(content.body()?),
             Kind::Leave => content.body::<Nothing>().map(|_| Self::Leave)?,
             Kind::Alive => content.body::<Nothing>().map(|_| Self::Alive)?,
             Kind::Unknown(number) => Self::Unknown(number),
@@ -222,7 +211,6 @@ impl LogBody {
             Self::Destroy(body) => (Kind::Destroy, encode(body)),
             Self::Veto(body) => (Kind::Veto, encode(body)),
             Self::Restore(body) => (Kind::Restore, encode(body)),
-            Self::Vouch(body) => (Kind::Vouch, encode(body)),
             Self::Unknown(number) => (Kind::Unknown(*number), Vec::new()),
         }
     }
@@ -233,10 +221,6 @@ impl LogBody {
 
     pub(crate) fn expiry(&self) -> Option<&Expiry> {
         if let Self::Expire(expiry) = self { Some(expiry) } else { None }
-    }
-
-    pub(crate) fn vouching(&self) -> Option<&Vouching> {
-        if let Self::Vouch(vouching) = self { Some(vouching) } else { None }
     }
 
     pub(crate) fn merge(&self) -> Option<&Merge> {
@@ -267,7 +251,6 @@ impl LogBody {
             | Self::Destroy(_)
             | Self::Veto(_)
             | Self::Restore(_)
-            | Self::Vouch(_)
             | Self::Unknown(_) => None,
         }
     }
@@ -519,14 +502,6 @@ impl Log {
             }
         }
         known
-    }
-
-    /// Whether this device has not taken that one for lost as often as one may: each time costs the others an answer.
-    pub(crate) fn may_expire(&self, by: &Fingerprint, target: &Fingerprint) -> bool {
-        let expires = |entry: &&Arc<Entry>| {
-            entry.key == *by && entry.body.expiry().is_some_and(|expiry| expiry.target == *target)
-        };
-        self.entries.values().filter(expires).count() < EXPIRIES_MAX
     }
 
     /// Whether all is here that this operation knows of.

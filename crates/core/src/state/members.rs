@@ -3,7 +3,8 @@
 //! In one pass, each step of which only reads what the steps before it found:
 //! 1. *Potential* devices are those that a chain of introductions reaches from the genesis, void or not.
 //! 2. Removals and expiries by potential devices count as [`super::removals`] says. A removal names what it leaves standing of
-//!    its target's operations, its *cut*; of several removals only what all leave stands. An expiry leaves all standing.
+//!    its target's operations, its *cut*; of several removals only what all leave stands. An expiry leaves what it names standing,
+//!    and signs of life, moves and whom it let in.
 //! 3. A leave that stands is a removal of the author by itself, which leaves its own chain.
 //! 4. Operations that do not stand are void, and void nothing: whoever is out cannot undo what it did before. Of those that
 //!    stand, what is behind two different ones under the same number (equivocation) or behind the author's own move is void too.
@@ -51,10 +52,6 @@ pub struct Membership {
     pub firmly_removed: BTreeSet<Fingerprint>,
     /// Keys of the account that a removed device can have held: none of them is ever current.
     pub barred_keys: BTreeSet<Fingerprint>,
-    /// Whom somebody took for lost, who signed something since, and for whom nobody has vouched; and whom nobody but these let in since.
-    pub unvouched: BTreeSet<Fingerprint>,
-    /// The expiries that stand, whether or not their targets are back.
-    pub expiries: BTreeMap<Hash, Fingerprint>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
     /// The account's keys that the log names.
@@ -95,9 +92,6 @@ impl Membership {
         let mut found =
             Self { equivocators, removed, removals_said, firmly_removed, named, ..Self::default() };
         found.find_members(&said, &cuts, &taken_ids(log, &said, &entries, &cuts));
-        found.unvouched =
-            cuts.ends.unvouched.iter().filter(|key| found.members.contains_key(*key)).copied().collect();
-        found.expiries.clone_from(&cuts.ends.expiries);
         found.find_ended(&cuts, &ids);
         found.find_keys(log, &entries, &said);
         found.choose_key(log, &said, &cuts);
@@ -242,12 +236,6 @@ impl Membership {
         self.ended.contains_key(key) || self.removed.contains(key)
     }
 
-    /// Whether this device is taken for lost.
-    #[must_use]
-    pub fn is_expired(&self, key: &Fingerprint) -> bool {
-        matches!(self.ended.get(key), Some((_, Gone::Expired)))
-    }
-
     /// Whether others come here rightly by a merge that stands in the log of another group: no removal of who signed it leaves it out.
     #[must_use]
     pub fn may_bring(&self, followed: &Followed) -> bool {
@@ -352,7 +340,7 @@ impl<'a> Cuts<'a> {
             named.retain(|hash| removal.cut.contains(hash));
             self.end(removal.target, Gone::Removed);
         }
-        let expired: Vec<_> = self.ends.expired.values().copied().collect();
+        let expired: Vec<_> = self.ends.expired.keys().copied().collect();
         expired.into_iter().for_each(|key| self.end(key, Gone::Expired));
     }
 
@@ -373,7 +361,7 @@ impl<'a> Cuts<'a> {
 
     /// The ends that nobody forced: a key that such a device holds goes on until there is another.
     fn quiet_ends(&self) -> BTreeSet<Hash> {
-        self.leaves.iter().chain(self.ends.expired.keys()).copied().collect()
+        self.leaves.union(&self.ends.expiries).copied().collect()
     }
 
     fn cut(&mut self, key: Fingerprint, leaves: BTreeSet<Hash>) {
@@ -390,7 +378,10 @@ impl<'a> Cuts<'a> {
     }
 
     fn stands(&self, (hash, entry): &Said<'_>) -> bool {
-        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash))
+        // Whom it let in is not lost with it, whatever number whoever took it for lost chose.
+        let lasting = matches!(entry.body, LogBody::Alive | LogBody::Move(_) | LogBody::Add(_));
+        let expired = self.ends.expired.get(&entry.key).is_some_and(|last| entry.sequence > *last);
+        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash)) && (lasting || !expired)
     }
 
     fn admits(&self, said: Said<'_>) -> bool {
@@ -428,7 +419,7 @@ fn is_genesis(entry: &Entry) -> bool {
 }
 
 /// The founder, and the devices that a chain of admitted introductions reaches from it.
-pub(super) fn reach<'a>(entries: &[Said<'a>], admits: impl Fn(Said<'a>) -> bool) -> BTreeSet<Fingerprint> {
+fn reach(entries: &[Said<'_>], admits: impl Fn(Said<'_>) -> bool) -> BTreeSet<Fingerprint> {
     let mut reached = BTreeSet::new();
     loop {
         let before = reached.len();

@@ -3,7 +3,6 @@
 
 mod keys;
 mod log;
-mod lost;
 mod members;
 mod removals;
 mod reserve;
@@ -13,7 +12,7 @@ mod settings;
 pub use keys::{Keys, Named};
 pub use log::{
     Destruction, Entry, Expiry, Followed, Introduction, KeyNotice, Log, LogBody, Merge, Removal, Restoration,
-    Veto, Vouching,
+    Veto,
 };
 pub use members::{Member, Membership};
 pub use room::LOG_BYTES_MAX;

@@ -10,10 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    log::{Entry, Log, LogBody, Removal},
-    lost::Lost,
-};
+use super::log::{Entry, Expiry, Log, LogBody, Removal};
 use crate::{Fingerprint, Hash};
 
 /// An operation by its hash.
@@ -74,37 +71,31 @@ impl Log {
 /// The removals and expiries of a log that count.
 pub(super) struct Ends<'a> {
     pub(super) removals: Vec<(Said<'a>, &'a Removal)>,
-    /// The expiries that count, with whom each takes for lost.
-    pub(super) expiries: BTreeMap<Hash, Fingerprint>,
-    /// Of these, those whose targets are not back.
-    pub(super) expired: BTreeMap<Hash, Fingerprint>,
-    /// Those whose targets are back, and those who came by these since, for whom nobody vouches.
-    pub(super) unvouched: BTreeSet<Fingerprint>,
+    /// Of each device that is taken for lost, the last of its operations that stands.
+    pub(super) expired: BTreeMap<Fingerprint, u64>,
+    /// The operations that say so.
+    pub(super) expiries: BTreeSet<Hash>,
 }
 
 impl<'a> Ends<'a> {
     /// Of the operations of potential devices.
     pub(super) fn of(log: &Log, said: &[Said<'a>]) -> Self {
         let judge = Judge::of(log, said);
-        let all = Lost::all(&judge);
-        let lost: Vec<_> =
-            all.iter().filter(|lost| !judge.is_unvouched(lost.op, lost.target, &all)).collect();
-        let void = judge.void(&lost);
-        let removals =
-            judge.removals.iter().filter(|((hash, _), _)| !void.contains(*hash)).copied().collect();
-        let named = |lost: &&Lost<'a>| (*lost.op.0, lost.target);
-        Self {
-            removals,
-            expiries: lost.iter().copied().map(|lost| named(&lost)).collect(),
-            expired: lost.iter().copied().filter(|lost| !lost.is_back()).map(|lost| named(&lost)).collect(),
-            unvouched: lost.iter().filter_map(|lost| lost.unvouched()).flatten().copied().collect(),
+        let mut ends = Self { removals: Vec::new(), expired: BTreeMap::new(), expiries: BTreeSet::new() };
+        for (op, expiry) in judge.expiries() {
+            ends.expiries.insert(*op.0);
+            let last = ends.expired.entry(expiry.target).or_insert(expiry.last);
+            *last = (*last).max(expiry.last);
         }
+        let void = judge.void(&ends.expired);
+        ends.removals = judge.removals.into_iter().filter(|((hash, _), _)| !void.contains(*hash)).collect();
+        ends
     }
 }
 
-pub(super) struct Judge<'a, 'b> {
-    pub(super) log: &'b Log,
-    pub(super) said: &'b [Said<'a>],
+struct Judge<'a, 'b> {
+    log: &'b Log,
+    said: &'b [Said<'a>],
     removals: Vec<(Said<'a>, &'a Removal)>,
     leaves: Vec<Said<'a>>,
 }
@@ -117,24 +108,6 @@ struct Doubt {
     shields: BTreeSet<Hash>,
 }
 
-/// The ends of an author that leave an operation of its out.
-pub(super) struct Before<'a> {
-    removed: Vec<Said<'a>>,
-    left: Vec<Said<'a>>,
-}
-
-impl Before<'_> {
-    /// Whether the author did not leave, and none of these removed it.
-    pub(super) fn by_none_of(&self, keys: &BTreeSet<Fingerprint>) -> bool {
-        self.left.is_empty() && !self.removed.iter().any(|(_, by)| keys.contains(&by.key))
-    }
-
-    /// Whether the author did not leave, and only these removed it.
-    pub(super) fn by_none_but(&self, keys: &BTreeSet<Fingerprint>) -> bool {
-        self.left.is_empty() && self.removed.iter().all(|(_, by)| keys.contains(&by.key))
-    }
-}
-
 impl<'a, 'b> Judge<'a, 'b> {
     fn of(log: &'b Log, said: &'b [Said<'a>]) -> Self {
         let removal = |op: &Said<'a>| Some((*op, op.1.body.removal()?));
@@ -144,50 +117,57 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 
     /// The ends of an author that leave this operation of its out.
-    pub(super) fn ends_before(&self, (hash, entry): Said<'a>) -> Before<'a> {
+    fn ends_before(&self, (hash, entry): Said<'a>) -> (Vec<Said<'a>>, Vec<Said<'a>>) {
         let beyond = |ends: &BTreeSet<Hash>| !self.log.chains(&entry.key, ends).contains(hash);
         let removed = self.removals.iter().filter(|(_, removal)| removal.target == entry.key);
         let removed = removed.filter(|(_, removal)| beyond(&removal.cut)).map(|(op, _)| *op);
         let left = self.leaves.iter().filter(|(_, leave)| leave.key == entry.key);
         let left = left.filter(|(leave, _)| beyond(&BTreeSet::from([**leave]))).copied();
-        Before { removed: removed.collect(), left: left.collect() }
+        (removed.collect(), left.collect())
     }
 
-    /// Whether one signed this against that target who is taken for lost, or is back and unvouched for, and the target knew of that first.
-    fn is_unvouched(&self, op: Said<'a>, target: Fingerprint, lost: &[Lost<'a>]) -> bool {
-        let mut against = lost.iter().filter(|lost| lost.op.0 != op.0 && lost.disbelieves(op)).peekable();
-        if against.peek().is_none() {
-            return false;
-        }
-        let graph = Graph::of(self.log);
-        let case = Case { judge: self, graph: &graph, end: op, target, known: graph.after(op.0) };
-        against.any(|lost| case.is_shielded_by(&lost.op, lost.party()))
+    /// An expiry counts if its author had heard from its target what it names and nobody had ended its author before, unless its target gave
+    /// a sign of life.
+    fn expiries(&self) -> Vec<(Said<'a>, &'a Expiry)> {
+        let expiry = |op: &Said<'a>| Some((*op, op.1.body.expiry()?));
+        let counts = |(op, expiry): &(Said<'a>, &'a Expiry)| {
+            let by = |(_, entry): &&Said<'_>| entry.key == expiry.target;
+            let heard = || {
+                let known = self.log.before(op.0);
+                let reaches =
+                    |(hash, entry): &Said<'_>| known.contains(*hash) && entry.sequence >= expiry.last;
+                self.said.iter().filter(by).any(reaches)
+            };
+            let alive = |(_, e): &Said<'_>| matches!(e.body, LogBody::Alive) && e.sequence > expiry.last;
+            let (removed, left) = self.ends_before(*op);
+            (expiry.last == 0 || heard())
+                && removed.is_empty()
+                && left.is_empty()
+                && !self.said.iter().filter(by).any(alive)
+        };
+        self.said.iter().filter_map(expiry).filter(counts).collect()
     }
 
     /// The removals that do not count. Of those that hang on one another in a circle all count.
-    fn void(&self, lost: &[&Lost<'a>]) -> BTreeSet<Hash> {
+    fn void(&self, expired: &BTreeMap<Fingerprint, u64>) -> BTreeSet<Hash> {
         let mut graph = None;
         let mut doubts = BTreeMap::new();
         for ((hash, entry), removal) in &self.removals {
-            let Before { removed, left } = self.ends_before((hash, entry));
-            let against: Vec<_> = lost.iter().filter(|lost| lost.disbelieves((hash, entry))).collect();
-            if against.is_empty() && removed.is_empty() && left.is_empty() {
+            let (removed, left) = self.ends_before((hash, entry));
+            let late = expired.get(&entry.key).is_some_and(|last| entry.sequence > *last);
+            if !late && removed.is_empty() && left.is_empty() {
                 continue;
             }
             let graph = graph.get_or_insert_with(|| Graph::of(self.log));
             let case = Case {
                 judge: self,
                 graph,
-                end: (hash, entry),
+                removal: (hash, entry),
                 target: removal.target,
                 known: graph.after(hash),
             };
-            let nobody = BTreeSet::new();
-            let shields =
-                removed.iter().filter(|end| case.is_shielded_by(end, &nobody)).map(|end| *end.0).collect();
-            let void = left.iter().any(|end| case.is_after(end))
-                || against.iter().any(|lost| case.is_shielded_by(&lost.op, lost.party()));
-            doubts.insert(**hash, Doubt { void, shields });
+            let shields = removed.iter().filter(|end| case.is_shielded_by(end)).map(|end| *end.0).collect();
+            doubts.insert(**hash, Doubt { void: late || left.iter().any(|end| case.is_after(end)), shields });
         }
         let given = |void: &BTreeSet<Hash>| {
             let falls = |doubt: &Doubt| doubt.void || !doubt.shields.is_subset(void);
@@ -205,11 +185,11 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 }
 
-/// A removal or an expiry by a device that ended.
+/// A removal by a device that ended.
 struct Case<'a, 'b, 'c> {
     judge: &'c Judge<'a, 'b>,
     graph: &'c Graph,
-    end: Said<'a>,
+    removal: Said<'a>,
     target: Fingerprint,
     /// The operations that know of it.
     known: BTreeSet<Hash>,
@@ -217,25 +197,24 @@ struct Case<'a, 'b, 'c> {
 
 impl Case<'_, '_, '_> {
     /// Whether the target knew of this end of the remover before it knew of the removal. What is not in the group cannot be forced
-    /// out of it by one that is out, and who was let in by somebody that knew of the end knew of it from the beginning. Who is of the
-    /// remover's party bears no witness.
-    fn is_shielded_by(&self, end: &Said<'_>, party: &BTreeSet<Fingerprint>) -> bool {
+    /// out of it by one that is out, and who was let in by somebody that knew of the end knew of it from the beginning.
+    fn is_shielded_by(&self, end: &Said<'_>) -> bool {
         let aware = self.graph.after(end.0);
         if end.1.key == self.target {
-            return self.is_witnessed(&aware, party);
+            return self.is_witnessed(&aware);
         }
         let introduces = |entry: &Entry| entry.introduced == Some(self.target);
         let is_in = self.judge.said.iter().any(|(_, entry)| introduces(entry));
         let knew = |(hash, entry): &Said<'_>| {
-            let own = entry.key == self.target && !self.known.contains(*hash) && *hash != self.end.0;
+            let own = entry.key == self.target && !self.known.contains(*hash) && *hash != self.removal.0;
             aware.contains(*hash) && (own || introduces(entry))
         };
         !is_in || self.judge.said.iter().any(knew)
     }
 
     /// Whether the others knew of the target's removal of the remover first. `aware` are the operations that know of that one.
-    fn is_witnessed(&self, aware: &BTreeSet<Hash>, party: &BTreeSet<Fingerprint>) -> bool {
-        let parties: BTreeSet<_> = party.iter().copied().chain([self.end.1.key, self.target]).collect();
+    fn is_witnessed(&self, aware: &BTreeSet<Hash>) -> bool {
+        let parties = [self.removal.1.key, self.target];
         let others = || self.judge.said.iter().filter(|(_, entry)| !parties.contains(&entry.key));
         // What was said after its author's end is no testimony.
         let in_time = |(hash, entry): &Said<'_>| {
@@ -252,7 +231,7 @@ impl Case<'_, '_, '_> {
     /// leave first.
     fn is_after(&self, leave: &Said<'_>) -> bool {
         let aware = self.graph.after(leave.0);
-        let (remover, target) = (self.end.1.key, self.target);
+        let (remover, target) = (self.removal.1.key, self.target);
         let out = |key: &Fingerprint| {
             self.judge.removals.iter().any(|(_, removal)| removal.target == *key)
                 || self.judge.leaves.iter().any(|(_, leave)| leave.key == *key)
@@ -264,6 +243,6 @@ impl Case<'_, '_, '_> {
                 && !aware.contains(*hash)
                 && !out(&entry.key)
         };
-        !self.judge.said.iter().any(attests) || self.is_shielded_by(leave, &BTreeSet::new())
+        !self.judge.said.iter().any(attests) || self.is_shielded_by(leave)
     }
 }

@@ -141,7 +141,6 @@ impl Use {
             | LogBody::Destroy(_)
             | LogBody::Veto(_)
             | LogBody::Restore(_)
-            | LogBody::Vouch(_)
             | LogBody::Unknown(_) => None,
         }
     }

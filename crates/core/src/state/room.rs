@@ -85,7 +85,7 @@ impl Room {
         let taken = self.authors.get(&entry.key);
         let (own, operations) = taken.map_or((0, 0), |taken| (taken.own, taken.own_operations));
         let fits = own + entry.size() <= OWN_BYTES && operations < self.max / 8 + OWN_OPERATIONS;
-        if matches!(entry.body, LogBody::AccountKey(_) | LogBody::Alive | LogBody::Vouch(_)) && fits {
+        if matches!(entry.body, LogBody::AccountKey(_) | LogBody::Alive) && fits {
             Place::Own
         } else {
             Place::Shared
@@ -99,9 +99,6 @@ impl Room {
             return false;
         }
         if moves && !self.reserve.may_move(&entry.key) {
-            return false;
-        }
-        if entry.body.expiry().is_some_and(|expiry| !log.may_expire(&entry.key, &expiry.target)) {
             return false;
         }
         let bytes = self.bytes + entry.size();

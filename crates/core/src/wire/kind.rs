@@ -45,8 +45,6 @@ pub enum Kind {
     Veto,
     /// A key of the account that was destroyed is restored.
     Restore,
-    /// A device that was taken for lost is back in its owner's hands.
-    Vouch,
     /// An operation of a later version: kept and relayed, not understood.
     Unknown(u16),
 }
@@ -67,7 +65,7 @@ pub enum Protection {
     Log,
 }
 
-const NUMBERS: [(Kind, u16, Protection); 21] = [
+const NUMBERS: [(Kind, u16, Protection); 20] = [
     (Kind::Announcement, 1, Protection::SelfSigned(Class::Announcement)),
     (Kind::Request, 2, Protection::SelfSigned(Class::Request)),
     (Kind::Offer, 3, Protection::SelfSigned(Class::Offer)),
@@ -85,7 +83,6 @@ const NUMBERS: [(Kind, u16, Protection); 21] = [
     (Kind::Merge, 22, Protection::Log),
     (Kind::AccountKey, 23, Protection::Log),
     (Kind::Veto, 25, Protection::Log),
-    (Kind::Vouch, 26, Protection::Log),
     (Kind::Restore, 33, Protection::Log),
     (Kind::Alive, 24, Protection::Log),
     (Kind::Destroy, 32, Protection::Log),
