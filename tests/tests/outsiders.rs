@@ -102,7 +102,7 @@ fn a_removed_device_does_not_come_back_by_a_code_that_a_person_types_on_a_member
     }
     let hide = |stage: &mut Stage, id: u64| {
         if let Some(folder) = stage.lab.store.folders.get_mut(&Folder::Inbox(MuaaId(id))) {
-            std::sync::Arc::make_mut(folder).messages.clear();
+            Arc::make_mut(folder).messages.clear();
         }
     };
     hide(&mut stage, 4);
