@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "all of this is for tests")]
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sma_core::{
     Command, Fingerprint, Folder, MuaaId, Phase,
-    state::Removal,
+    state::{Expiry, Removal},
     wire::{self, SignedOp},
 };
 use sma_sim::{stage::Stage, store::Kept};
@@ -45,6 +45,23 @@ pub fn pass(stage: &mut Stage, days: u32) {
 /// What removes this device and leaves nothing of it standing.
 pub fn removal(of: &Insider) -> Vec<u8> {
     wire::encode(&Removal { target: of.key(), cut: BTreeSet::default() })
+}
+
+/// What takes this device for lost that has signed up to this number.
+pub fn expiry(of: &Insider, last: u64) -> Vec<u8> {
+    wire::encode(&Expiry { target: of.key(), last })
+}
+
+/// The last number under which it signed something that stands in the log, as it has it.
+pub fn heard_of(device: &Insider) -> u64 {
+    device.log().heads().get(&device.key()).map_or(0, |(sequence, _)| *sequence)
+}
+
+/// What lies in the inbox of the device with this id is gone.
+pub fn hide(stage: &mut Stage, id: u64) {
+    if let Some(folder) = stage.lab.store.folders.get_mut(&Folder::Inbox(MuaaId(id))) {
+        Arc::make_mut(folder).messages.clear();
+    }
 }
 
 /// The account key that this device has for the current one.

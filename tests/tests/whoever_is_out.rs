@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use sma_core::{
     Command, Crypto, Fingerprint, Folder, Hash, MuaaId, Op, Phase,
-    state::{Expiry, Introduction, KeyNotice, Removal},
+    state::{Introduction, KeyNotice, Removal},
     wire::{self, Kind, SignedOp, Update},
 };
 use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
@@ -14,7 +14,9 @@ use sma_tests::{
     account::{insider, join, members, muaa, paired},
     dice::Dice,
     insider::{Insider, Said},
-    outsiders::{NOTHING, all_have, current, group, in_the_group_of, made_up, pass, removal, remove, say},
+    outsiders::{
+        NOTHING, all_have, current, expiry, group, in_the_group_of, made_up, pass, removal, remove, say,
+    },
 };
 
 /// One that was removed lets a device of its own in, which then removes.
@@ -203,11 +205,7 @@ fn random_words(seed: u64, thieves: usize, dens: usize, leave: bool) -> Option<S
                 speakers.push(den);
                 (Kind::Add, body, format!("adds #{count}"))
             }
-            7 => (
-                Kind::Expire,
-                wire::encode(&Expiry { target: targets[target].key(), last: 0 }),
-                format!("expires {}", target + 1),
-            ),
+            7 => (Kind::Expire, expiry(&targets[target], 0), format!("expires {}", target + 1)),
             8 => {
                 let notice = KeyNotice {
                     fingerprint: *held.first().unwrap(),
@@ -437,11 +435,7 @@ fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {
     for kind in [Kind::Remove, Kind::Expire] {
         let (mut stage, [one, two, four], mut thief) = with_a_thief_that_let_one_in();
         let [nobody] = made_up();
-        let ends = if kind == Kind::Remove {
-            removal(&nobody)
-        } else {
-            wire::encode(&Expiry { target: nobody.key(), last: 0 })
-        };
+        let ends = if kind == Kind::Remove { removal(&nobody) } else { expiry(&nobody, 0) };
         let kept = thief.op(kind.number(), ends);
         let said = thief.op(Kind::Alive.number(), NOTHING.to_vec());
         stage.cut.extend([one, four]);
@@ -474,8 +468,7 @@ fn no_device_that_a_removed_one_made_up_takes_members_for_lost_again_and_again()
         let log = insider(&stage, honest[0]).log().clone();
         let last =
             log.heads().get(&muaa(&stage, honest[1]).fingerprint()).map_or(0, |(sequence, _)| *sequence);
-        let target = muaa(&stage, honest[1]).fingerprint();
-        let op = den.op(Kind::Expire.number(), wire::encode(&Expiry { target, last }));
+        let op = den.op(Kind::Expire.number(), expiry(&insider(&stage, honest[1]), last));
         for at in honest {
             say(&mut stage, &mut thief, *at, &[add.clone(), op.clone()]);
         }

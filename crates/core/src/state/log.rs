@@ -493,17 +493,6 @@ impl Log {
         whole
     }
 
-    /// What this operation knows of, as far as it is here, and itself.
-    pub(super) fn before(&self, hash: &Hash) -> BTreeSet<Hash> {
-        let (mut known, mut next) = (BTreeSet::new(), vec![*hash]);
-        while let Some(hash) = next.pop() {
-            if let Some(entry) = self.get(&hash).filter(|_| known.insert(hash)) {
-                next.extend(entry.parents());
-            }
-        }
-        known
-    }
-
     /// Whether all is here that this operation knows of.
     pub(super) fn has_all_before(&self, hash: &Hash) -> bool {
         let (mut known, mut next) = (BTreeSet::new(), vec![*hash]);

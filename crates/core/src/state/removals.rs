@@ -133,17 +133,16 @@ impl<'a, 'b> Judge<'a, 'b> {
         let counts = |(op, expiry): &(Said<'a>, &'a Expiry)| {
             let by = |(_, entry): &&Said<'_>| entry.key == expiry.target;
             let heard = || {
-                let known = self.log.before(op.0);
-                let reaches =
-                    |(hash, entry): &Said<'_>| known.contains(*hash) && entry.sequence >= expiry.last;
-                self.said.iter().filter(by).any(reaches)
+                let graph = Graph::of(self.log);
+                let mut reaching = self.said.iter().filter(by).filter(|(_, e)| e.sequence >= expiry.last);
+                reaching.any(|(hash, _)| *hash == op.0 || graph.after(hash).contains(op.0))
             };
             let alive = |(_, e): &Said<'_>| matches!(e.body, LogBody::Alive) && e.sequence > expiry.last;
             let (removed, left) = self.ends_before(*op);
-            (expiry.last == 0 || heard())
-                && removed.is_empty()
+            removed.is_empty()
                 && left.is_empty()
                 && !self.said.iter().filter(by).any(alive)
+                && (expiry.last == 0 || heard())
         };
         self.said.iter().filter_map(expiry).filter(counts).collect()
     }
