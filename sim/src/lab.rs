@@ -271,8 +271,8 @@ impl Lab {
                 let name = &machine.name;
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
                 crate::check::after_event(self, at, &event);
-                if let Event::MemberGone { id, how: Gone::Removed } = event {
-                    // A person had it removed, or replaced; or the thief did.
+                if let Event::MemberGone { id, how: Gone::Removed | Gone::Expired } = event {
+                    // A person had it removed, or replaced, or it was silent for a year; or the thief did.
                     let removed =
                         self.machines.iter().filter_map(Machine::as_saved).find(|m| m.id() == Some(id));
                     let removed = removed.map(|muaa| muaa.fingerprint());

@@ -28,7 +28,7 @@ pub struct Truth {
     paired: BTreeMap<Fingerprint, Fingerprint>,
     /// Account keys by fingerprint.
     pub keys: BTreeMap<Fingerprint, Origin>,
-    /// Devices that a person had removed, and on which devices.
+    /// Devices that a person had removed, or that others took for lost, and on which devices.
     pub removed: BTreeMap<Fingerprint, BTreeSet<Fingerprint>>,
     /// Of each machine the members it had seen, and of these the removed ones that it saw go.
     pub seen: BTreeMap<usize, (BTreeSet<Fingerprint>, BTreeSet<Fingerprint>)>,
@@ -106,9 +106,9 @@ impl Truth {
         self.removed.entry(whom).or_default().insert(by);
     }
 
-    /// Whether a person removed it, not a thief.
+    /// Whether a person removed it, or it was silent for a year: a thief alone did not do it.
     #[must_use]
-    pub fn was_removed_by_a_person(&self, key: &Fingerprint) -> bool {
+    pub fn was_rightly_removed(&self, key: &Fingerprint) -> bool {
         self.removed.get(key).is_some_and(|by| by.iter().any(|by| Some(*by) != self.thief))
     }
 

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sma_core::{
     Command, Fingerprint, Folder, MuaaId, Phase,
-    state::{Expiry, Removal},
+    state::Removal,
     wire::{self, SignedOp},
 };
 use sma_sim::{stage::Stage, store::Kept};
@@ -44,17 +44,12 @@ pub fn pass(stage: &mut Stage, days: u32) {
 
 /// What removes this device and leaves nothing of it standing.
 pub fn removal(of: &Insider) -> Vec<u8> {
-    wire::encode(&Removal { target: of.key(), cut: BTreeSet::default() })
+    wire::encode(&Removal { target: of.key(), cut: BTreeSet::default(), silent: false })
 }
 
-/// What takes this device for lost that has signed up to this number.
-pub fn expiry(of: &Insider, last: u64) -> Vec<u8> {
-    wire::encode(&Expiry { target: of.key(), last })
-}
-
-/// The last number under which it signed something that stands in the log, as it has it.
-pub fn heard_of(device: &Insider) -> u64 {
-    device.log().heads().get(&device.key()).map_or(0, |(sequence, _)| *sequence)
+/// What takes this device for lost and leaves standing what it says to have said.
+pub fn expiry(of: &Insider) -> Vec<u8> {
+    wire::encode(&Removal { target: of.key(), cut: of.log().tips(&of.key(), u64::MAX), silent: true })
 }
 
 /// What lies in the inbox of the device with this id is gone.

@@ -111,7 +111,7 @@ fn a_thief_that_floods_the_log_leaves_everybody_room_for_its_removal_and_a_new_k
     let much: wire::Seen = (0..16).map(|n| Hash([n; 32])).collect();
     let long_cut = |of: &Insider| {
         let cut = (0..60).map(|n| Hash([n; 32])).collect();
-        wire::encode(&Removal { target: of.key(), cut })
+        wire::encode(&Removal { target: of.key(), cut, silent: false })
     };
     for (thief, remover) in [(0, 1), (0, 3), (1, 0), (1, 2), (1, 3), (2, 0), (2, 1), (2, 3), (3, 0), (3, 2)] {
         for chain in [false, true] {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sma_core::{
     Command, Event, Fingerprint, Folder, Gone, MuaaId,
-    state::{Expiry, Introduction, KeyNotice, Merge, Removal},
+    state::{Introduction, KeyNotice, Merge, Removal},
     wire::{self, Kind, SignedOp, Update},
 };
 use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
@@ -56,7 +56,7 @@ fn pass(stage: &mut Stage, days: u32) {
 }
 
 fn removal(of: &Insider) -> Vec<u8> {
-    wire::encode(&Removal { target: of.key(), cut: Default::default() })
+    wire::encode(&Removal { target: of.key(), cut: Default::default(), silent: false })
 }
 
 fn current(stage: &Stage, at: usize) -> Fingerprint {
@@ -187,29 +187,6 @@ fn whoever_is_removed_leads_nobody_away_in_the_name_of_a_former_group() {
 }
 
 #[test]
-fn an_expiry_of_all_numbers_by_one_that_is_out_or_in_fills_no_log_and_ends_nobody() {
-    for out in [false, true] {
-        let (mut stage, [one, two, three]) = paired([1, 2, 3]);
-        let mut thief = insider(&stage, three);
-        let target = muaa(&stage, two).fingerprint();
-        if out {
-            remove(&mut stage, one, 3);
-            pass(&mut stage, 30);
-        }
-        let before = insider(&stage, one).log().len();
-        for last in [0, 1, 1 << 20, 1 << 63, u64::MAX] {
-            let op = thief.op(Kind::Expire.number(), wire::encode(&Expiry { target, last }));
-            say(&mut stage, &mut thief, one, vec![op.clone()]);
-            say(&mut stage, &mut thief, two, vec![op]);
-        }
-        pass(&mut stage, 2);
-        assert!(members(&stage, one).contains(&2) && members(&stage, two).contains(&2));
-        let grown = insider(&stage, one).log().len() - before;
-        assert!(grown <= 5 + 5, "{grown} operations for five");
-    }
-}
-
-#[test]
 fn who_was_removed_or_left_a_year_ago_ends_nobody() {
     for leaves in [false, true] {
         let (mut stage, [one, two, three]) = paired([1, 2, 3]);
@@ -336,7 +313,7 @@ fn a_second_key_under_a_members_id_is_removed_alone() {
     let introduction = Introduction { id: honest.id(), ..den.introduction() };
     let op = thief.op(Kind::Add.number(), wire::encode(&introduction));
     say(&mut stage, &mut thief, one, vec![op]);
-    let remove_it = Removal { target: den.key(), cut: Default::default() };
+    let remove_it = Removal { target: den.key(), cut: Default::default(), silent: false };
     let mut founder = insider(&stage, one);
     let op = founder.op(Kind::Remove.number(), wire::encode(&remove_it));
     let view = {

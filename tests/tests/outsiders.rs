@@ -351,7 +351,8 @@ fn random_mouths(seed: u64, former: bool) -> Option<String> {
                 let cut = heads.get(&targets[target].key()).map(|(_, hash)| *hash);
                 let cut: BTreeSet<Hash> = cut.into_iter().filter(|_| dice.one_in(2)).collect();
                 let what = format!("removes {} cut {}", target + 1, cut.len());
-                (Kind::Remove, wire::encode(&Removal { target: targets[target].key(), cut }), what)
+                let removal = Removal { target: targets[target].key(), cut, silent: false };
+                (Kind::Remove, wire::encode(&removal), what)
             }
             4 | 5 => (Kind::Alive, NOTHING.to_vec(), "alive".to_owned()),
             6 | 7 if !made.is_empty() => {
@@ -362,10 +363,7 @@ fn random_mouths(seed: u64, former: bool) -> Option<String> {
                 speakers.push(den);
                 (kind, body, format!("{kind:?} #{count}"))
             }
-            8 => {
-                let body = expiry(&targets[target], 0);
-                (Kind::Expire, body, format!("expires {}", target + 1))
-            }
+            8 => (Kind::Remove, expiry(&targets[target]), format!("expires {}", target + 1)),
             9 => {
                 let notice = KeyNotice {
                     fingerprint: *held.first().unwrap(),

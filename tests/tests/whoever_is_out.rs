@@ -143,7 +143,7 @@ fn two_that_are_out_do_not_together_undo_their_removal_or_end_anybody() {
 }
 
 fn raw(key: Fingerprint, cut: &[Hash]) -> Vec<u8> {
-    wire::encode(&Removal { target: key, cut: cut.iter().copied().collect() })
+    wire::encode(&Removal { target: key, cut: cut.iter().copied().collect(), silent: false })
 }
 
 /// What so many thieves, and so many devices that they make up, say at random after all of them were removed.
@@ -205,7 +205,7 @@ fn random_words(seed: u64, thieves: usize, dens: usize, leave: bool) -> Option<S
                 speakers.push(den);
                 (Kind::Add, body, format!("adds #{count}"))
             }
-            7 => (Kind::Expire, expiry(&targets[target], 0), format!("expires {}", target + 1)),
+            7 => (Kind::Remove, expiry(&targets[target]), format!("expires {}", target + 1)),
             8 => {
                 let notice = KeyNotice {
                     fingerprint: *held.first().unwrap(),
@@ -416,7 +416,7 @@ fn a_removal_that_a_thief_kept_from_one_member_holds_for_all_or_none_when_the_ot
     let (mut stage, [one, two, four], mut thief) = with_a_thief_that_let_one_in();
     let target = insider(&stage, one).key();
     let cut = thief.log().tips(&target, u64::MAX);
-    let kept = thief.op(Kind::Remove.number(), wire::encode(&Removal { target, cut }));
+    let kept = thief.op(Kind::Remove.number(), wire::encode(&Removal { target, cut, silent: false }));
     let said = thief.op(Kind::Alive.number(), NOTHING.to_vec());
     say(&mut stage, &mut thief, four, std::slice::from_ref(&said));
     stage.cut.extend([one, four]);
@@ -432,11 +432,10 @@ fn a_removal_that_a_thief_kept_from_one_member_holds_for_all_or_none_when_the_ot
 /// It tells one member what it keeps from another, and goes on from there for both; then the first removes it.
 #[test]
 fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {
-    for kind in [Kind::Remove, Kind::Expire] {
+    for ends in [removal, expiry] {
         let (mut stage, [one, two, four], mut thief) = with_a_thief_that_let_one_in();
         let [nobody] = made_up();
-        let ends = if kind == Kind::Remove { removal(&nobody) } else { expiry(&nobody, 0) };
-        let kept = thief.op(kind.number(), ends);
+        let kept = thief.op(Kind::Remove.number(), ends(&nobody));
         let said = thief.op(Kind::Alive.number(), NOTHING.to_vec());
         stage.cut.extend([one, four]);
         say(&mut stage, &mut thief, two, &[kept, said.clone()]);
@@ -446,7 +445,7 @@ fn what_a_thief_kept_from_one_member_parts_nobody_when_the_other_removes_it() {
             say(&mut stage, &mut thief, at, std::slice::from_ref(&said));
         }
         pass(&mut stage, 30);
-        assert_eq!(all_have(&stage, &[one, two, four], &[1, 2, 4]), Ok(()), "{kind:?}");
+        assert_eq!(all_have(&stage, &[one, two, four], &[1, 2, 4]), Ok(()));
     }
 }
 
@@ -465,10 +464,7 @@ fn no_device_that_a_removed_one_made_up_takes_members_for_lost_again_and_again()
     let mut keys = BTreeSet::new();
     let begun = insider(&stage, honest[0]).log().len();
     for _ in 0..20 {
-        let log = insider(&stage, honest[0]).log().clone();
-        let last =
-            log.heads().get(&muaa(&stage, honest[1]).fingerprint()).map_or(0, |(sequence, _)| *sequence);
-        let op = den.op(Kind::Expire.number(), expiry(&insider(&stage, honest[1]), last));
+        let op = den.op(Kind::Remove.number(), expiry(&insider(&stage, honest[1])));
         for at in honest {
             say(&mut stage, &mut thief, *at, &[add.clone(), op.clone()]);
         }

@@ -104,7 +104,9 @@ pub(crate) fn advice(phase: Phase) -> &'static str {
         Phase::Suspended => {
             "its folder was deleted on the server: bring it back with sma device return, or end it with sma device leave"
         }
-        Phase::Removed => "another device removed it for good; use a new --state directory to begin anew",
+        Phase::Removed => {
+            "another device removed it for good, or the others had heard nothing of it for a year; use a new --state directory to begin anew"
+        }
         Phase::Left => "it left for good; use a new --state directory to begin anew",
     }
 }

@@ -226,7 +226,7 @@ pub(crate) fn phase_words(phase: Phase) -> &'static str {
         Phase::Requesting => "not paired; it asked the others to be let in",
         Phase::Paired => "paired",
         Phase::Suspended => "suspended: its folder on the server was deleted",
-        Phase::Removed => "removed from the group by another device",
+        Phase::Removed => "removed from the group, by another device or because it was silent for a year",
         Phase::Left => "out of the group: it left",
     }
 }

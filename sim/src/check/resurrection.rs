@@ -1,4 +1,4 @@
-//! 3: a device that was removed does not become a member again for anyone who saw it go, unless all on which it was removed are found
+//! 3: a device that was removed, or taken for lost, does not become a member again for anyone who saw it go, unless all on which it was removed are found
 //! to be out themselves, or only a thief removed it. Whoever saw it end otherwise, and not removed, did not see it go: a move and a
 //! removal are known in one group, and in another one the key may be a member still; who is voided may be let in again. A device that is
 //! out itself is none of those who saw.
@@ -28,7 +28,8 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let ended = |wanted: fn(&Gone) -> bool| {
         muaa.ended_keys().filter(move |(_, how)| wanted(how)).map(|(key, _)| key).collect::<BTreeSet<_>>()
     };
-    let (out, ended_otherwise) = (ended(|how| *how != Gone::Moved), ended(|how| *how != Gone::Removed));
+    let (out, ended_otherwise) =
+        (ended(|how| *how != Gone::Moved), ended(|how| !matches!(how, Gone::Removed | Gone::Expired)));
     // What a thief removes it may bring back: it signs one thing here and another there.
     let stays = |by: &Fingerprint| !out.contains(by) && lab.truth.thief != Some(*by);
     let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| by.iter().any(stays));

@@ -14,8 +14,11 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
         let Some(origin) = lab.truth.keys.get(&key) else {
             // A removal that every device forgot which knew of it, being put back to a backup, bars nobody; nor does one a device that a
             // person let in again under the key that it took since.
-            let removed = muaa.ended_keys().filter(|(_, how)| *how == Gone::Removed).map(|(key, _)| key);
-            let barred = removed.filter(|key| lab.truth.was_removed_by_a_person(key)).collect();
+            let out = muaa
+                .ended_keys()
+                .filter(|(_, how)| matches!(how, Gone::Removed | Gone::Expired))
+                .map(|(key, _)| key);
+            let barred = out.filter(|key| lab.truth.was_rightly_removed(key)).collect();
             lab.truth.keys.insert(key, Origin { device: own, barred });
             continue;
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sma_core::{
     Crypto, Fingerprint, Folder, Hash, MuaaId, Phase, Timestamp,
-    state::{Destruction, Expiry, Introduction, KeyNotice, Merge, Register, Removal, Restoration, Veto},
+    state::{Destruction, Introduction, KeyNotice, Merge, Register, Removal, Restoration, Veto},
     wire::{self, Kind, SignedOp, Update},
 };
 
@@ -145,8 +145,7 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
             let device = accomplice(world, thief)?;
             (Kind::Add, wire::encode(&device))
         }
-        2 => (Kind::Remove, wire::encode(&Removal { target, cut })),
-        3 => (Kind::Expire, wire::encode(&Expiry { target, last: number(world) })),
+        choice @ (2 | 3) => (Kind::Remove, wire::encode(&Removal { target, cut, silent: choice == 3 })),
         4 | 5 => {
             let fingerprint = Fingerprint::new(&world.choices.seed())?;
             let (epoch, generation) = (number(world), number(world));

@@ -25,7 +25,7 @@ struct Scope {
     operations: usize,
     /// The devices that take part: the first three are members at the beginning, the others may be let in.
     devices: usize,
-    /// Also expiries, signs of life, moves, two operations under one number, one under a number that was left out before, and
+    /// Also signs of life, moves, two operations under one number, one under a number that was left out before, and
     /// whatever an author says it has seen. A device that moves goes on as the last.
     all: bool,
 }
@@ -152,18 +152,6 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let leaves = left_by(op.1.author);
         leaves.filter(|end| !standing(op.1.author, Some(end.0)).contains(&op.0)).cloned().collect::<Vec<_>>()
     };
-    let expiry = |op: &Named| {
-        let Act::Expire(target, last) = op.1.act else { return None };
-        let own = || said.iter().filter(move |own| own.1.author == target);
-        let reached = last == 0 || own().any(|own| own.1.sequence >= last && knows(op, &own.0));
-        let alive = own().any(|own| own.1.act == Act::Alive && own.1.sequence > last);
-        let by_one_in = removed_before(op).is_empty() && left_before(op).is_empty();
-        (reached && !alive && by_one_in).then_some((target, last))
-    };
-    let expired = |device: usize| {
-        let lasts = said.iter().filter_map(expiry).filter(|(target, _)| *target == device);
-        lasts.map(|(_, last)| last).max()
-    };
     let knew_first = |removal: &Named, target: usize, end: &Named| {
         let aware = |op: &&Named| knows(op, &end.0);
         let own = |op: &&Named| op.1.author == target && op.0 != removal.0 && !knows(op, &removal.0);
@@ -178,7 +166,6 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
     let falls = |removal: &Named, fallen: &BTreeSet<Hash>| {
         let Act::Remove(target, _) = removal.1.act else { return false };
         let author = removal.1.author;
-        let late = expired(author).is_some_and(|last| removal.1.sequence > last);
         let heard = |leave: &Named| {
             said.iter().any(|op| {
                 ![author, target].contains(&op.1.author)
@@ -202,7 +189,7 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
                 knew_first(removal, target, end)
             }
         };
-        late || left_before(removal).iter().any(|leave| !heard(leave) || shields(leave))
+        left_before(removal).iter().any(|leave| !heard(leave) || shields(leave))
             || removed_before(removal).iter().any(|end| !fallen.contains(&end.0) && shields(end))
     };
     let round = |fallen: &BTreeSet<Hash>| {
@@ -216,11 +203,7 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         let fallen = &fallen;
         said.iter().filter(move |op| removes(op, author) && !fallen.contains(&op.0)).map(|(_, op)| op.cut)
     };
-    let remains = |(hash, op): &Named| {
-        let asleep = expired(op.author).is_some_and(|last| op.sequence > last);
-        removals(op.author).all(|cut| standing(op.author, cut).contains(hash))
-            && (!asleep || matches!(op.act, Act::Alive | Act::Move(_) | Act::Add(_) | Act::AddAs(..)))
-    };
+    let remains = |(hash, op): &Named| removals(op.author).all(|cut| standing(op.author, cut).contains(hash));
     let leaves = |author: usize| left_by(author).filter(|op| remains(op));
     let stands = |op: &Named| {
         remains(op)
@@ -244,10 +227,7 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
             || !moves && fork(op.1.author).is_some_and(|fork| op.1.sequence >= fork)
     };
     let gone = |device: &usize| {
-        removals(*device).next().is_some()
-            || leaves(*device).next().is_some()
-            || moved(*device).is_some()
-            || expired(*device).is_some()
+        removals(*device).next().is_some() || leaves(*device).next().is_some() || moved(*device).is_some()
     };
     chain(&|op| !void(op)).into_iter().filter(|device| !gone(device)).collect()
 }
@@ -292,9 +272,6 @@ impl Exploration<'_> {
                         (known.as_ref().map(|(hash, _)| *hash), known.map_or(0, |(_, said)| said.sequence));
                     if cuts.insert(cut) {
                         say(Said { act: Act::Remove(target, upto), cut, ..next.clone() }, part);
-                        if self.scope.all {
-                            say(Said { act: Act::Expire(target, upto), ..next.clone() }, part);
-                        }
                     }
                 }
             }

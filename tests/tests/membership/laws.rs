@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use sma_core::{
-    Fingerprint, Hash, MuaaId, Secret, Snapshot,
+    Fingerprint, Gone, Hash, MuaaId, Secret, Snapshot,
     state::{Log, LogBody, Membership, Register, Settings, Standing},
     wire::{self, KeyMaterial, SignedOp, Update},
 };
 use sma_sim::stage::Stage;
 
-use crate::world::{Act, CRYPTO, DEVICES, MAX, Place, Story, key, last_upto, log_of, sign};
+use crate::world::{Act, CRYPTO, DEVICES, MAX, Place, Story, key, log_of, sign};
 
 fn any_act() -> impl Strategy<Value = Act> {
     let device = 0..DEVICES;
@@ -37,20 +37,7 @@ fn any_ops() -> impl Strategy<Value = Vec<SignedOp>> {
         for (author, act, sequence, chained) in said {
             let own = |op: &&SignedOp| op.content().is_some_and(|content| content.key == key(author));
             let previous = story.ops.iter().rfind(own).filter(|_| chained).map(|op| op.hash(&CRYPTO));
-            let cut = match act {
-                Act::Remove(target, upto) => last_upto(&story.log(), target, upto),
-                Act::Genesis
-                | Act::Add(_)
-                | Act::AddAs(..)
-                | Act::Expire(..)
-                | Act::Leave
-                | Act::Alive
-                | Act::Move(_)
-                | Act::Key(..)
-                | Act::Destroy(_)
-                | Act::Unknown(_) => None,
-            };
-            let cut = cut.into_iter().collect();
+            let cut = act.cut(&story.log());
             story.ops.push(sign(author, act, Place { group, sequence, previous, cut, ..Place::default() }));
         }
         story.ops
@@ -188,9 +175,9 @@ proptest! {
         // But by a removal the author of which is found to have been out.
         let firm = |key: &Fingerprint| great.firmly_removed.contains(key);
         for (key, (_, how)) in &small.ended {
-            if *how == sma_core::Gone::Removed && firm(key) {
+            if matches!(how, Gone::Removed | Gone::Expired) && firm(key) {
                 prop_assert!(!great.members.contains_key(key));
-                prop_assert_eq!(great.ended[key].1, sma_core::Gone::Removed);
+                prop_assert!(great.ended[key].1 <= *how);
             }
         }
         for key in &small.removed {

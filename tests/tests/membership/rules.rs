@@ -133,22 +133,17 @@ fn a_removal_counts_whatever_its_author_had_seen_unless_its_target_knew_that_the
 }
 
 #[test]
-fn whoever_left_or_is_taken_for_lost_forces_nobody_out_afterwards() {
-    for end in [Act::Leave, Act::Expire(1, 0)] {
-        let mut story = Story::of(2);
-        let by = if end == Act::Leave { 1 } else { 0 };
-        story.say(by, end);
-        let after = story.clone();
-        story.say(1, Act::Remove(2, 0)).say(1, Act::Remove(0, 9));
-        assert_eq!(story.members(), set([0, 2]), "{end:?}");
-        // Dated back behind nothing.
-        let mut story = after;
-        let place = Place { group: Some(story.log().group()), sequence: 1, ..Place::default() };
-        if end == Act::Leave {
-            story.ops.push(sign(1, Act::Remove(2, 0), place));
-            assert_eq!(story.members(), set([0, 2]), "{end:?}");
-        }
-    }
+fn whoever_left_forces_nobody_out_afterwards() {
+    let mut story = Story::of(2);
+    story.say(1, Act::Leave);
+    let after = story.clone();
+    story.say(1, Act::Remove(2, 0)).say(1, Act::Remove(0, 9));
+    assert_eq!(story.members(), set([0, 2]));
+    // Dated back behind nothing.
+    let mut story = after;
+    let place = Place { group: Some(story.log().group()), sequence: 1, ..Place::default() };
+    story.ops.push(sign(1, Act::Remove(2, 0), place));
+    assert_eq!(story.members(), set([0, 2]));
     let mut story = Story::of(2);
     story.remove(1, 2).say(1, Act::Leave);
     assert_eq!(story.members(), set([0]), "what it said before counts");
@@ -213,23 +208,6 @@ fn an_operation_under_a_number_that_nobody_reaches_is_not_taken() {
         story.say_as(1, Act::Add(2), sequence);
         assert_eq!(story.log(), before, "{sequence}");
     }
-}
-
-#[test]
-fn an_expiry_that_names_more_than_its_target_has_signed_does_not_count() {
-    for last in [1, 2, 1 << 20, 1 << 63, u64::MAX] {
-        let mut story = Story::of(2);
-        story.say(0, Act::Expire(1, last));
-        assert_eq!(story.members(), set([0, 1, 2]), "{last}");
-    }
-    // Not even when its target has signed so much later, or else nobody could remove who says so ahead of time.
-    let mut story = Story::of(2);
-    story.say(0, Act::Expire(1, 2)).say(1, Act::Key(7, 2, 0)).say(1, Act::Key(8, 3, 0)).remove(1, 0);
-    assert!(story.last(1) > 2);
-    assert_eq!(story.members(), set([1, 2]));
-    let mut story = Story::of(2);
-    story.remove(0, 1).say(1, Act::Expire(2, 0));
-    assert_eq!(story.members(), set([0, 2]), "nor does one by a device that is out");
 }
 
 #[test]
@@ -441,19 +419,17 @@ fn the_genesis_is_never_void() {
 }
 
 #[test]
-fn a_sign_of_life_undoes_an_expiry_and_nothing_else() {
+fn who_is_taken_for_lost_is_out_like_one_that_was_removed_whatever_it_says_then() {
     let mut story = Story::of(2);
-    story.say(1, Act::Add(3)).say(0, Act::Expire(1, 1));
-    assert_eq!(story.members(), set([0, 2, 3]), "nothing of it is void");
+    story.say(1, Act::Add(3)).say(0, Act::Expire(1, 9));
+    assert_eq!(story.members(), set([0, 2, 3]), "whom it let in stays");
     assert_eq!(ended(&story.view(), 1), Some(Gone::Expired));
-    let mut alive = story.clone();
-    alive.say(1, Act::Alive).say(1, Act::Add(4));
-    assert_eq!(alive.members(), set([0, 1, 2, 3, 4]));
-    alive.say(2, Act::Expire(1, 3));
-    assert_eq!(alive.members(), set([0, 2, 3, 4]));
-    story.say(2, Act::Remove(1, 1)).say(1, Act::Alive);
-    assert_eq!(story.members(), set([0, 2, 3]));
-    assert_eq!(ended(&story.view(), 1), Some(Gone::Removed));
+    assert_eq!(story.view().removed, [key(1)].into());
+    story.say(2, Act::Alive);
+    story.say(1, Act::Alive).say(1, Act::Add(4)).say(1, Act::Remove(2, 0)).say(1, Act::Move(5));
+    assert_eq!(story.members(), set([0, 2, 3]), "what it says afterwards is void");
+    story.remove(2, 1);
+    assert_eq!(ended(&story.view(), 1), Some(Gone::Removed), "and a person may remove it all the same");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::OnceLock};
 
 use sma_core::{
     Crypto, DeviceKey, Fingerprint, Gone, Hash, MuaaId, Timestamp,
-    state::{Destruction, Expiry, Introduction, KeyNotice, Log, Membership, Removal},
+    state::{Destruction, Introduction, KeyNotice, Log, Membership, Removal},
     wire::{self, Kind, Seen, SignedOp},
 };
 use sma_sim::symbolic::Symbolic;
@@ -44,6 +44,7 @@ pub(crate) enum Act {
     AddAs(usize, usize),
     /// Leaves standing what the target said up to this number, as far as its author knows.
     Remove(usize, u64),
+    /// The same, because the target is silent.
     Expire(usize, u64),
     Leave,
     Alive,
@@ -65,16 +66,23 @@ fn introduction(number: usize, id: MuaaId) -> Introduction {
 }
 
 impl Act {
+    /// What it leaves standing, of what its author knows: of its target the last operation up to its number.
+    pub(crate) fn cut(self, log: &Log) -> BTreeSet<Hash> {
+        let (Self::Remove(target, upto) | Self::Expire(target, upto)) = self else { return BTreeSet::new() };
+        let own = log.entries().filter(|(_, entry)| entry.key == key(target) && entry.sequence <= upto);
+        own.max_by_key(|(hash, entry)| (entry.sequence, **hash)).map(|(hash, _)| *hash).into_iter().collect()
+    }
+
     fn encoded(self, author: usize, cut: &BTreeSet<Hash>) -> (Kind, Vec<u8>) {
         let introduce = |target| wire::encode(&introduction(target, id(target)));
         match self {
             Self::Genesis => (Kind::Genesis, introduce(author)),
             Self::Add(target) => (Kind::Add, introduce(target)),
             Self::AddAs(target, other) => (Kind::Add, wire::encode(&introduction(target, id(other)))),
-            Self::Remove(target, _) => {
-                (Kind::Remove, wire::encode(&Removal { target: key(target), cut: cut.clone() }))
+            Self::Remove(target, _) | Self::Expire(target, _) => {
+                let silent = matches!(self, Self::Expire(..));
+                (Kind::Remove, wire::encode(&Removal { target: key(target), cut: cut.clone(), silent }))
             }
-            Self::Expire(target, last) => (Kind::Expire, wire::encode(&Expiry { target: key(target), last })),
             Self::Leave => (Kind::Leave, vec![0xa0]),
             Self::Alive => (Kind::Alive, vec![0xa0]),
             Self::Move(target) => (Kind::Move, introduce(target)),
@@ -187,13 +195,13 @@ impl Story {
     pub(crate) fn say_as(&mut self, author: usize, act: Act, sequence: u64) -> &mut Self {
         let log = self.log();
         let heads = log.heads();
-        let cut = if let Act::Remove(target, upto) = act { last_upto(&log, target, upto) } else { None };
+        let cut = act.cut(&log);
         let place = Place {
             group: Some(self.ops[0].hash(&CRYPTO)),
             sequence,
             previous: heads.get(&key(author)).map(|(_, hash)| *hash),
             seen: Some(log.seen(None)),
-            cut: cut.into_iter().collect(),
+            cut,
         };
         self.ops.push(sign(author, act, place));
         self
@@ -215,12 +223,6 @@ impl Story {
         }
         self
     }
-}
-
-/// The last operation of a device up to a number.
-pub(crate) fn last_upto(log: &Log, author: usize, upto: u64) -> Option<Hash> {
-    let own = log.entries().filter(|(_, entry)| entry.key == key(author) && entry.sequence <= upto);
-    own.max_by_key(|(hash, entry)| (entry.sequence, **hash)).map(|(hash, _)| *hash)
 }
 
 /// The log of these, the genesis first.

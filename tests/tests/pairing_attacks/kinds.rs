@@ -8,7 +8,7 @@ use sma_sim::stage::Stage;
 
 use crate::server::{STRANGER, Stranger, deliver, inbox, offered, shown, still_pairs, two};
 
-const KINDS: [Kind; 21] = [
+const KINDS: [Kind; 20] = [
     Kind::Announcement,
     Kind::Request,
     Kind::Offer,
@@ -21,7 +21,6 @@ const KINDS: [Kind; 21] = [
     Kind::Add,
     Kind::Remove,
     Kind::Leave,
-    Kind::Expire,
     Kind::Move,
     Kind::Merge,
     Kind::AccountKey,
@@ -67,7 +66,6 @@ fn body(stage: &Stage, stranger: &Stranger, member: usize, newcomer: usize, kind
         | Kind::Add
         | Kind::Remove
         | Kind::Leave
-        | Kind::Expire
         | Kind::Move
         | Kind::Merge
         | Kind::AccountKey

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Command, Crypto, Fingerprint, Folder, InputError, MuaaId, Phase,
-    state::{LogBody, PREFER_ENCRYPT},
+    state::{LogBody, PREFER_ENCRYPT, Removal},
 };
 
 impl Command {
@@ -131,12 +131,24 @@ impl<C: Crypto> Muaa<C> {
 
     /// Forces out a member, and has the others use a new account key.
     pub(super) fn remove_member(&mut self, target: Fingerprint) -> Result<(), InputError> {
+        self.force_out(target, false)
+    }
+
+    /// Takes a member for lost that was silent for too long: a removal that no person asked for. A program that is too old, or whose log is
+    /// full, leaves it a member.
+    pub(super) fn forget(&mut self, target: Fingerprint) {
+        if !self.needs_update() {
+            let _ = self.force_out(target, true);
+        }
+    }
+
+    fn force_out(&mut self, target: Fingerprint, silent: bool) -> Result<(), InputError> {
         let Some(member) = self.view.members.get(&target).cloned() else { return Ok(()) };
         self.require_understanding_but_of(&target)?;
         let certificate = self.sealing_certificate(member.id, &target).unwrap_or_default();
         let mut whole = true;
         for removal in self.removals_of(target) {
-            whole &= self.append_to_log(&LogBody::Remove(removal)).is_some();
+            whole &= self.append_to_log(&LogBody::Remove(Removal { silent, ..removal })).is_some();
             if self.view.members.contains_key(&target) {
                 return Err(InputError::LogFull);
             }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
     shared::Shared,
-    state::{Expiry, Followed, Log, LogBody, Membership, Register, Removal, Settings, Standing},
+    state::{Followed, Log, LogBody, Membership, Register, Removal, Settings, Standing},
     wire::{KeyMaterial, Kind, SignedOp, Update, encode},
 };
 
@@ -184,8 +184,8 @@ impl<C: Crypto> Muaa<C> {
         self.take_ops(&ops, &[]);
     }
 
-    /// What is taken from one that is no member: what devices say that are or were members by this view; of those that are out no removals
-    /// and expiries, but those of no member that whoever removed them had heard and names in its cut; and of those that were forced out or
+    /// What is taken from one that is no member: what devices say that are or were members by this view; of those that are out no removals,
+    /// but those of no member that whoever removed them had heard and names in its cut; and of those that were forced out or
     /// left no more than a little: what the log has room for is the members'.
     pub(super) fn heard_from_others(&self, view: &Membership, ops: &[SignedOp]) -> Vec<SignedOp> {
         let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Vec::new() };
@@ -196,7 +196,7 @@ impl<C: Crypto> Muaa<C> {
         let named = self.named_by_cuts(log, &ops);
         for (hash, op) in ops {
             let Some(content) = op.content() else { continue };
-            let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
+            let ends = content.kind() == Kind::Remove;
             let how = view.ended.get(&content.key).map(|(_, how)| *how);
             let was_member =
                 how.map_or_else(|| view.members.contains_key(&content.key), |how| how != Gone::Voided);
@@ -204,7 +204,7 @@ impl<C: Crypto> Muaa<C> {
             if !was_member || (ends && by_whom_is_out && !named.contains(&hash)) {
                 continue;
             }
-            if matches!(how, Some(Gone::Removed | Gone::Left)) {
+            if matches!(how, Some(Gone::Removed | Gone::Expired | Gone::Left)) {
                 let said = said.entry(content.key).or_insert_with(|| log.bytes_by(&content.key));
                 *said += op.content.len() + op.signature.len();
                 if *said > LAST_WORDS_BYTES {
@@ -227,8 +227,7 @@ impl<C: Crypto> Muaa<C> {
         let known: BTreeMap<_, _> = ops.iter().copied().collect();
         while let Some(hash) = missing.pop_first() {
             let Some(content) = known.get(&hash).and_then(|op| op.content()) else { continue };
-            let removed = content.body::<Removal>().map(|removal| removal.target);
-            let target = removed.or_else(|| content.body::<Expiry>().map(|expiry| expiry.target));
+            let target = content.body::<Removal>().map(|removal| removal.target);
             if target.is_none_or(|target| !self.view.members.contains_key(&target)) && named.insert(hash) {
                 missing.extend(content.previous);
             }

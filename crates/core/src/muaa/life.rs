@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
-    state::{Expiry, Introduction, Log, LogBody},
+    state::{Introduction, Log, LogBody},
     wire::{self, Kind, Update},
 };
 
@@ -139,15 +139,17 @@ impl<C: Crypto> Muaa<C> {
 
     /// What a device announced that has ended and taken its folder away: the message was held up on its way, and its author looked for it
     /// in vain. The announcement was read before the folders were listed, and an inbox is there before its owner is announced. Whoever
-    /// left knows it; one that expired may be back.
+    /// left knows it.
     fn clear_leftovers(&mut self, folders: &BTreeSet<Folder>) {
         if self.state.life != Life::Grouped || !self.is_foremost() {
             return;
         }
         let is_over = |(id, key): &(MuaaId, Fingerprint)| match self.view.ended.get(key) {
             Some((_, Gone::Left)) => true,
-            Some((_, Gone::Removed | Gone::Voided | Gone::Moved)) => !folders.contains(&Folder::Inbox(*id)),
-            Some((_, Gone::Expired)) | None => false,
+            Some((_, Gone::Removed | Gone::Expired | Gone::Voided | Gone::Moved)) => {
+                !folders.contains(&Folder::Inbox(*id))
+            }
+            None => false,
         };
         let over = self.state.siblings.iter().filter(|(place, _)| is_over(place));
         let there = over.flat_map(|(_, known)| self.tokens_of(Folder::Announcements, &known.said));
@@ -443,11 +445,6 @@ impl<C: Crypto> Muaa<C> {
         *id == self.state.id || member || self.keys_of(*id).any(|other| other != *key && used(&other))
     }
 
-    fn forget(&mut self, fingerprint: Fingerprint) {
-        let last = self.last_sequence(&fingerprint);
-        self.append_to_log(&LogBody::Expire(Expiry { target: fingerprint, last }));
-    }
-
     /// The sequence of the last log operation that is known of a device.
     pub(super) fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
         let heads = self.state.group.as_ref().map(|group| group.log.heads()).unwrap_or_default();
@@ -461,7 +458,7 @@ impl<C: Crypto> Muaa<C> {
         let group = self.state.group.as_ref().map(|group| group.log.group());
         let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
         // Whom it let in itself does not know that it is voided.
-        let out = |how: &Gone| matches!(how, Gone::Removed | Gone::Voided);
+        let out = |how: &Gone| matches!(how, Gone::Removed | Gone::Expired | Gone::Voided);
         let ended = self.view.ended.iter().filter(|(_, (_, how))| out(how));
         let others = members.chain(ended.map(|(key, (id, _))| (*id, *key)));
         let others: Vec<_> = others.filter(|other| self.state.siblings.contains_key(other)).collect();
@@ -509,12 +506,12 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         match self.view.ended.get(&own).map(|(_, how)| *how) {
-            Some(Gone::Removed) => self.end_by_others(),
-            Some(Gone::Expired | Gone::Voided | Gone::Left | Gone::Moved) | None => {}
+            Some(Gone::Removed | Gone::Expired) => self.end_by_others(),
+            Some(Gone::Voided | Gone::Left | Gone::Moved) | None => {}
         }
     }
 
-    /// What this device can do about its end. One that was only asleep gives a sign of life. One that came here by a merge which
+    /// What this device can do about its end. One that came here by a merge which
     /// does not count goes back to where it came from.
     fn answer_own_end(&mut self) {
         let own = self.state.device.fingerprint;
@@ -522,14 +519,9 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         match self.view.ended.get(&own).map(|(_, how)| *how) {
-            Some(Gone::Expired) => {
-                // Behind all that it ever said, so that one is enough.
-                self.state.sequence = self.state.sequence.max(self.last_sequence(&own));
-                self.append_to_log(&LogBody::Alive);
-            }
             Some(Gone::Voided) if self.go_back_from_here() => {}
             Some(Gone::Voided) => self.end_by_others(),
-            Some(Gone::Removed | Gone::Left | Gone::Moved) | None => {}
+            Some(Gone::Removed | Gone::Expired | Gone::Left | Gone::Moved) | None => {}
         }
     }
 

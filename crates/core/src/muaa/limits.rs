@@ -45,7 +45,6 @@ impl<C: Crypto> Muaa<C> {
             LogBody::Genesis(_)
             | LogBody::Remove(_)
             | LogBody::Leave
-            | LogBody::Expire(_)
             | LogBody::Move(_)
             | LogBody::Merge(_)
             | LogBody::AccountKey(_)

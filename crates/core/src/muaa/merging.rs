@@ -273,7 +273,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// What is taken into the log of a former group: what its members say, but for those who are out of the own group. Nobody there may know
     /// of that, and whoever is out would say in that log what it likes of those who brought the others here. Of those that are out
-    /// there, no removals and expiries.
+    /// there, no removals.
     fn heard_in_a_former_group(&self, group: Hash, ops: &[SignedOp]) -> Vec<SignedOp> {
         let Some(mut log) = self.state.formers.get(&group).map(|former| former.log.clone()) else {
             return Vec::new();
@@ -289,7 +289,7 @@ impl<C: Crypto> Muaa<C> {
             };
             let is_heard = |op: &&SignedOp| {
                 op.content().is_some_and(|content| {
-                    let ends = matches!(content.kind(), Kind::Remove | Kind::Expire);
+                    let ends = content.kind() == Kind::Remove;
                     match there.ended.get(&content.key) {
                         Some((_, how)) => *how != Gone::Voided && !ends,
                         None => there.members.contains_key(&content.key) && !is_out(&content.key),

@@ -76,7 +76,7 @@ impl<C: Crypto> Muaa<C> {
             (Life::Discovering | Life::Unpaired, _) => self.start_over_beside_a_copy(ahead),
             // A later self left.
             (Life::Grouped, Some(Gone::Left)) => self.end(Life::Left),
-            (Life::Grouped, None | Some(Gone::Moved | Gone::Expired)) => self.go_on_as_another(ahead),
+            (Life::Grouped, None | Some(Gone::Moved)) => self.go_on_as_another(ahead),
             // It was the copy that took the folder away.
             (Life::Suspended, Some(Gone::Moved)) => {
                 if self.state.pace.allows(self.now) {
@@ -276,14 +276,14 @@ impl<C: Crypto> Muaa<C> {
     /// it could go on as yet another. Its moves so far stand, and so does what the device did, as letting others in.
     pub(super) fn removals_of(&self, target: Fingerprint) -> Vec<Removal> {
         let Some(log) = self.state.group.as_ref().map(|group| &group.log) else { return Vec::new() };
-        let mut removals = vec![Removal { target, cut: self.cut_of(log, &target) }];
+        let mut removals = vec![Removal { target, cut: self.cut_of(log, &target), silent: false }];
         let mut moved = target;
         while let Some((_, key)) = origin(log, &moved) {
             let closed = removals.iter().any(|removal| removal.target == key);
             if closed || self.view.ended.get(&key).is_none_or(|(_, how)| *how != Gone::Moved) {
                 break;
             }
-            removals.push(Removal { target: key, cut: self.cut_of(log, &key) });
+            removals.push(Removal { target: key, cut: self.cut_of(log, &key), silent: false });
             moved = key;
         }
         removals

@@ -147,7 +147,6 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Add
             | Kind::Remove
             | Kind::Leave
-            | Kind::Expire
             | Kind::Move
             | Kind::Merge
             | Kind::AccountKey
@@ -197,7 +196,6 @@ impl<C: Crypto> Muaa<C> {
             | Kind::Add
             | Kind::Remove
             | Kind::Leave
-            | Kind::Expire
             | Kind::Move
             | Kind::Merge
             | Kind::AccountKey

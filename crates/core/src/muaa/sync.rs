@@ -220,7 +220,7 @@ impl<C: Crypto> Muaa<C> {
     /// Whether this device was forced out, left, or was let in by nobody that counts, as far as is known here.
     pub(super) fn is_forced_out(&self, key: &Fingerprint) -> bool {
         let how = self.view.ended.get(key).map(|(_, how)| *how);
-        matches!(how, Some(Gone::Removed | Gone::Left | Gone::Voided))
+        matches!(how, Some(Gone::Removed | Gone::Expired | Gone::Left | Gone::Voided))
     }
 
     /// What one says that is out. It may be a member by what it has to say; else it hears where it stands.

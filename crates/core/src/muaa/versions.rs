@@ -22,7 +22,7 @@ impl<C: Crypto> Muaa<C> {
     /// said so: else a stolen device could keep the others from removing it.
     pub(super) fn may_sign(&self, body: &LogBody) -> bool {
         match body {
-            LogBody::Add(_) | LogBody::Expire(_) | LogBody::Merge(_) => !self.needs_update(),
+            LogBody::Add(_) | LogBody::Merge(_) => !self.needs_update(),
             LogBody::Remove(removal) => self.require_understanding_but_of(&removal.target).is_ok(),
             LogBody::Genesis(_)
             | LogBody::Leave

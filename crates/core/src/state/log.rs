@@ -46,18 +46,9 @@ pub struct Removal {
     /// the key could sign under a number that it left out before. So do merges of its that stand in other logs and were followed here.
     #[n(1)]
     pub cut: BTreeSet<Hash>,
-}
-
-/// A silent device is taken for lost.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
-#[cbor(map)]
-pub struct Expiry {
-    /// The fingerprint of its device key.
-    #[n(0)]
-    pub target: Fingerprint,
-    /// The greatest sequence of its log operations; an *alive* above it undoes the expiry.
-    #[n(1)]
-    pub last: u64,
+    /// Nobody asked for it: the device was silent for so long that it is taken for lost. It is a removal like any other.
+    #[n(2)]
+    pub silent: bool,
 }
 
 /// Names a key of the account; the key itself travels beside the log, so that it can be destroyed.
@@ -148,8 +139,6 @@ pub enum LogBody {
     Remove(Removal),
     /// The author leaves.
     Leave,
-    /// The author takes a member for lost.
-    Expire(Expiry),
     /// The author goes on under another id and key.
     Move(Introduction),
     /// The author's group goes on in another.
@@ -174,7 +163,6 @@ impl LogBody {
             Kind::Genesis => Self::Genesis(content.body()?),
             Kind::Add => Self::Add(content.body()?),
             Kind::Remove => Self::Remove(content.body()?),
-            Kind::Expire => Self::Expire(content.body()?),
             Kind::Move => Self::Move(content.body()?),
             Kind::Merge => Self::Merge(content.body()?),
             Kind::AccountKey => Self::AccountKey(content.body()?),
@@ -203,7 +191,6 @@ impl LogBody {
             Self::Add(body) => (Kind::Add, encode(body)),
             Self::Remove(body) => (Kind::Remove, encode(body)),
             Self::Leave => (Kind::Leave, encode(&Nothing {})),
-            Self::Expire(body) => (Kind::Expire, encode(body)),
             Self::Move(body) => (Kind::Move, encode(body)),
             Self::Merge(body) => (Kind::Merge, encode(body)),
             Self::AccountKey(body) => (Kind::AccountKey, encode(body)),
@@ -217,10 +204,6 @@ impl LogBody {
 
     pub(crate) fn removal(&self) -> Option<&Removal> {
         if let Self::Remove(removal) = self { Some(removal) } else { None }
-    }
-
-    pub(crate) fn expiry(&self) -> Option<&Expiry> {
-        if let Self::Expire(expiry) = self { Some(expiry) } else { None }
     }
 
     pub(crate) fn merge(&self) -> Option<&Merge> {
@@ -244,7 +227,6 @@ impl LogBody {
             Self::Genesis(device) | Self::Add(device) | Self::Move(device) => Some(device),
             Self::Remove(_)
             | Self::Leave
-            | Self::Expire(_)
             | Self::Merge(_)
             | Self::AccountKey(_)
             | Self::Alive

@@ -2,9 +2,8 @@
 //!
 //! In one pass, each step of which only reads what the steps before it found:
 //! 1. *Potential* devices are those that a chain of introductions reaches from the genesis, void or not.
-//! 2. Removals and expiries by potential devices count as [`super::removals`] says. A removal names what it leaves standing of
-//!    its target's operations, its *cut*; of several removals only what all leave stands. An expiry leaves what it names standing,
-//!    and signs of life, moves and whom it let in.
+//! 2. Removals by potential devices count as [`super::removals`] says. A removal names what it leaves standing of its target's
+//!    operations, its *cut*; of several removals only what all leave stands.
 //! 3. A leave that stands is a removal of the author by itself, which leaves its own chain.
 //! 4. Operations that do not stand are void, and void nothing: whoever is out cannot undo what it did before. Of those that
 //!    stand, what is behind two different ones under the same number (equivocation) or behind the author's own move is void too.
@@ -19,8 +18,8 @@ use bytes::Bytes;
 
 use super::{
     keys::Keys,
-    log::{Entry, Followed, KeyNotice, Log, LogBody, Merge},
-    removals::{Ends, Graph, Said},
+    log::{Entry, Followed, KeyNotice, Log, LogBody, Merge, Removal},
+    removals::{Graph, Said, removals_that_count},
 };
 use crate::{Fingerprint, Gone, Hash, MuaaId, plausible, wire::Kind};
 
@@ -58,8 +57,8 @@ pub struct Membership {
     pub keys: Keys,
     /// The key that mail carries: one that no removed device can have held.
     pub current: Option<Fingerprint>,
-    /// Another key is to be made: no key can be current, the one that would be is destroyed, or a device that left or is taken for
-    /// lost holds it.
+    /// Another key is to be made: no key can be current, the one that would be is destroyed, or a device that left
+    /// holds it.
     pub wants_key: bool,
     /// The merges that count, by their hashes: who signed each, and where it leads.
     pub merges: BTreeMap<Hash, (Fingerprint, Hash)>,
@@ -210,7 +209,7 @@ impl Membership {
     fn choose_key(&mut self, log: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
         let named = |hash: &Hash, entry: &Entry| Some((*hash, entry.body.account_key()?.fingerprint));
         let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
-        let (mut barring, mut others) = (cuts.barring(), cuts.quiet_ends());
+        let (mut barring, mut others) = (cuts.barring(), cuts.leaves.clone());
         barring.retain(|end| log.has_all_before(end));
         others.retain(|end| log.has_all_before(end));
         let graph = (!barring.is_empty() || !others.is_empty()).then(|| Graph::of(log));
@@ -289,8 +288,8 @@ fn removals_said(entries: &[Said<'_>]) -> usize {
 
 /// Where each device's operations stop to count.
 struct Cuts<'a> {
-    /// The removals and expiries that count.
-    ends: Ends<'a>,
+    /// The removals that count.
+    removals: Vec<(Said<'a>, &'a Removal)>,
     /// The leaves that stand.
     leaves: BTreeSet<Hash>,
     /// Of devices that were removed or left: what stands.
@@ -310,11 +309,11 @@ impl<'a> Cuts<'a> {
         let from_potential: Vec<_> =
             entries.iter().copied().filter(|(_, entry)| potential.contains(&entry.key)).collect();
         let equivocators = forks_of(&from_potential).into_keys().collect();
-        let ends = Ends::of(log, &from_potential);
+        let removals = removals_that_count(log, &from_potential);
         let (standing, moved, forks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (leaves, named, ended) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let mut cuts = Self { ends, leaves, standing, moved, forks, equivocators, named, ended };
-        cuts.read_ends(log);
+        let mut cuts = Self { removals, leaves, standing, moved, forks, equivocators, named, ended };
+        cuts.read_removals(log);
         let leaves = |said: &Said<'_>| log.is_leave(said) && cuts.stands(said);
         let left: Vec<_> = from_potential.iter().copied().filter(leaves).collect();
         for (hash, entry) in left {
@@ -332,36 +331,29 @@ impl<'a> Cuts<'a> {
         cuts
     }
 
-    fn read_ends(&mut self, log: &Log) {
-        let removals: Vec<_> = self.ends.removals.iter().map(|(_, removal)| *removal).collect();
+    fn read_removals(&mut self, log: &Log) {
+        let removals: Vec<_> = self.removals.iter().map(|(_, removal)| *removal).collect();
         for removal in removals {
             self.cut(removal.target, log.chains(&removal.target, &removal.cut));
             let named = self.named.entry(removal.target).or_insert_with(|| removal.cut.clone());
             named.retain(|hash| removal.cut.contains(hash));
-            self.end(removal.target, Gone::Removed);
+            self.end(removal.target, if removal.silent { Gone::Expired } else { Gone::Removed });
         }
-        let expired: Vec<_> = self.ends.expired.keys().copied().collect();
-        expired.into_iter().for_each(|key| self.end(key, Gone::Expired));
     }
 
     /// The removals that whoever names a key must have known of, so that it can be current. Of a device that somebody removed
     /// whose word stands, no other removal is needed.
     fn barring(&self) -> BTreeSet<Hash> {
         let settled = self.firmly_removed();
-        let all = self.ends.removals.iter();
+        let all = self.removals.iter();
         let barring = all.filter(|(op, removal)| self.stands(op) || !settled.contains(&removal.target));
         barring.map(|((hash, _), _)| **hash).collect()
     }
 
     /// Whom somebody removed whose word stands.
     fn firmly_removed(&self) -> BTreeSet<Fingerprint> {
-        let firm = self.ends.removals.iter().filter(|(op, _)| self.stands(op));
+        let firm = self.removals.iter().filter(|(op, _)| self.stands(op));
         firm.map(|(_, removal)| removal.target).collect()
-    }
-
-    /// The ends that nobody forced: a key that such a device holds goes on until there is another.
-    fn quiet_ends(&self) -> BTreeSet<Hash> {
-        self.leaves.union(&self.ends.expiries).copied().collect()
     }
 
     fn cut(&mut self, key: Fingerprint, leaves: BTreeSet<Hash>) {
@@ -378,10 +370,7 @@ impl<'a> Cuts<'a> {
     }
 
     fn stands(&self, (hash, entry): &Said<'_>) -> bool {
-        // Whom it let in is not lost with it, whatever number whoever took it for lost chose.
-        let lasting = matches!(entry.body, LogBody::Alive | LogBody::Move(_) | LogBody::Add(_));
-        let expired = self.ends.expired.get(&entry.key).is_some_and(|last| entry.sequence > *last);
-        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash)) && (lasting || !expired)
+        self.standing.get(&entry.key).is_none_or(|standing| standing.contains(*hash))
     }
 
     fn admits(&self, said: Said<'_>) -> bool {

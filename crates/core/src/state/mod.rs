@@ -11,8 +11,7 @@ mod settings;
 
 pub use keys::{Keys, Named};
 pub use log::{
-    Destruction, Entry, Expiry, Followed, Introduction, KeyNotice, Log, LogBody, Merge, Removal, Restoration,
-    Veto,
+    Destruction, Entry, Followed, Introduction, KeyNotice, Log, LogBody, Merge, Removal, Restoration, Veto,
 };
 pub use members::{Member, Membership};
 pub use room::LOG_BYTES_MAX;

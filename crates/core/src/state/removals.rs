@@ -1,4 +1,4 @@
-//! Which removals and expiries count.
+//! Which removals count.
 //!
 //! A removal counts whatever its author knew, so that nothing which arrives later undoes one. There is one bound to it: who is out
 //! has no power over those who knew it. A removal does not count if its author had ended, the end leaves it out, and its target
@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::log::{Entry, Expiry, Log, LogBody, Removal};
+use super::log::{Entry, Log, LogBody, Removal};
 use crate::{Fingerprint, Hash};
 
 /// An operation by its hash.
@@ -55,9 +55,8 @@ impl Log {
     pub fn ends_unknown_to(&self, by: &Fingerprint, key: &Fingerprint) -> bool {
         let ends = |entry: &Entry| {
             let target = entry.body.removal().map(|removal| removal.target);
-            let lost = entry.body.expiry().map(|expiry| expiry.target);
             let left = matches!(entry.body, LogBody::Leave).then_some(entry.key);
-            target.or(lost).or(left) == Some(*key)
+            target.or(left) == Some(*key)
         };
         let graph = Graph::of(self);
         let known = |hash: &Hash| {
@@ -68,29 +67,11 @@ impl Log {
     }
 }
 
-/// The removals and expiries of a log that count.
-pub(super) struct Ends<'a> {
-    pub(super) removals: Vec<(Said<'a>, &'a Removal)>,
-    /// Of each device that is taken for lost, the last of its operations that stands.
-    pub(super) expired: BTreeMap<Fingerprint, u64>,
-    /// The operations that say so.
-    pub(super) expiries: BTreeSet<Hash>,
-}
-
-impl<'a> Ends<'a> {
-    /// Of the operations of potential devices.
-    pub(super) fn of(log: &Log, said: &[Said<'a>]) -> Self {
-        let judge = Judge::of(log, said);
-        let mut ends = Self { removals: Vec::new(), expired: BTreeMap::new(), expiries: BTreeSet::new() };
-        for (op, expiry) in judge.expiries() {
-            ends.expiries.insert(*op.0);
-            let last = ends.expired.entry(expiry.target).or_insert(expiry.last);
-            *last = (*last).max(expiry.last);
-        }
-        let void = judge.void(&ends.expired);
-        ends.removals = judge.removals.into_iter().filter(|((hash, _), _)| !void.contains(*hash)).collect();
-        ends
-    }
+/// Of the operations of potential devices the removals that count.
+pub(super) fn removals_that_count<'a>(log: &Log, said: &[Said<'a>]) -> Vec<(Said<'a>, &'a Removal)> {
+    let judge = Judge::of(log, said);
+    let void = judge.void();
+    judge.removals.into_iter().filter(|((hash, _), _)| !void.contains(*hash)).collect()
 }
 
 struct Judge<'a, 'b> {
@@ -126,35 +107,13 @@ impl<'a, 'b> Judge<'a, 'b> {
         (removed.collect(), left.collect())
     }
 
-    /// An expiry counts if its author had heard from its target what it names and nobody had ended its author before, unless its target gave
-    /// a sign of life.
-    fn expiries(&self) -> Vec<(Said<'a>, &'a Expiry)> {
-        let expiry = |op: &Said<'a>| Some((*op, op.1.body.expiry()?));
-        let counts = |(op, expiry): &(Said<'a>, &'a Expiry)| {
-            let by = |(_, entry): &&Said<'_>| entry.key == expiry.target;
-            let heard = || {
-                let graph = Graph::of(self.log);
-                let mut reaching = self.said.iter().filter(by).filter(|(_, e)| e.sequence >= expiry.last);
-                reaching.any(|(hash, _)| *hash == op.0 || graph.after(hash).contains(op.0))
-            };
-            let alive = |(_, e): &Said<'_>| matches!(e.body, LogBody::Alive) && e.sequence > expiry.last;
-            let (removed, left) = self.ends_before(*op);
-            removed.is_empty()
-                && left.is_empty()
-                && !self.said.iter().filter(by).any(alive)
-                && (expiry.last == 0 || heard())
-        };
-        self.said.iter().filter_map(expiry).filter(counts).collect()
-    }
-
     /// The removals that do not count. Of those that hang on one another in a circle all count.
-    fn void(&self, expired: &BTreeMap<Fingerprint, u64>) -> BTreeSet<Hash> {
+    fn void(&self) -> BTreeSet<Hash> {
         let mut graph = None;
         let mut doubts = BTreeMap::new();
         for ((hash, entry), removal) in &self.removals {
             let (removed, left) = self.ends_before((hash, entry));
-            let late = expired.get(&entry.key).is_some_and(|last| entry.sequence > *last);
-            if !late && removed.is_empty() && left.is_empty() {
+            if removed.is_empty() && left.is_empty() {
                 continue;
             }
             let graph = graph.get_or_insert_with(|| Graph::of(self.log));
@@ -166,7 +125,7 @@ impl<'a, 'b> Judge<'a, 'b> {
                 known: graph.after(hash),
             };
             let shields = removed.iter().filter(|end| case.is_shielded_by(end)).map(|end| *end.0).collect();
-            doubts.insert(**hash, Doubt { void: late || left.iter().any(|end| case.is_after(end)), shields });
+            doubts.insert(**hash, Doubt { void: left.iter().any(|end| case.is_after(end)), shields });
         }
         let given = |void: &BTreeSet<Hash>| {
             let falls = |doubt: &Doubt| doubt.void || !doubt.shields.is_subset(void);

@@ -134,7 +134,6 @@ impl Use {
                 before.is_some_and(follows).then_some(Self::Ending)
             }
             LogBody::Genesis(_)
-            | LogBody::Expire(_)
             | LogBody::Move(_)
             | LogBody::Merge(_)
             | LogBody::Alive

@@ -58,7 +58,7 @@ impl Standing {
         Self {
             removals: view.removals_said as u64,
             removed: ended(&[Gone::Removed]),
-            gone: ended(&[Gone::Removed, Gone::Left, Gone::Moved]),
+            gone: ended(&[Gone::Removed, Gone::Expired, Gone::Left, Gone::Moved]),
             members,
         }
     }

@@ -29,8 +29,6 @@ pub enum Kind {
     Remove,
     /// The author leaves.
     Leave,
-    /// A silent member is forgotten.
-    Expire,
     /// The author goes on under another id and key.
     Move,
     /// The author's group goes on in another.
@@ -65,7 +63,7 @@ pub enum Protection {
     Log,
 }
 
-const NUMBERS: [(Kind, u16, Protection); 20] = [
+const NUMBERS: [(Kind, u16, Protection); 19] = [
     (Kind::Announcement, 1, Protection::SelfSigned(Class::Announcement)),
     (Kind::Request, 2, Protection::SelfSigned(Class::Request)),
     (Kind::Offer, 3, Protection::SelfSigned(Class::Offer)),
@@ -78,7 +76,6 @@ const NUMBERS: [(Kind, u16, Protection); 20] = [
     (Kind::Add, 17, Protection::Log),
     (Kind::Remove, 18, Protection::Log),
     (Kind::Leave, 19, Protection::Log),
-    (Kind::Expire, 20, Protection::Log),
     (Kind::Move, 21, Protection::Log),
     (Kind::Merge, 22, Protection::Log),
     (Kind::AccountKey, 23, Protection::Log),
