@@ -7,7 +7,14 @@ use sma_core::{
     Output, Reply, SessionId, Snapshot, Timestamp,
 };
 
-use crate::{check::Violation, store::Store, symbolic::Symbolic, truth::Truth, words::Trace};
+use crate::{
+    check::{self, Violation},
+    deeds::Before,
+    store::Store,
+    symbolic::Symbolic,
+    truth::Truth,
+    words::Trace,
+};
 
 /// What the network and the server do to an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -176,6 +183,7 @@ impl Lab {
         self.machines[at].durable = durable;
         self.machines[at].misled = self.machines[of].is_misled();
         self.truth.copied = true;
+        self.truth.deeds.put_back();
         at
     }
 
@@ -194,6 +202,8 @@ impl Lab {
             self.truth.held.remove(&at);
             self.truth.named.remove(&at);
             self.truth.versions.retain(|(machine, _), _| *machine != at);
+            self.truth.letters.put_back(at);
+            self.truth.deeds.put_back();
             self.truth.copied = true;
         }
     }
@@ -262,6 +272,7 @@ impl Lab {
             }
             Output::Request { id, op } => {
                 machine.outstanding.insert(id, op);
+                check::before_request(self, at);
                 Step::Asked(id)
             }
             Output::Event(event) => {
@@ -270,7 +281,7 @@ impl Lab {
                 }
                 let name = &machine.name;
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
-                crate::check::after_event(self, at, &event);
+                check::after_event(self, at, &event);
                 if let Event::MemberGone { id, how: Gone::Removed | Gone::Expired } = event {
                     // A person had it removed, or replaced, or it was silent for a year; or the thief did.
                     let removed =
@@ -363,12 +374,19 @@ impl Lab {
     /// # Errors
     /// As the program says; `None` if it does not run.
     pub fn command(&mut self, at: usize, command: Command) -> Option<Result<(), InputError>> {
-        let machine = &mut self.machines[at];
-        let local = machine.local(self.now);
-        let name = if let Command::Rename { name } = &command { Some(name.clone()) } else { None };
-        let taken = machine.muaa.as_mut()?.handle_input(Input::Command(command), local);
-        if let (Some(name), Ok(())) = (name, &taken) {
-            self.truth.named.insert(at, name);
+        let local = self.machines[at].local(self.now);
+        let given = command.clone();
+        let before = Before::of(&self.machines, at, &command);
+        let muaa = self.machines[at].muaa.as_mut()?;
+        let device = muaa.fingerprint();
+        let taken = muaa.handle_input(Input::Command(command), local);
+        if taken.is_ok() {
+            if let Command::Rename { name } = &given {
+                self.truth.named.insert(at, name.clone());
+            }
+            self.truth.deeds.done(&given, before.as_ref());
+            self.truth.letters.done((at, device), &given, self.now);
+            check::after_command(self, at, &given, before.as_ref());
         }
         Some(taken)
     }

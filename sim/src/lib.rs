@@ -6,6 +6,7 @@
 pub mod check;
 pub mod choices;
 mod daily;
+pub mod deeds;
 pub mod faults;
 pub mod insider;
 pub mod lab;
@@ -14,6 +15,7 @@ pub mod malice;
 pub mod person;
 pub mod report;
 pub mod run;
+pub mod saved;
 pub mod shrink;
 pub mod stage;
 pub mod store;

@@ -1,9 +1,11 @@
 //! Ordinary mail: other people's keys reach the devices in it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 use mail_parser::DateTime;
 use sma_autocrypt::{Address, Date, Header, Preference, Source, Untold};
-use sma_core::{Command, Timestamp};
+use sma_core::{Command, Fingerprint, Timestamp};
 
 /// A key in a mail, and whether its owner prefers encryption. Keys are opaque: any octets do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,5 +74,100 @@ impl Mail {
         let received = Date(self.received.as_secs());
         let facts = sma_autocrypt::read_gossip(&self.octets(about), payload.as_bytes(), received, 0)?;
         Ok(Command::Gossip { facts })
+    }
+}
+
+/// A key that a device read in the header of a mail.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    /// The machine.
+    pub(crate) at: usize,
+    /// Its device key.
+    pub(crate) device: Fingerprint,
+    /// The account had written to the sender, by what the device knew.
+    pub(crate) answered: bool,
+    /// What the machine knew was not put back since, and the letter was not dated ahead when it was read: such a one may be displaced before
+    /// it counts (8.8).
+    certain: bool,
+    date: Date,
+    key: Bytes,
+}
+
+/// The mails that devices read: an oracle of what they must know of people.
+#[derive(Clone, Debug, Default)]
+pub struct Letters {
+    all: BTreeMap<Address, Vec<Letter>>,
+    /// What is not after this may be forgotten, since a person deleted the peer.
+    forgotten: BTreeMap<Address, Date>,
+    written: BTreeSet<(usize, Fingerprint, Address)>,
+    /// The latest date of anything that was read of each person.
+    known: BTreeMap<Address, Date>,
+}
+
+impl Letters {
+    /// A device took a command about mail.
+    pub(crate) fn done(&mut self, (at, device): (usize, Fingerprint), command: &Command, now: Timestamp) {
+        if let Command::Observe { mail } = command {
+            self.heard_of(&mail.from, mail.date);
+            let Some(fact) = &mail.fact else { return };
+            let (addr, date, key) = (fact.addr.clone(), fact.entry.date, fact.entry.key.clone());
+            if self.forgotten.get(&addr).is_some_and(|until| date <= *until) {
+                return;
+            }
+            let answered = self.written.contains(&(at, device, addr.clone()));
+            let certain = date.0 <= now.as_secs();
+            self.all.entry(addr).or_default().push(Letter { at, device, answered, certain, date, key });
+        } else if let Command::Gossip { facts } = command {
+            facts.iter().for_each(|fact| self.heard_of(&fact.addr, fact.entry.date));
+        } else if let Command::Wrote { addresses, .. } = command {
+            for addr in addresses {
+                self.heard_of(addr, Date(0));
+                self.written.insert((at, device, addr.clone()));
+                let own = |letter: &&mut Letter| (letter.at, letter.device) == (at, device);
+                let letters = self.all.get_mut(addr);
+                letters.into_iter().flatten().filter(own).for_each(|letter| letter.answered = true);
+            }
+        } else if let Command::DeletePeer { address, date } = command
+            && let Some(addr) = Address::parse(address)
+        {
+            // A deletion is dated no earlier than what is known of the peer.
+            self.heard_of(&addr, Date(date.as_secs()));
+            self.all.remove(&addr);
+            self.forgotten.extend(self.known.get_key_value(&addr).map(|(addr, date)| (addr.clone(), *date)));
+        }
+    }
+
+    fn heard_of(&mut self, addr: &Address, date: Date) {
+        let latest = self.known.entry(addr.clone()).or_insert(date);
+        *latest = date.max(*latest);
+    }
+
+    /// What a machine knew was put back.
+    pub(crate) fn put_back(&mut self, at: usize) {
+        let own = |letter: &&mut Letter| letter.at == at;
+        self.all.values_mut().flatten().filter(own).for_each(|letter| letter.certain = false);
+        self.written.retain(|(by, ..)| *by != at);
+    }
+
+    /// How many people there ever were.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Of each person the keys that may be known now: that of the latest letter that `counts`, and those of all that are not older. Where one
+    /// of these `gives_way` nothing is expected: it took the place of the others.
+    pub(crate) fn expected(
+        &self,
+        counts: impl Fn(&Letter) -> bool,
+        gives_way: impl Fn(&Letter) -> bool,
+    ) -> impl Iterator<Item = (&Address, BTreeSet<&Bytes>)> {
+        self.all.iter().filter_map(move |(addr, letters)| {
+            let certain = letters.iter().filter(|letter| letter.certain && counts(letter));
+            let latest = certain.map(|letter| letter.date).max()?;
+            let later = || letters.iter().filter(|letter| letter.date >= latest);
+            let all_stay = !later().any(&gives_way);
+            all_stay.then(|| (addr, later().map(|letter| &letter.key).collect()))
+        })
     }
 }

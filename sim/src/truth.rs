@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use sma_core::{Fingerprint, Folder, Hash, Muaa, Secret, Timestamp, Token, Uid};
 
-use crate::symbolic::Symbolic;
+use crate::{deeds::Deeds, mail::Letters, symbolic::Symbolic};
 
 /// How long somebody may not have heard that a folder is back.
 const NEWS: Duration = Duration::from_secs(3 * 86_400);
@@ -58,6 +58,10 @@ pub struct Truth {
     pub late: BTreeSet<Token>,
     /// Messages that are nobody's: where they were put, and their octets.
     pub foreign: Vec<(Folder, Uid, Bytes)>,
+    /// What people did.
+    pub deeds: Deeds,
+    /// Which mails were read.
+    pub letters: Letters,
     /// Of each machine what was judged last.
     judged: BTreeMap<usize, Judged>,
 }

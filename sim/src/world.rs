@@ -182,6 +182,8 @@ impl<C: Choices> World<C> {
                 poll_interval: Duration::from_millis(DAY),
                 // So small that a few peers are too many for one update.
                 update_bytes_max: 512,
+                // So small that a stranger who writes now and then fills it.
+                peers_max: 24,
                 ..Config::new("anna@example.org", &format!("device {n}"))
             };
             // No two machines draw the same, not even if the choices say so again and again.
@@ -302,6 +304,7 @@ impl<C: Choices> World<C> {
         self.run_until(self.lab.now + days(CALM_DAYS_MAX), true);
         if self.lab.violation.is_none() {
             check::at_rest(&mut self.lab);
+            check::at_end(&mut self.lab);
         }
     }
 
@@ -348,6 +351,8 @@ impl<C: Choices> World<C> {
             }
             Happening::Day => {
                 daily::happen(self);
+                let day = self.lab.now.since(BEGIN).as_millis() as u64 / DAY;
+                check::after_day(&mut self.lab, day);
                 self.later(DAY, Happening::Day);
             }
             Happening::Malice => {

@@ -125,6 +125,21 @@ fn in_a_log_that_is_half_full_nobody_is_let_in_and_no_key_adopted_but_removing_g
     assert_eq!(muaa(&stage, one).members().len(), 1);
 }
 
+/// It would be taken, and give way to a fresh one at once.
+#[test]
+fn a_key_that_a_device_which_left_can_have_is_not_adopted_again() {
+    let (mut stage, [one, _, three]) = paired([1, 2, 3]);
+    let old = current(&stage, one);
+    stage.command(three, Command::Leave).unwrap();
+    stage.settle();
+    let fresh = current(&stage, one);
+    assert!(fresh != old);
+    let refused = stage.command(one, Command::AdoptKey { secret: old }).unwrap_err();
+    assert!(refused.contains("removed or left may have this key"), "{refused}");
+    stage.settle();
+    assert!(current(&stage, one) == fresh);
+}
+
 #[test]
 fn no_more_keys_are_adopted_than_are_kept() {
     let (mut stage, [one, ..]) = paired([1, 2, 3]);

@@ -482,8 +482,10 @@ pub enum InputError {
     /// A group is there that a person has to confirm or to decline first. No effect.
     #[error("this device was let into another group already: confirm or decline that first")]
     JoinPending,
-    /// A device that was removed may hold this key, so mail does not go on under it. No effect.
-    #[error("a removed device may have this key, so it cannot be used again: make or import another one")]
+    /// A device that was removed, or left, may hold this key, so mail does not go on under it. No effect.
+    #[error(
+        "a device that was removed or left may have this key, so it cannot be used again: make or import another one"
+    )]
     KeyOfRemoved,
     /// No offer has arrived that the code could be for, or none that the link names. No effect.
     #[error("no offer has arrived yet: make one on the other device, then look again")]

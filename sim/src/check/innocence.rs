@@ -1,9 +1,12 @@
-//! 11: without a person who deleted its inbox, no device is suspended, and nobody is asked whether it is to be removed for good.
+//! 11: without a person who deleted its inbox, no device is suspended, and nobody is asked whether it is to be removed for good. People
+//! have a suspended device return, so at rest none is suspended.
+//!
+//! Seen to fire at rest: with people who have no device return, `run --seed 26 --muaas 5 --days 60 --faults all`.
 
 use sma_core::{Event, Folder, MuaaId, Phase};
 
 use super::Verdict;
-use crate::lab::Lab;
+use crate::lab::{Lab, Machine};
 
 /// A device that was not suspended before is.
 pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
@@ -16,6 +19,16 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let is_news = lab.truth.suspended.insert(at);
     match muaa.id().filter(|id| is_news && !was_deleted_by_hand(lab, *id)) {
         Some(_) => Err(format!("{} is suspended, and nobody deleted its folder", machine.name)),
+        None => Ok(()),
+    }
+}
+
+/// People have a suspended device return, so at rest there is none.
+pub(super) fn check_at_rest(lab: &Lab) -> Verdict {
+    let suspended =
+        |machine: &&Machine| machine.muaa.as_ref().is_some_and(|muaa| muaa.phase() == Phase::Suspended);
+    match lab.machines.iter().find(suspended) {
+        Some(machine) => Err(format!("{} is suspended, though its person had it return", machine.name)),
         None => Ok(()),
     }
 }

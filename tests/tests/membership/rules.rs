@@ -186,6 +186,7 @@ fn a_key_that_whoever_left_holds_goes_on_until_there_is_another() {
     assert_eq!((story.view().current, story.view().wants_key), (Some(account_key(1)), true));
     story.say(0, Act::Key(2, 2, 9));
     assert_eq!((story.view().current, story.view().wants_key), (Some(account_key(2)), false));
+    assert_eq!(story.view().left_keys, [account_key(1)].into());
 }
 
 #[test]

@@ -59,7 +59,8 @@ impl<C: Crypto> Muaa<C> {
             return Err(InputError::TooMany);
         }
         let held = self.state.keys.get(&key.fingerprint);
-        if self.view.barred_keys.contains(&key.fingerprint) {
+        if self.view.barred_keys.contains(&key.fingerprint) || self.view.left_keys.contains(&key.fingerprint)
+        {
             return Err(InputError::KeyOfRemoved);
         }
         let version = self.version_of(&key);

@@ -51,6 +51,8 @@ pub struct Membership {
     pub firmly_removed: BTreeSet<Fingerprint>,
     /// Keys of the account that a removed device can have held: none of them is ever current.
     pub barred_keys: BTreeSet<Fingerprint>,
+    /// Keys of the account that a device which left can have: one that is current goes on until there is another.
+    pub left_keys: BTreeSet<Fingerprint>,
     /// Devices that signed two different things under one number.
     pub equivocators: BTreeSet<Fingerprint>,
     /// The account's keys that the log names.
@@ -224,9 +226,10 @@ impl Membership {
         let held = held_by_one_of(&barring);
         let may = |key: &Fingerprint| !held.contains(key);
         self.current = self.keys.current(may);
-        let stale = self.current.is_none_or(|current| held_by_one_of(&others).contains(&current));
+        let left = held_by_one_of(&others);
+        let stale = self.current.is_none_or(|current| left.contains(&current));
         self.wants_key = stale || self.keys.lost_current(may);
-        self.barred_keys = held;
+        (self.barred_keys, self.left_keys) = (held, left);
     }
 
     /// Whether this key was in the group, or was forced out, and is no member: it is not let in, nor led here.
