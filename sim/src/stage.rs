@@ -170,7 +170,7 @@ impl Stage {
                 self.lab.start(at);
             }
         }
-        crate::check::after_step(&mut self.lab, at);
+        crate::check::after_step(&mut self.lab, at, true);
         let Some(id) = self.lab.machines[at].outstanding.keys().next().copied() else { return moved };
         self.perform(at, id);
         true

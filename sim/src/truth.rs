@@ -69,6 +69,7 @@ pub struct Truth {
 /// All that a verdict over a device depends on.
 #[derive(Clone, Debug)]
 struct Judged {
+    life: u32,
     own: Fingerprint,
     grouped: bool,
     members: Vec<Fingerprint>,
@@ -116,9 +117,14 @@ impl Truth {
         self.removed.get(key).is_some_and(|by| by.iter().any(|by| Some(*by) != self.thief))
     }
 
-    /// Whether the device, or what is known of it, is another one than when this was asked last.
-    pub fn is_news(&mut self, at: usize, muaa: &Muaa<Symbolic>) -> bool {
+    /// Whether the device, or what is known of it, is another one than when this was asked last. Until it saves something, or is started, it
+    /// is the same.
+    pub fn is_news(&mut self, at: usize, life: u32, muaa: &Muaa<Symbolic>, saved: bool) -> bool {
         let known = (self.paired.len(), self.removed.len());
+        let is_saved = |judged: &Judged| !saved && (judged.life, judged.known) == (life, known);
+        if self.judged.get(&at).is_some_and(is_saved) {
+            return false;
+        }
         let is_same = |judged: &Judged| {
             (judged.own, judged.known) == (muaa.fingerprint(), known)
                 && judged.grouped == muaa.group().is_some()
@@ -129,10 +135,12 @@ impl Truth {
                     muaa.account_secret(key).is_some_and(|held| held.expose() == secret.expose())
                 })
         };
-        if self.judged.get(&at).is_some_and(is_same) {
+        if let Some(judged) = self.judged.get_mut(&at).filter(|judged| is_same(judged)) {
+            judged.life = life;
             return false;
         }
         let now = Judged {
+            life,
             own: muaa.fingerprint(),
             grouped: muaa.group().is_some(),
             members: muaa.member_keys().collect(),

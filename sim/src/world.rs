@@ -366,9 +366,10 @@ impl<C: Choices> World<C> {
 
     /// Takes what a machine has to say, unless it dies on the way.
     pub(crate) fn pump(&mut self, at: usize) {
+        let mut saved = false;
         while let Some(step) = self.lab.step(at) {
             match step {
-                Step::Saved => {}
+                Step::Saved => saved = true,
                 Step::Asked(id) => self.send(at, id),
                 Step::Told(event) => self.note(at, &event),
             }
@@ -379,7 +380,7 @@ impl<C: Choices> World<C> {
                 self.later(wait, Happening::Starts { at });
             }
         }
-        check::after_step(&mut self.lab, at);
+        check::after_step(&mut self.lab, at, saved);
         let wakes = self.lab.machines[at].wakes().map(|due| due.max(self.lab.now));
         if let Some(due) = wakes.filter(|_| wakes != self.woken_at[at]) {
             self.woken_at[at] = wakes;

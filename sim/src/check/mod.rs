@@ -38,12 +38,14 @@ pub struct Violation {
 
 type Verdict = Result<(), String>;
 
-/// What must hold after each step of a machine. The verdict over what was judged before is the same.
-pub fn after_step(lab: &mut Lab, at: usize) {
+/// What must hold after each step of a machine. The verdict over what was judged before is the same; and so is it where nothing was `saved`,
+/// which a change is (8).
+pub fn after_step(lab: &mut Lab, at: usize, saved: bool) {
     let verdicts = [("8 crash safety", durable::check(lab, at)), ("11 innocence", innocence::check(lab, at))];
     report(lab, verdicts);
-    let Some(muaa) = &lab.machines[at].muaa else { return };
-    if !lab.truth.is_news(at, muaa) {
+    let machine = &lab.machines[at];
+    let Some(muaa) = &machine.muaa else { return };
+    if !lab.truth.is_news(at, machine.life, muaa, saved) {
         return;
     }
     current::note(lab, at);
