@@ -220,6 +220,12 @@ impl Deeds {
         self.offers
     }
 
+    /// Whether a person had it leave: what it said before may have gone with it.
+    #[must_use]
+    pub fn has_left(&self, device: &Fingerprint) -> bool {
+        self.left.contains(device)
+    }
+
     /// The removals that a device said to have done.
     pub fn removed(&self) -> impl Iterator<Item = &Removed> {
         self.removed.iter()

@@ -484,7 +484,7 @@ pub enum InputError {
     JoinPending,
     /// A device that was removed, or left, may hold this key, so mail does not go on under it. No effect.
     #[error(
-        "a device that was removed or left may have this key, so it cannot be used again: make or import another one"
+        "a removed device may have this key, or one that left, so it cannot be used again: make or import another one"
     )]
     KeyOfRemoved,
     /// No offer has arrived that the code could be for, or none that the link names. No effect.

@@ -57,14 +57,14 @@ pub(super) fn check(lab: &Lab, at: usize, command: &Command, before: Option<&Bef
     }
 }
 
-/// Who was removed on a device that is a member still, and that nobody removed, is a member for none of its group. A removal said in another
+/// Who was removed on a device that is a member still, and that nobody removed and that has not left, is a member for none of its group. A removal said in another
 /// group, from which that device went over, is brought along (8.4). Nothing is known of what copies of a device said under one number.
 pub(super) fn check_at_end(lab: &Lab) -> Verdict {
     if lab.truth.copied {
         return Ok(());
     }
     for removed in lab.truth.deeds.removed() {
-        if lab.truth.removed.contains_key(&removed.by) {
+        if lab.truth.removed.contains_key(&removed.by) || lab.truth.deeds.has_left(&removed.by) {
             continue;
         }
         for machine in living(lab) {

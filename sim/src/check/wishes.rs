@@ -1,7 +1,7 @@
 //! 2: what people chose is what all devices have at rest: whether mail asks for encryption, the account's key, the keys that they destroyed.
 //! Of what they said at the same time on several devices either may stand.
 //!
-//! What a device said that was put back to a backup may be lost, and a thief chooses as people do; nothing is judged there.
+//! What a device said that was put back to a backup, or left, may be lost, and a thief chooses as people do; nothing is judged there.
 //!
 //! Seen to fire: with the earlier one taken of two preferences that arrive, `run --seed 9 --muaas 3 --days 60 --faults all`.
 
@@ -26,13 +26,15 @@ pub(super) fn check_at_end(lab: &Lab) -> Verdict {
         }
         let account = muaa.account();
         let of_group = deeds.destroyed().filter(|one| one.group == muaa.group() && is_member(one.by));
-        for destroyed in of_group.filter(|one| !lab.truth.removed.contains_key(&one.by)) {
+        let stays = |by| !lab.truth.removed.contains_key(by) && !deeds.has_left(by);
+        for destroyed in of_group.filter(|one| stays(&one.by)) {
             if !account.destroyed.contains(&destroyed.key) || account.keys.contains(&destroyed.key) {
                 return Err(format!("{name} has the key {}, which a person destroyed", destroyed.key));
             }
         }
-        if let Some(adopted) =
-            deeds.adopted().filter(|adopted| groups.len() == 1 && is_member(adopted.device))
+        if let Some(adopted) = deeds
+            .adopted()
+            .filter(|adopted| groups.len() == 1 && is_member(adopted.device) && stays(&adopted.device))
         {
             if account.current != Some(adopted.key) {
                 return Err(format!("{name} has another current key than a person chose: {}", adopted.key));

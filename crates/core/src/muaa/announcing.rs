@@ -60,6 +60,7 @@ impl<C: Crypto> Muaa<C> {
             for known in self.state.siblings.values_mut() {
                 known.beats = known.beats.saturating_add(1);
             }
+            self.count_unheard();
         }
         self.changed();
     }

@@ -137,9 +137,7 @@ impl<C: Crypto> Muaa<C> {
     /// Takes a member for lost that was silent for too long: a removal that no person asked for. A program that is too old, or whose log is
     /// full, leaves it a member.
     pub(super) fn forget(&mut self, target: Fingerprint) {
-        if !self.needs_update() {
-            let _ = self.force_out(target, true);
-        }
+        let _ = self.force_out(target, true);
     }
 
     fn force_out(&mut self, target: Fingerprint, silent: bool) -> Result<(), InputError> {

@@ -54,13 +54,21 @@ impl<C: Crypto> Muaa<C> {
         for key in known.difference(&present) {
             let Some(member) = before.members.get(key) else { continue };
             let how = self.view.ended.get(key).map(|(_, how)| *how);
+            if how == Some(Gone::Voided) && before.current == self.view.current {
+                self.state.outdated = self.view.current;
+            }
             let other = *key != self.state.device.fingerprint && !self.state.former_keys.contains(key);
             self.state.notices.remove(key);
+            // Whoever was heard lately was not silent, whatever others say.
+            let heard =
+                self.state.siblings.get(&(member.id, *key)).is_some_and(|known| !self.is_silent(known));
+            let how = how.map(|how| if how == Gone::Expired && heard { Gone::Removed } else { how });
             if let (Some(how), true) = (how, other) {
                 self.drop_link(member.id);
                 self.tell(Event::MemberGone { id: member.id, how });
             }
         }
+        self.drop_links_of_nobody();
         let cheats: Vec<_> = self.view.equivocators.difference(&before.equivocators).copied().collect();
         for key in cheats {
             if let Some(id) = self.id_of(&key) {
@@ -80,6 +88,15 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn id_of(&self, key: &Fingerprint) -> Option<MuaaId> {
         let member = self.view.members.get(key).map(|member| member.id);
         member.or_else(|| self.view.ended.get(key).map(|(id, _)| *id))
+    }
+
+    /// A device that moved, or was copied, may have had a link to what is its own id now.
+    fn drop_links_of_nobody(&mut self) {
+        let own = self.state.device.fingerprint;
+        let others = self.view.members.iter().filter(|(key, _)| **key != own);
+        let others: BTreeSet<_> = others.map(|(_, member)| member.id).collect();
+        let stale: Vec<_> = self.state.links.keys().filter(|id| !others.contains(id)).copied().collect();
+        stale.into_iter().for_each(|id| self.drop_link(id));
     }
 
     /// Takes back what a sibling that is written to no more has not read.

@@ -3,7 +3,7 @@
 //! The log names each version of each key by the hash of its secret octets; updates carry the octets. So whoever is asked which
 //! of two versions counts looks into the log, and an older one never takes the place of a newer one.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use bytes::Bytes;
 
@@ -59,12 +59,14 @@ impl<C: Crypto> Muaa<C> {
             return Err(InputError::TooMany);
         }
         let held = self.state.keys.get(&key.fingerprint);
-        if self.view.barred_keys.contains(&key.fingerprint) || self.view.left_keys.contains(&key.fingerprint)
-        {
-            return Err(InputError::KeyOfRemoved);
-        }
         let version = self.version_of(&key);
         let named = self.view.keys.get(&key.fingerprint);
+        // One that only decrypts came from another group: nobody here knows of the devices that were out there and had it.
+        let decrypts = held.is_some() && named.is_some_and(|named| named.epoch == 0);
+        let is_barred = |keys: &BTreeSet<Fingerprint>| keys.contains(&key.fingerprint);
+        if decrypts || is_barred(&self.view.barred_keys) || is_barred(&self.view.left_keys) {
+            return Err(InputError::KeyOfRemoved);
+        }
         let known = named.is_some_and(|named| named.generation_of(&version).is_some());
         // Of a version that was replaced, what replaced it.
         let key = held.filter(|_| known).cloned().unwrap_or(key);
@@ -275,6 +277,10 @@ impl<C: Crypto> Muaa<C> {
         if self.current_is_lost() && self.is_foremost() {
             let _ = self.rotate_account_key();
         }
+        if self.state.outdated.is_some() && self.state.outdated == self.view.current && self.is_foremost() {
+            let _ = self.rotate_account_key();
+        }
+        self.state.outdated.take_if(|key| self.view.current != Some(*key));
     }
 
     /// The log names a key as the current one that this device does not hold, and nobody has sent it for long: whoever held it was
@@ -303,6 +309,8 @@ impl<C: Crypto> Muaa<C> {
         }
         let is_destroyed = |key: &&AccountKey| self.view.keys.is_destroyed(&key.fingerprint);
         let own: Vec<_> = self.state.keys.values().filter(|key| !is_destroyed(key)).cloned().collect();
+        // What mail carried there, unless a device that left there has it, of which this group knows nothing.
+        let carries = |key: &Fingerprint| former.current == Some(*key) && !former.left_keys.contains(key);
         for key in own {
             let before = former.keys.get(&key.fingerprint);
             let versions = self.versions_to_bring(before, &key);
@@ -310,7 +318,7 @@ impl<C: Crypto> Muaa<C> {
             // What was current may be so again, as far as this group has come; all others only decrypt.
             let next = self.view.keys.next_epoch();
             let epoch = match before {
-                Some(named) if former.current == Some(key.fingerprint) => named.epoch.min(next),
+                Some(named) if carries(&key.fingerprint) => named.epoch.min(next),
                 Some(_) => 0,
                 None => 1,
             };

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     Muaa,
-    persistent::{Announced, Group, InboxState, Known, Life},
+    persistent::{Announced, Group, InboxState, Known, Life, Unheard},
     subkey::Subkey,
 };
 use crate::{
@@ -343,16 +343,60 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether it has been silent for longer than `limit`, on the server's dates and by the own heartbeats.
     fn has_been_silent(&self, known: &Known, limit: Duration) -> bool {
-        let beats = || limit.as_millis() / self.config.heartbeat.as_millis().max(1);
-        self.state.server_now.since(known.date) > limit && u128::from(known.beats) >= beats()
+        self.has_passed((known.date, known.beats), limit)
+    }
+
+    fn has_passed(&self, (date, beats): (Timestamp, u32), limit: Duration) -> bool {
+        let most = || limit.as_millis() / self.config.heartbeat.as_millis().max(1);
+        self.state.server_now.since(date) > limit && u128::from(beats) >= most()
     }
 
     pub(super) fn is_silent(&self, known: &Known) -> bool {
         self.has_been_silent(known, self.config.suspend_after)
     }
 
+    /// Whether a member is silent, also one that never announced itself here.
+    pub(super) fn is_silent_member(&self, id: MuaaId, key: &Fingerprint) -> bool {
+        let unheard = || self.state.links.get(&id).and_then(|link| link.unheard);
+        let limit = self.config.suspend_after;
+        self.state.siblings.get(&(id, *key)).map_or_else(
+            || {
+                self.is_member(id, key)
+                    && unheard().is_some_and(|it| self.has_passed((it.since, it.beats), limit))
+            },
+            |known| self.is_silent(known),
+        )
+    }
+
+    /// A member that never announced itself here, as when its announcement was cleared away before this device came, is as silent as any
+    /// other: or nobody would take it for lost where such a device is the foremost.
+    fn watch_over_unheard(&mut self) {
+        let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
+        let unheard = members.filter_map(|(id, key)| Some((id, key, self.state.links.get(&id)?.unheard?)));
+        let unheard = unheard.filter(|(id, key, _)| !self.state.siblings.contains_key(&(*id, *key)));
+        for (id, key, it) in unheard.collect::<Vec<_>>() {
+            let passed = |limit| self.has_passed((it.since, it.beats), limit);
+            let (silent, lost) = (passed(self.config.suspend_after), passed(self.config.forget_after));
+            if !it.warned && passed(self.config.suspend_after.mul_f32(0.7)) {
+                self.state
+                    .links
+                    .entry(id)
+                    .and_modify(|link| link.unheard = Some(Unheard { warned: true, ..it }));
+                self.tell(Event::MemberSilent { id });
+                self.changed();
+            }
+            if silent {
+                self.stop_writing_to(id);
+            }
+            if lost && self.is_foremost() {
+                self.forget(key);
+            }
+        }
+    }
+
     fn watch_over_silence(&mut self) {
         self.keep_folders_of_the_heard();
+        self.watch_over_unheard();
         let warn_after = self.config.suspend_after.mul_f32(0.7);
         let first = warn_after.min(self.config.expire_after).min(self.config.forget_after);
         let silent = self.state.siblings.iter().filter(|(_, known)| self.has_been_silent(known, first));

@@ -409,8 +409,7 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         let member = self.view.members.get(&fingerprint).is_some_and(|member| member.id == id);
-        let known = self.state.siblings.get(&(id, fingerprint));
-        if member && fingerprint != newcomer.1 && known.is_some_and(|known| self.is_silent(known)) {
+        if member && fingerprint != newcomer.1 && self.is_silent_member(id, &fingerprint) {
             // A program that is too old to say so, or whose log is full, lets the newcomer in beside it.
             let _ = self.remove_member(fingerprint);
         }

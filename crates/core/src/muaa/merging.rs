@@ -174,6 +174,11 @@ impl<C: Crypto> Muaa<C> {
         logs.into_iter().find(|log| Membership::of(log).ended.contains_key(key)).cloned()
     }
 
+    /// That of a device which never said anything in the own group, and so knows itself in the former one alone.
+    pub(super) fn former_log_where_it_ended(&self, key: &Fingerprint) -> Option<Log> {
+        (self.last_sequence(key) == 0).then(|| self.former_log_without(key)).flatten()
+    }
+
     /// Who offers to let this device into a group in which it was, and is out there, does not know it: it is told so.
     pub(super) fn tells_of_former(&mut self, heard: &Heard, group: Hash) -> bool {
         let Some(log) = self.state.formers.get(&group).map(|former| former.log.clone()) else { return false };

@@ -16,7 +16,7 @@ use minicbor::{Decode, Encode};
 use sma_autocrypt::Table;
 
 pub(crate) use handshakes::{Joining, SeenOffer, Session, Stage, Used, Waiting};
-pub(crate) use heard::{Announced, Known, Pace};
+pub(crate) use heard::{Announced, Known, Pace, Unheard};
 
 use super::{Cached, entering::Entering, group::Digested, subkey::Subkey};
 use crate::{
@@ -205,6 +205,9 @@ pub(crate) struct Link {
     /// The update that waits tells everything.
     #[n(23)]
     pub(crate) sent_full: bool,
+    /// It is a member, and no announcement of it was ever read.
+    #[n(24)]
+    pub(crate) unheard: Option<Unheard>,
 }
 
 impl Link {
@@ -365,6 +368,9 @@ pub(crate) struct Durable {
     /// When this device was found to have been away, by the store's dates, for so long that others clear away what is silent.
     #[n(66)]
     pub(crate) away: Option<Timestamp>,
+    /// The current key, if a device had it that is void since: no removal that others can name bars it.
+    #[n(67)]
+    pub(crate) outdated: Option<Fingerprint>,
 }
 
 /// A group that this device was in before, and where it goes on.
@@ -441,6 +447,7 @@ impl Durable {
             pace: Pace::default(),
             used: Vec::new(),
             away: None,
+            outdated: None,
         }
     }
 

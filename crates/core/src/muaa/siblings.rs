@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Muaa,
-    persistent::{Known, Waiting},
+    persistent::{Known, Unheard, Waiting},
 };
 use crate::{Crypto, Fingerprint, MuaaId, config::DAY};
 
@@ -104,10 +104,25 @@ impl<C: Crypto> Muaa<C> {
         true
     }
 
+    /// The own announcement was renewed once more without one of a member.
+    pub(super) fn count_unheard(&mut self) {
+        let now = self.state.server_now;
+        let ids: Vec<_> = self.state.links.keys().copied().collect();
+        for id in ids {
+            let unheard = self.known_member(id).is_none();
+            let Some(link) = self.state.links.get_mut(&id) else { continue };
+            let missed = link.unheard.map(|it| Unheard { beats: it.beats.saturating_add(1), ..it });
+            link.unheard = unheard.then(|| missed.unwrap_or(Unheard { since: now, beats: 0, warned: false }));
+        }
+    }
+
     /// An update is a sign of life like an announcement.
     pub(super) fn count_beats_anew(&mut self, id: MuaaId, key: &Fingerprint, sequence: u64) {
         let is_news =
             |known: &Known| known.sequence < sequence && (known.beats > 0 || known.behind.is_some());
+        if let Some(link) = self.state.links.get_mut(&id).filter(|link| link.received < sequence) {
+            link.unheard = None;
+        }
         if self.state.siblings.get(&(id, *key)).is_some_and(is_news) {
             self.state.siblings.entry((id, *key)).and_modify(|known| (known.beats, known.behind) = (0, None));
             self.changed();

@@ -70,7 +70,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn is_written_to(&self, id: MuaaId, link: &Link) -> bool {
-        let silent = self.known_member(id).is_some_and(|known| self.is_silent(known));
+        let silent = self.view.by_id(id).is_some_and(|(key, _)| self.is_silent_member(id, key));
         // It reads nothing that is sealed to the newest certificate, and what it was told instead lies there.
         let behind = self.known_member(id).is_some_and(|known| known.behind.is_some());
         !link.folder_gone
@@ -150,7 +150,8 @@ impl<C: Crypto> Muaa<C> {
             // A member replaces what was sealed to a subkey that is destroyed. One that is out does not, and one that is silent says all
             // anew when it is back.
             let out = self.view.ended.values().any(|(id, _)| *id == envelope.sender);
-            let silent = self.known_member(envelope.sender).is_some_and(|known| self.is_silent(known));
+            let id = envelope.sender;
+            let silent = self.view.by_id(id).is_some_and(|(key, _)| self.is_silent_member(id, key));
             return if out || silent {
                 Verdict::Drop(Ignored::Unproven)
             } else {
@@ -449,10 +450,11 @@ impl<C: Crypto> Muaa<C> {
     /// A device that is a member no more announces itself: it may not have heard. It is told again with its announcements, more and more
     /// seldom, in the place of the last time. One in a group that this device has left for the own is told by this device.
     pub(super) fn tell_ended(&mut self, id: MuaaId, key: &Fingerprint, certificate: &[u8]) {
-        let mine = || self.is_foremost() || self.former_group_of(id).is_some();
         if self.state.life != Life::Grouped || !self.view.is_out(key) {
             return;
         }
+        let former = self.former_log_where_it_ended(key);
+        let mine = || self.is_foremost() || self.former_group_of(id).is_some() || former.is_some();
         if self.view.ended.contains_key(key) {
             if mine() && self.may_be_told_again(id, key) {
                 self.tell_standing(id, *key, certificate);
@@ -486,6 +488,9 @@ impl<C: Crypto> Muaa<C> {
     /// A device is told where it stands: that it was forced out, or that it has said more than it knows. It gets the log, and
     /// nothing else.
     pub(super) fn tell_standing(&mut self, id: MuaaId, key: Fingerprint, certificate: &[u8]) {
+        if let Some(log) = self.former_log_where_it_ended(&key) {
+            return self.tell_it_is_out(id, &key, log);
+        }
         // Who signed something in this group is in it, whatever group it came from.
         let leads = self.last_sequence(&key) == 0;
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();

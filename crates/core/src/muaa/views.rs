@@ -118,7 +118,7 @@ impl<C: Crypto> Muaa<C> {
             fingerprint,
             added_by: member.map(|member| member.added_by),
             last_heard: known.map(|known| known.date),
-            silent: known.is_some_and(|known| self.is_silent(known)),
+            silent: self.is_silent_member(id, &fingerprint),
         }
     }
 

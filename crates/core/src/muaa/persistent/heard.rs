@@ -23,6 +23,21 @@ pub(crate) struct Announced {
     pub(crate) said: Hash,
 }
 
+/// How long nothing is heard of a member that never announced itself here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Unheard {
+    /// The latest date of the server when it was missed first.
+    #[n(0)]
+    pub(crate) since: Timestamp,
+    /// How often the own announcement was renewed since it last said something.
+    #[n(1)]
+    pub(crate) beats: u32,
+    /// The program was told of its silence.
+    #[n(2)]
+    pub(crate) warned: bool,
+}
+
 /// What another MUAA said of itself, under its id and key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
