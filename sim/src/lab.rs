@@ -331,6 +331,12 @@ impl Lab {
             (Fate::Fine, Some(done)) => (done.map(|(reply, _)| reply), ""),
             (Fate::Fine, None) => (Err(OpError::NotSent), ""),
         };
+        if let (Op::CreateFolder(folder), Fate::Claimed) = (&op, fate)
+            && !self.store.folders.contains_key(folder)
+        {
+            // As if somebody had deleted it at once.
+            self.truth.deleted_by_hand(*folder);
+        }
         if let (Op::Watch(folders), true) = (&op, result.is_ok()) {
             self.machines[at].watching = folders.iter().copied().collect();
         }

@@ -99,6 +99,8 @@ pub struct Letters {
     all: BTreeMap<Address, Vec<Letter>>,
     /// What is not after this may be forgotten, since a person deleted the peer.
     forgotten: BTreeMap<Address, Date>,
+    /// The devices that ever told something of a person, that the person is to be forgotten included.
+    told: BTreeMap<Address, BTreeSet<Fingerprint>>,
     written: BTreeSet<(usize, Fingerprint, Address)>,
     /// The latest date of anything that was read of each person.
     known: BTreeMap<Address, Date>,
@@ -108,7 +110,7 @@ impl Letters {
     /// A device took a command about mail.
     pub(crate) fn done(&mut self, (at, device): (usize, Fingerprint), command: &Command, now: Timestamp) {
         if let Command::Observe { mail } = command {
-            self.heard_of(&mail.from, mail.date);
+            self.heard_of(device, &mail.from, mail.date);
             let Some(fact) = &mail.fact else { return };
             let (addr, date, key) = (fact.addr.clone(), fact.entry.date, fact.entry.key.clone());
             if self.forgotten.get(&addr).is_some_and(|until| date <= *until) {
@@ -118,10 +120,10 @@ impl Letters {
             let certain = date.0 <= now.as_secs();
             self.all.entry(addr).or_default().push(Letter { at, device, answered, certain, date, key });
         } else if let Command::Gossip { facts } = command {
-            facts.iter().for_each(|fact| self.heard_of(&fact.addr, fact.entry.date));
+            facts.iter().for_each(|fact| self.heard_of(device, &fact.addr, fact.entry.date));
         } else if let Command::Wrote { addresses, .. } = command {
             for addr in addresses {
-                self.heard_of(addr, Date(0));
+                self.heard_of(device, addr, Date(0));
                 self.written.insert((at, device, addr.clone()));
                 let own = |letter: &&mut Letter| (letter.at, letter.device) == (at, device);
                 let letters = self.all.get_mut(addr);
@@ -131,13 +133,14 @@ impl Letters {
             && let Some(addr) = Address::parse(address)
         {
             // A deletion is dated no earlier than what is known of the peer.
-            self.heard_of(&addr, Date(date.as_secs()));
+            self.heard_of(device, &addr, Date(date.as_secs()));
             self.all.remove(&addr);
             self.forgotten.extend(self.known.get_key_value(&addr).map(|(addr, date)| (addr.clone(), *date)));
         }
     }
 
-    fn heard_of(&mut self, addr: &Address, date: Date) {
+    fn heard_of(&mut self, by: Fingerprint, addr: &Address, date: Date) {
+        self.told.entry(addr.clone()).or_default().insert(by);
         let latest = self.known.entry(addr.clone()).or_insert(date);
         *latest = date.max(*latest);
     }
@@ -156,17 +159,17 @@ impl Letters {
     }
 
     /// Of each person the keys that may be known now: that of the latest letter that `counts`, and those of all that are not older. Where one
-    /// of these `gives_way` nothing is expected: it took the place of the others.
+    /// of the devices that ever told anything of that person `gives_way` nothing is expected: it took the place of the others.
     pub(crate) fn expected(
         &self,
         counts: impl Fn(&Letter) -> bool,
-        gives_way: impl Fn(&Letter) -> bool,
+        gives_way: impl Fn(&Fingerprint) -> bool,
     ) -> impl Iterator<Item = (&Address, BTreeSet<&Bytes>)> {
         self.all.iter().filter_map(move |(addr, letters)| {
             let certain = letters.iter().filter(|letter| letter.certain && counts(letter));
             let latest = certain.map(|letter| letter.date).max()?;
             let later = || letters.iter().filter(|letter| letter.date >= latest);
-            let all_stay = !later().any(&gives_way);
+            let all_stay = !self.told.get(addr).into_iter().flatten().any(&gives_way);
             all_stay.then(|| (addr, later().map(|letter| &letter.key).collect()))
         })
     }

@@ -178,14 +178,16 @@ impl<C: Choices> World<C> {
             let same = n > 1 && self.choices.chance(self.faults.same_id);
             let id = MuaaId(if same { n as u64 - 1 } else { n as u64 });
             let name = n.to_string();
-            let config = Config {
+            let mut config = Config {
                 poll_interval: Duration::from_millis(DAY),
                 // So small that a few peers are too many for one update.
                 update_bytes_max: 512,
-                // So small that a stranger who writes now and then fills it.
-                peers_max: 24,
                 ..Config::new("anna@example.org", &format!("device {n}"))
             };
+            if self.setup.malice.has_stranger() {
+                // So small that one who writes now and then fills it.
+                config.peers_max = 24;
+            }
             // No two machines draw the same, not even if the choices say so again and again.
             let seed = *blake3::keyed_hash(&self.choices.seed(), &n.to_be_bytes()).as_bytes();
             let at = self.lab.add(&name, config, Some(id), seed);

@@ -26,7 +26,9 @@ pub(super) fn check(lab: &Lab, at: usize) -> Verdict {
     if let Some((key, _)) = muaa.ended_keys().find(|(key, _)| keys.contains(key)) {
         return Err(format!("{name} shows {key} as a member, which is out"));
     }
-    let mut ids: Vec<MuaaId> = shown.iter().map(|(id, _)| *id).chain(muaa.id()).collect();
+    let is_member = muaa.member_keys().any(|key| key == muaa.fingerprint());
+    let mut ids: Vec<MuaaId> =
+        shown.iter().map(|(id, _)| *id).chain(muaa.id().filter(|_| is_member)).collect();
     ids.sort_unstable();
     if muaa.id().is_some() && ids != muaa.members() {
         return Err(format!("{name} lists the members {:?} and shows {ids:?}", muaa.members()));
@@ -34,7 +36,8 @@ pub(super) fn check(lab: &Lab, at: usize) -> Verdict {
     if let Some((id, _)) = muaa.notices().into_iter().find(|(id, _)| !ids.contains(id)) {
         return Err(format!("{name} asks about the new member {id}, which it does not show"));
     }
-    if (muaa.phase() == Phase::Paired) == keys.is_empty() {
+    // One that waits to go on under another key is no member until then.
+    if is_member && (muaa.phase() == Phase::Paired) == keys.is_empty() {
         return Err(format!("{name} is {} and shows {} other members", muaa.phase().name(), keys.len()));
     }
     Ok(())

@@ -43,6 +43,12 @@ impl MaliceSet {
         matches!(self, Self::Server | Self::All)
     }
 
+    /// Whether a stranger is one of them.
+    #[must_use]
+    pub const fn has_stranger(self) -> bool {
+        matches!(self, Self::Stranger | Self::All)
+    }
+
     /// As it is written on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -197,6 +197,7 @@ impl<C: Crypto> Muaa<C> {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
                 if self.state.siblings.contains_key(&(content.author, content.key)) {
+                    self.answer_by_what_it_brings(&op, &content, &update);
                     return Verdict::Ignore(Ignored::NotAMember);
                 }
                 return self.on_unannounced(self.name_in(envelope), Ignored::NotAMember);
@@ -483,6 +484,23 @@ impl<C: Crypto> Muaa<C> {
         let announced = self.sealing_certificate(id, &key);
         let certificate = announced.unwrap_or_else(|| introduced.to_vec().into());
         self.tell_standing(id, key, &certificate);
+    }
+
+    /// One that nobody here knows, and that by what it brings itself is out, is told so: what let it in is not taken here, as the move of one
+    /// that is void.
+    fn answer_by_what_it_brings(&mut self, op: &SignedOp, content: &Content, update: &Update) {
+        let Some(group) = &self.state.group else { return };
+        let mut log = group.log.clone();
+        log.join(&self.crypto, &update.ops, self.config.log_max);
+        let (id, key) = (content.author, content.key);
+        let certificate = log.certificate(&key, id).filter(|certificate| op.is_by(&self.crypto, certificate));
+        let is_out = certificate.is_some() && Membership::of(&log).ended.contains_key(&key);
+        if !is_out || self.state.life != Life::Grouped || !self.may_be_told_for_writing(id, &key) {
+            return;
+        }
+        if let Some(certificate) = self.sealing_certificate(id, &key) {
+            self.tell_standing(id, key, &certificate);
+        }
     }
 
     /// A device is told where it stands: that it was forced out, or that it has said more than it knows. It gets the log, and
