@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sma_core::{
-    Command, Config, Event, Fingerprint, Folder, Gone, Input, InputError, Muaa, MuaaId, Op, OpError, OpId,
-    Output, Reply, SessionId, Snapshot, Timestamp,
+    Command, Config, Event, Fingerprint, Folder, Input, InputError, Muaa, MuaaId, Op, OpError, OpId, Output,
+    Reply, SessionId, Snapshot, Timestamp,
 };
 
 use crate::{
@@ -282,7 +282,9 @@ impl Lab {
                 let name = &machine.name;
                 self.trace.say(|names| format!("{name} {}", names.event(&event)));
                 check::after_event(self, at, &event);
-                if let Event::MemberGone { id, how: Gone::Removed | Gone::Expired } = event {
+                if let Event::MemberGone { id, how } = event
+                    && how.is_forced()
+                {
                     // A person had it removed, or replaced, or it was silent for a year; or the thief did.
                     let removed =
                         self.machines.iter().filter_map(Machine::as_saved).find(|m| m.id() == Some(id));

@@ -409,6 +409,14 @@ pub enum Gone {
     Voided,
 }
 
+impl Gone {
+    /// Whether others put it out: a person removed it, or it was taken for lost.
+    #[must_use]
+    pub const fn is_forced(self) -> bool {
+        matches!(self, Self::Removed | Self::Expired)
+    }
+}
+
 /// Why a message was ignored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Ignored {

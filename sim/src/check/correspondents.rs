@@ -2,9 +2,9 @@
 //! somebody to whom the account wrote, or a later one; while there are no more people than are kept, of anybody.
 //!
 //! Judged are the letters whose reader is still the same member. A member may say of people what it likes, so nothing is judged where there
-//! was a thief, and nothing of who ever had a wrong clock: what it believes depends on that (8.8). What a removed device read, or deleted, took the place
-//! of what others had read, and gives way to any other letter, an older one too (8.8, 6): of such people nothing is judged. It fired there, as
-//! in `run --seed 1357 --muaas 4 --days 60 --faults all --malice server`.
+//! was a thief, and nothing of who ever had a wrong clock: what it believes depends on that (8.8). What a removed device read, or deleted,
+//! took the place of what others had read, and gives way to any other letter, an older one too (8.8, 6): of a person of whom a removed device
+//! ever told something nothing is judged. It fired there, as in `run --seed 1357 --muaas 4 --days 60 --faults all --malice server`.
 //!
 //! Seen to fire: with `Command::Wrote` doing nothing, `run --seed 58 --muaas 4 --days 60 --faults all --malice stranger`.
 

@@ -24,7 +24,7 @@ pub(super) fn check_at_end(lab: &Lab) -> Verdict {
         let stays = |device| device == muaa.fingerprint() || muaa.member_keys().any(|key| key == device);
         let known = |device| {
             let mut ended = muaa.ended_keys();
-            ended.any(|(key, how)| key == device && matches!(how, Gone::Removed | Gone::Expired | Gone::Left))
+            ended.any(|(key, how)| key == device && (how.is_forced() || how == Gone::Left))
         };
         // One that nobody has any more may be the foremost, until it is silent: nobody makes another key for one that left before (8.3).
         let runs =

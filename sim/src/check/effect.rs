@@ -57,8 +57,8 @@ pub(super) fn check(lab: &Lab, at: usize, command: &Command, before: Option<&Bef
     }
 }
 
-/// Who was removed on a device that is a member still, and that nobody removed and that has not left, is a member for none of its group. A removal said in another
-/// group, from which that device went over, is brought along (8.4). Nothing is known of what copies of a device said under one number.
+/// Who was removed on a device that is a member still, and that nobody removed and that has not left, is a member for none of its group. A
+/// removal said in another group, from which that device went over, is brought along (8.4). Nothing is known of what copies of a device said under one number.
 pub(super) fn check_at_end(lab: &Lab) -> Verdict {
     if lab.truth.copied {
         return Ok(());

@@ -28,8 +28,7 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let ended = |wanted: fn(&Gone) -> bool| {
         muaa.ended_keys().filter(move |(_, how)| wanted(how)).map(|(key, _)| key).collect::<BTreeSet<_>>()
     };
-    let (out, ended_otherwise) =
-        (ended(|how| *how != Gone::Moved), ended(|how| !matches!(how, Gone::Removed | Gone::Expired)));
+    let (out, ended_otherwise) = (ended(|how| *how != Gone::Moved), ended(|how| !how.is_forced()));
     // What a thief removes it may bring back: it signs one thing here and another there.
     let stays = |by: &Fingerprint| !out.contains(by) && lab.truth.thief != Some(*by);
     let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| by.iter().any(stays));

@@ -1,7 +1,7 @@
 //! 4: an account's secret key is only where a person paired a device by its code, not on one that was removed when the key
 //! was made, and never in the open in a folder.
 
-use sma_core::{Folder, Gone};
+use sma_core::Folder;
 
 use super::Verdict;
 use crate::{lab::Lab, store::Kept, symbolic::ACCOUNT_SECRET, truth::Origin};
@@ -14,10 +14,7 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
         let Some(origin) = lab.truth.keys.get(&key) else {
             // A removal that every device forgot which knew of it, being put back to a backup, bars nobody; nor does one a device that a
             // person let in again under the key that it took since.
-            let out = muaa
-                .ended_keys()
-                .filter(|(_, how)| matches!(how, Gone::Removed | Gone::Expired))
-                .map(|(key, _)| key);
+            let out = muaa.ended_keys().filter(|(_, how)| how.is_forced()).map(|(key, _)| key);
             let barred = out.filter(|key| lab.truth.was_rightly_removed(key)).collect();
             lab.truth.keys.insert(key, Origin { device: own, barred });
             continue;

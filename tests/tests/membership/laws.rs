@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use sma_core::{
-    Fingerprint, Gone, Hash, MuaaId, Secret, Snapshot,
+    Fingerprint, Hash, MuaaId, Secret, Snapshot,
     state::{Log, LogBody, Membership, Register, Settings, Standing},
     wire::{self, KeyMaterial, SignedOp, Update},
 };
@@ -175,7 +175,7 @@ proptest! {
         // But by a removal the author of which is found to have been out.
         let firm = |key: &Fingerprint| great.firmly_removed.contains(key);
         for (key, (_, how)) in &small.ended {
-            if matches!(how, Gone::Removed | Gone::Expired) && firm(key) {
+            if how.is_forced() && firm(key) {
                 prop_assert!(!great.members.contains_key(key));
                 prop_assert!(great.ended[key].1 <= *how);
             }

@@ -221,7 +221,7 @@ impl<C: Crypto> Muaa<C> {
             if !was_member || (ends && by_whom_is_out && !named.contains(&hash)) {
                 continue;
             }
-            if matches!(how, Some(Gone::Removed | Gone::Expired | Gone::Left)) {
+            if how.is_some_and(|how| how.is_forced() || how == Gone::Left) {
                 let said = said.entry(content.key).or_insert_with(|| log.bytes_by(&content.key));
                 *said += op.content.len() + op.signature.len();
                 if *said > LAST_WORDS_BYTES {

@@ -502,7 +502,7 @@ impl<C: Crypto> Muaa<C> {
         let group = self.state.group.as_ref().map(|group| group.log.group());
         let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
         // Whom it let in itself does not know that it is voided.
-        let out = |how: &Gone| matches!(how, Gone::Removed | Gone::Expired | Gone::Voided);
+        let out = |how: &Gone| how.is_forced() || *how == Gone::Voided;
         let ended = self.view.ended.iter().filter(|(_, (_, how))| out(how));
         let others = members.chain(ended.map(|(key, (id, _))| (*id, *key)));
         let others: Vec<_> = others.filter(|other| self.state.siblings.contains_key(other)).collect();

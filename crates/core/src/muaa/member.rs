@@ -404,8 +404,8 @@ impl<C: Crypto> Muaa<C> {
     /// use, so a person decides about it.
     fn replace_for(&mut self, newcomer: (MuaaId, Fingerprint), replaced: wire::Replaced) {
         let wire::Replaced { id, fingerprint } = replaced;
-        if matches!(self.view.ended.get(&fingerprint), Some((_, Gone::Removed | Gone::Expired | Gone::Left)))
-        {
+        let ended = self.view.ended.get(&fingerprint);
+        if ended.is_some_and(|(_, how)| how.is_forced() || *how == Gone::Left) {
             return;
         }
         let member = self.view.members.get(&fingerprint).is_some_and(|member| member.id == id);

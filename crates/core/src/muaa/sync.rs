@@ -222,7 +222,7 @@ impl<C: Crypto> Muaa<C> {
     /// Whether this device was forced out, left, or was let in by nobody that counts, as far as is known here.
     pub(super) fn is_forced_out(&self, key: &Fingerprint) -> bool {
         let how = self.view.ended.get(key).map(|(_, how)| *how);
-        matches!(how, Some(Gone::Removed | Gone::Expired | Gone::Left | Gone::Voided))
+        how.is_some_and(|how| how != Gone::Moved)
     }
 
     /// What one says that is out. It may be a member by what it has to say; else it hears where it stands.
@@ -454,16 +454,15 @@ impl<C: Crypto> Muaa<C> {
         if self.state.life != Life::Grouped || !self.view.is_out(key) {
             return;
         }
-        let former = self.former_log_where_it_ended(key);
-        let mine = || self.is_foremost() || self.former_group_of(id).is_some() || former.is_some();
-        if self.view.ended.contains_key(key) {
-            if mine() && self.may_be_told_again(id, key) {
-                self.tell_standing(id, *key, certificate);
+        let here = self.view.ended.contains_key(key);
+        let former = if here { self.former_log_where_it_ended(key) } else { self.former_log_without(key) };
+        let mine = || self.is_foremost() || self.former_group_of(id).is_some();
+        if let Some(log) = former {
+            if self.may_be_told_again(id, key) {
+                self.tell_it_is_out(id, key, log);
             }
-        } else if let Some(log) = self.former_log_without(key)
-            && self.may_be_told_again(id, key)
-        {
-            self.tell_it_is_out(id, key, log);
+        } else if here && mine() && self.may_be_told_again(id, key) {
+            self.tell_standing(id, *key, certificate);
         }
     }
 
