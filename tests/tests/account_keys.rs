@@ -2,17 +2,22 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use sma_core::{Command, Crypto, Fingerprint, Folder, Hash, Secret, state::KeyNotice, wire};
+use sma_core::{
+    Command, Crypto, Fingerprint, Folder, Hash, Secret,
+    state::{KeyNotice, Removal},
+    wire::{self, Kind},
+};
 use sma_sim::{
     stage::Stage,
     store::Kept,
     symbolic::{Symbolic, renewal, renewed},
 };
 use sma_tests::{
-    account::{muaa, paired},
+    account::{insider, join, muaa, paired},
     insider::{Insider, Said},
+    outsiders::{self, pass},
 };
 
 /// A log may have so many operations on this device.
@@ -165,7 +170,7 @@ fn a_current_key_that_nobody_holds_any_more_is_replaced() {
     let fingerprint = Fingerprint::new(&[7; 32]).unwrap();
     let notice =
         KeyNotice { fingerprint, epoch: 2, created: stage.lab.now, generation: 0, version: Hash([7; 32]) };
-    let ops = vec![gone.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
+    let ops = vec![gone.op(Kind::AccountKey.number(), wire::encode(&notice))];
     say(&mut stage, &mut gone, one, Said { ops, ..Said::default() });
     stage.advance(Duration::from_secs(10 * 86_400));
     assert_eq!(muaa(&stage, two).account().current, None, "it may still come");
@@ -196,7 +201,7 @@ fn a_key_that_cannot_be_read_is_held_passed_on_and_not_replaced() {
     let mut named = |generation, secret: &Secret| {
         let version = Symbolic.hash("autocrypt-sma-key-v1", &[secret.expose()]);
         let notice = KeyNotice { fingerprint, epoch: 2, created: stage.lab.now, generation, version };
-        later.op(wire::Kind::AccountKey.number(), wire::encode(&notice))
+        later.op(Kind::AccountKey.number(), wire::encode(&notice))
     };
     let (notice, renewal) = (named(0, &first), named(1, &second));
     let keys = vec![unreadable("octets that nobody named"), first.clone()];
@@ -240,7 +245,7 @@ fn a_key_that_cannot_be_read_and_is_too_large_is_not_held() {
         let secret = unreadable(&"x".repeat(octets));
         let version = Symbolic.hash("autocrypt-sma-key-v1", &[secret.expose()]);
         let notice = KeyNotice { fingerprint, epoch, created: stage.lab.now, generation: 0, version };
-        let ops = vec![later.op(wire::Kind::AccountKey.number(), wire::encode(&notice))];
+        let ops = vec![later.op(Kind::AccountKey.number(), wire::encode(&notice))];
         say(&mut stage, &mut later, one, Said { ops, keys: vec![secret], ..Said::default() });
         assert_eq!(held(&stage, one, &fingerprint).is_some(), epoch == 3);
     }
@@ -256,7 +261,7 @@ fn invariant_2_a_key_that_the_log_names_and_that_did_not_arrive_is_asked_for() {
     let version = Symbolic.hash("autocrypt-sma-key-v1", &[key.secret.expose()]);
     let (fingerprint, created) = (key.fingerprint, key.created);
     let notice = KeyNotice { fingerprint, epoch: 2, created, generation: 0, version };
-    let notice = author.op(wire::Kind::AccountKey.number(), wire::encode(&notice));
+    let notice = author.op(Kind::AccountKey.number(), wire::encode(&notice));
     for (to, keys) in [(one, vec![key.secret]), (two, Vec::new())] {
         say(&mut stage, &mut author, to, Said { ops: vec![notice.clone()], keys, ..Said::default() });
     }
@@ -283,5 +288,30 @@ fn a_key_that_came_from_another_group_to_decrypt_is_not_adopted_there() {
         assert!(now != old && now == current(&stage, one));
         let refused = stage.command(at, Command::AdoptKey { secret: old.clone() }).unwrap_err();
         assert!(refused.contains("or one that left"), "{refused}");
+    }
+}
+
+/// The stolen member removes who let it in, and with that itself and the key that it made. What it said before that, it kept to itself.
+#[test]
+fn a_key_that_a_device_had_which_left_is_not_current_again_when_a_stolen_member_undoes_itself() {
+    for [a, b, t] in [[1, 2, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
+        let mut stage = Stage::new();
+        let founder = join(&mut stage, a, None);
+        let leaver = join(&mut stage, b, Some(founder));
+        let stolen = join(&mut stage, t, Some(leaver));
+        pass(&mut stage, 2);
+        let had = muaa(&stage, founder).account().keys;
+        let of = insider(&stage, leaver);
+        stage.command(leaver, Command::Leave).unwrap();
+        pass(&mut stage, 2);
+        let mut thief = insider(&stage, stolen);
+        stage.lab.stop(stolen);
+        let _ = thief.op(99, Vec::new());
+        let removal = Removal { target: of.key(), cut: BTreeSet::new(), silent: true };
+        let op = thief.op(Kind::Remove.number(), wire::encode(&removal));
+        outsiders::say(&mut stage, &mut thief, founder, &[op]);
+        pass(&mut stage, 40);
+        let current = muaa(&stage, founder).account().current.unwrap();
+        assert!(!had.contains(&current), "{a} {b} {t}");
     }
 }

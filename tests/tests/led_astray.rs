@@ -12,7 +12,7 @@ use sma_tests::{
     account::{insider, join, members, muaa},
     dice::Dice,
     insider::Insider,
-    outsiders::{NOTHING, pass},
+    outsiders::{NOTHING, hide, pass},
 };
 
 fn current(stage: &Stage, at: usize) -> Option<Fingerprint> {
@@ -277,4 +277,56 @@ fn groups_whose_members_let_each_other_in_crosswise_become_one() {
         }
     }
     assert!(found.is_empty(), "{}: {found:#?}", found.len());
+}
+
+/// Somebody who holds what a removed device saved goes on under another key in the group which that device had left, before anybody
+/// there hears of the removal. Then a person makes one group of the two, from either side.
+#[test]
+fn whoever_is_removed_stays_out_under_the_key_that_it_moved_to_in_another_group() {
+    for member_enters in [true, false] {
+        for moves_again in [false, true] {
+            for other_id in [700, 701, 702, 703] {
+                let mut stage = Stage::new();
+                let y = join(&mut stage, 5, None);
+                let x = join(&mut stage, 9, Some(y));
+                pass(&mut stage, 3);
+                let mut thief = insider(&stage, x);
+                stage.lab.stop(y);
+                let a = join(&mut stage, other_id, None);
+                assert!(stage.pair(a, x));
+                pass(&mut stage, 3);
+                assert!(stage.are_paired(&[a, x]));
+                stage.lab.stop(x);
+                stage.command(a, Command::Remove { id: MuaaId(9) }).unwrap();
+                pass(&mut stage, 1);
+                hide(&mut stage, 5);
+
+                let (mut first, mut second) = (stranger(666), stranger(667));
+                let mut ops = vec![thief.op(Kind::Move.number(), wire::encode(&first.introduction()))];
+                first.enter(thief.log().clone());
+                if moves_again {
+                    ops.push(first.op(Kind::Move.number(), wire::encode(&second.introduction())));
+                    second.enter(first.log().clone());
+                }
+                let to = {
+                    stage.lab.start(y);
+                    insider(&stage, y)
+                };
+                let update = Update { ops, ..Update::new(to.key()) };
+                file(&mut stage, &mut thief, &to, None, update);
+                stage.settle();
+                let moved = if moves_again { 667 } else { 666 };
+                assert_eq!(members(&stage, y), [5, moved], "the group of that one does not know better");
+
+                assert!(if member_enters { stage.pair(y, a) } else { stage.pair(a, y) });
+                pass(&mut stage, 20);
+                for at in [a, y] {
+                    let why = format!("{at}, {other_id}, {member_enters}, {moves_again}");
+                    assert_eq!(members(&stage, at), [5, other_id], "{why}");
+                }
+                assert_eq!(muaa(&stage, a).group(), muaa(&stage, y).group());
+                assert_eq!(current(&stage, a), current(&stage, y));
+            }
+        }
+    }
 }

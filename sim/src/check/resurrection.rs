@@ -1,5 +1,5 @@
 //! 3: a device that was removed, or taken for lost, does not become a member again for anyone who saw it go, unless all on which it was removed are found
-//! to be out themselves, or only a thief removed it. Whoever saw it end otherwise, and not removed, did not see it go: a move and a
+//! to be out themselves, or only a thief removed it, as far as the device has heard. Whoever saw it end otherwise, and not removed, did not see it go: a move and a
 //! removal are known in one group, and in another one the key may be a member still; who is voided may be let in again. A device that is
 //! out itself is none of those who saw.
 //!
@@ -9,11 +9,15 @@
 
 use std::collections::BTreeSet;
 
-use sma_core::{Event, Fingerprint, Gone, Muaa, Phase};
+use sma_core::{
+    Event, Fingerprint, Gone, Muaa, Phase,
+    state::{Entry, LogBody},
+};
 
 use super::Verdict;
 use crate::{
-    lab::Lab,
+    insider::Insider,
+    lab::{Lab, Machine},
     symbolic::Symbolic,
     truth::{Truth, member_keys},
 };
@@ -32,14 +36,31 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     // What a thief removes it may bring back: it signs one thing here and another there.
     let stays = |by: &Fingerprint| !out.contains(by) && lab.truth.thief != Some(*by);
     let by_members = |key: &&Fingerprint| lab.truth.removed.get(*key).is_some_and(|by| by.iter().any(stays));
-    if let Some(key) = gone.intersection(&members).find(by_members).filter(|_| !is_out) {
-        return Err(format!("{} took the removed device {key} for a member again", machine.name));
+    let back: Vec<_> = gone.intersection(&members).filter(by_members).filter(|_| !is_out).collect();
+    if !back.is_empty() {
+        // What this device saw may have been the word of a thief alone: it has not heard yet of a person's.
+        let heard = removers_heard(&lab.machines[at]);
+        let heard = |key: &Fingerprint| heard.iter().any(|(whom, by)| whom == key && stays(by));
+        if let Some(key) = back.iter().find(|key| lab.truth.thief.is_none() || heard(key)) {
+            return Err(format!("{} took the removed device {key} for a member again", machine.name));
+        }
     }
     let is_gone = |key: &&Fingerprint| !members.contains(*key) && !ended_otherwise.contains(*key);
     let went = seen.iter().filter(|key| lab.truth.removed.contains_key(key)).filter(is_gone);
     gone.extend(went.copied());
     seen.extend(members);
     Ok(())
+}
+
+/// Whom somebody removes in what this device knows of its group, and who does.
+fn removers_heard(machine: &Machine) -> BTreeSet<(Fingerprint, Fingerprint)> {
+    let known = Insider::of(machine);
+    let said = known.iter().flat_map(|known| known.log().entries());
+    let removal = |entry: &Entry| {
+        let LogBody::Remove(removal) = &entry.body else { return None };
+        Some((removal.target, entry.key))
+    };
+    said.filter_map(|(_, entry)| removal(entry)).collect()
 }
 
 /// Of a key that is wiped no version is left.

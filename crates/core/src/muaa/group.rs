@@ -258,7 +258,7 @@ impl<C: Crypto> Muaa<C> {
         let genesis = self.genesis();
         self.state.group = Some(genesis);
         self.evaluate();
-        self.bring_removals(&former_view.removed);
+        self.bring_removals(&former_view.removed, None, None);
         self.bring_own_keys(&former_view);
         self.replace_barred_key();
         self.drop_former_offers();
@@ -381,7 +381,8 @@ impl<C: Crypto> Muaa<C> {
         self.tell_new_members(&former_view);
         self.notice_later_version(&former_view);
         // Who is out must be known before any key is named.
-        self.bring_removals(&former_view.removed);
+        let let_in_by = if via.is_none() { self.view.by_id(by).map(|(key, _)| *key) } else { None };
+        self.bring_removals(&former_view.removed, former.as_ref().map(|former| &former.log), let_in_by);
         // Which version of a key counts must stand in the log before another one is taken in.
         self.bring_own_keys(&former_view);
         // A key that arrives only now is told of as it is taken in.

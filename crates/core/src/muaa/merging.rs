@@ -22,7 +22,11 @@ impl<C: Crypto> Muaa<C> {
     /// Lets the members of `former` into the own group, and has them told by a merge operation of their own group. If this device
     /// followed somebody's merge, all of that hangs on it.
     pub(super) fn lead(&mut self, former: &Group, view: &Membership, via: Option<Followed>) {
-        let Some(into) = self.state.group.as_ref().map(|group| group.log.group()) else { return };
+        let Some(own) = self.state.group.as_ref().map(|group| &group.log) else { return };
+        let into = own.group();
+        let mut moved = moved_on(&self.view.removed, own, &former.log);
+        moved.retain(|key| !self.view.members.contains_key(key));
+        self.force_out_all(&moved);
         let mut log = former.log.clone();
         let key = self.state.device.fingerprint;
         let own = announced(&log, view, &key, into).or_else(|| {
@@ -58,11 +62,26 @@ impl<C: Crypto> Muaa<C> {
         Some(log)
     }
 
-    /// Who was forced out of a group that this device was in is forced out of the own one, whether or not it is in it: nobody
-    /// lets it in who does not know, and nobody is let in by it.
-    pub(super) fn bring_removals(&mut self, removed: &BTreeSet<Fingerprint>) {
+    /// Who was forced out of `former`, a group that this device was in, is forced out of the own one, whether or not it is in it, and under
+    /// whatever key it goes on here: nobody lets it in who does not know, and nobody is let in by it. Whoever let this device in stays, for
+    /// a person wanted that.
+    pub(super) fn bring_removals(
+        &mut self,
+        removed: &BTreeSet<Fingerprint>,
+        former: Option<&Log>,
+        let_in_by: Option<Fingerprint>,
+    ) {
+        let new = removed.iter().filter(|key| !self.view.removed.contains(*key)).copied().collect();
+        let own = self.state.group.as_ref().map(|group| &group.log);
+        let moved = former.zip(own).map(|(former, own)| moved_on(&new, former, own));
+        let moved = moved.unwrap_or_default().into_iter().filter(|key| Some(*key) != let_in_by);
+        self.force_out_all(&removed.iter().copied().chain(moved).collect());
+    }
+
+    /// Has these out of the own group, and kept out.
+    fn force_out_all(&mut self, keys: &BTreeSet<Fingerprint>) {
         let own = self.state.device.fingerprint;
-        for key in removed.iter().filter(|key| **key != own) {
+        for key in keys.iter().filter(|key| **key != own) {
             if self.view.members.contains_key(key) {
                 // If this program is too old to say so, it goes on with the group as it is.
                 let _ = self.remove_member(*key);
@@ -95,8 +114,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// What a former group is heard to say of those whom it brought here counts here too: who was forced out of it, and who was let
     /// in by one that had no right to.
-    fn bring_ends(&mut self, former: &Membership) {
-        self.bring_removals(&former.firmly_removed);
+    fn bring_ends(&mut self, log: &Log, former: &Membership) {
+        self.bring_removals(&former.firmly_removed, Some(log), None);
         let from_there = |id: MuaaId| {
             let members = former.members.values().map(|member| member.id);
             members.chain(former.ended.values().map(|(id, _)| *id)).any(|there| there == id)
@@ -252,7 +271,7 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Ignore(Ignored::Stale);
         }
         let view = Membership::of(&former.log);
-        self.bring_ends(&view);
+        self.bring_ends(&former.log, &view);
         let member = view.members.get(&content.key).filter(|member| member.id == content.author);
         let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
             return Verdict::Drop(Ignored::NotAMember);
@@ -421,4 +440,34 @@ fn known_by(log: &Log, from: Vec<Hash>) -> Vec<SignedOp> {
         wanted.extend(introduced.range(by).map(|(_, hash)| *hash));
     }
     found.into_values().collect()
+}
+
+/// The keys under which who was forced out of one group goes on in another one. A device that moved before it was forced out goes on
+/// rightly as what it moved to there: its former key was closed behind it.
+fn moved_on(removed: &BTreeSet<Fingerprint>, out_of: &Log, to: &Log) -> BTreeSet<Fingerprint> {
+    let moves = |log: &Log| -> Vec<(Fingerprint, Fingerprint)> {
+        let moves = log.entries().filter(|(_, entry)| matches!(entry.body, LogBody::Move(_)));
+        moves.filter_map(|(_, entry)| Some((entry.key, entry.introduced?))).collect()
+    };
+    let to = moves(to);
+    if to.iter().all(|(from, _)| !removed.contains(from)) {
+        return BTreeSet::new();
+    }
+    let there = Membership::of(out_of);
+    let is_there = |key: &Fingerprint| {
+        there.members.contains_key(key) || there.ended.get(key).is_some_and(|(_, how)| *how != Gone::Voided)
+    };
+    let rightly: BTreeSet<_> =
+        moves(out_of).into_iter().filter(|(_, key)| is_there(key)).map(|(from, _)| from).collect();
+    let (mut forced, mut found) = (removed.clone(), BTreeSet::new());
+    forced.retain(|key| !rightly.contains(key));
+    loop {
+        let next = to.iter().filter(|(from, key)| forced.contains(from) && !is_there(key));
+        let next: Vec<_> = next.map(|(_, key)| *key).filter(|key| !forced.contains(key)).collect();
+        if next.is_empty() {
+            return found;
+        }
+        forced.extend(next.iter().copied());
+        found.extend(next);
+    }
 }

@@ -293,7 +293,7 @@ fn removals_said(entries: &[Said<'_>]) -> usize {
 struct Cuts<'a> {
     /// The removals that count.
     removals: Vec<(Said<'a>, &'a Removal)>,
-    /// The leaves that stand.
+    /// The leaves that stand, and those whose authors only such removals force out that follow something which is not here.
     leaves: BTreeSet<Hash>,
     /// Of devices that were removed or left: what stands.
     standing: BTreeMap<Fingerprint, BTreeSet<Hash>>,
@@ -317,10 +317,11 @@ impl<'a> Cuts<'a> {
         let (leaves, named, ended) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         let mut cuts = Self { removals, leaves, standing, moved, forks, equivocators, named, ended };
         cuts.read_removals(log);
-        let leaves = |said: &Said<'_>| log.is_leave(said) && cuts.stands(said);
-        let left: Vec<_> = from_potential.iter().copied().filter(leaves).collect();
+        let leaves = from_potential.iter().copied().filter(|said| log.is_leave(said));
+        let (left, void): (Vec<_>, Vec<_>) = leaves.partition(|said| cuts.stands(said));
+        let unsettled = void.iter().filter(|(_, entry)| !cuts.is_removed_knowably(log, &entry.key));
+        cuts.leaves = left.iter().chain(unsettled).map(|(hash, _)| **hash).collect();
         for (hash, entry) in left {
-            cuts.leaves.insert(*hash);
             cuts.cut(entry.key, log.chains(&entry.key, &BTreeSet::from([*hash])));
             cuts.end(entry.key, Gone::Left);
         }
@@ -342,6 +343,12 @@ impl<'a> Cuts<'a> {
             named.retain(|hash| removal.cut.contains(hash));
             self.end(removal.target, if removal.silent { Gone::Expired } else { Gone::Removed });
         }
+    }
+
+    /// Whether a removal counts that somebody can know: all that it knows of is here.
+    fn is_removed_knowably(&self, log: &Log, key: &Fingerprint) -> bool {
+        let mut of_it = self.removals.iter().filter(|(_, removal)| removal.target == *key);
+        of_it.any(|((hash, _), _)| log.has_all_before(hash))
     }
 
     /// The removals that whoever names a key must have known of, so that it can be current. Of a device that somebody removed
