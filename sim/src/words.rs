@@ -152,7 +152,7 @@ impl Names {
             Event::MergeAnnounced { by, .. } => {
                 format!("asks whether {} may go over to another group", self.id(*by))
             }
-            Event::JoinVetoed => "does not go over to another group: a member vetoed it".to_owned(),
+            Event::JoinVetoed => "does not go over to the other group: it was vetoed, or moot".to_owned(),
             Event::KeySetAside { .. } => "sets an account key aside".to_owned(),
             Event::KeyRestored(_) => "uses an account key again that was set aside".to_owned(),
             Event::KeyDestroyed(_) => "wipes an account key".to_owned(),

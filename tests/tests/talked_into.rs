@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
 
+#[path = "talked_into/pending.rs"]
+mod pending;
+
 use std::time::Duration;
 
 use sma_core::{Command, Event, Fingerprint, Form, InputError, MuaaId, Phase};

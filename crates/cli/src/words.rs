@@ -130,7 +130,8 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
         ),
         Event::JoinVetoed => (
             value("join-vetoed", json!({})),
-            "Another device vetoed that this one goes over to another group: it stays.".to_owned(),
+            "This device does not go over to the other group: another device vetoed it, or this one has changed its group or its key since."
+                .to_owned(),
         ),
         Event::KeySetAside { fingerprint, until } => (
             value(

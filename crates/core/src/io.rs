@@ -288,7 +288,8 @@ pub enum Event {
         /// Names the merge, to veto it.
         merge: Hash,
     },
-    /// Another device vetoed that this one goes over to another group: it stays.
+    /// What [`Event::JoinAsks`] asked about has come to nothing: another device vetoed it, or this one changed its group or its key
+    /// meanwhile. A person may enter a code again.
     JoinVetoed,
     /// This MUAA is now a member of the group.
     Joined {

@@ -95,14 +95,15 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
-    /// The person says no, or a member does: the device that let this one in hears that it left.
+    /// The person says no, or a member does: the device that let this one in hears that it left. A log that is full takes no veto, and
+    /// needs none: only the author of a merge leads others by it.
     pub(super) fn decline_join(&mut self) -> Result<(), InputError> {
         let Some(entering) = self.state.entering.take() else { return Err(InputError::NoJoin) };
-        if let Some(merge) = entering.merge {
+        let own = self.state.device.fingerprint;
+        if let Some(merge) = entering.merge.filter(|_| self.view.members.contains_key(&own)) {
             self.append_to_log(&LogBody::Veto(Veto { merge }));
         }
         let (kind, body) = LogBody::Leave.write();
-        let own = self.state.device.fingerprint;
         let group = entering.log.group();
         let op = self.sign_content(kind, Some(group), body, None, Some(entering.log.seen(None)));
         let view = Membership::of(&entering.log);
@@ -115,6 +116,30 @@ impl<C: Crypto> Muaa<C> {
         }
         self.changed();
         Ok(())
+    }
+
+    /// This device changes its group, or is in none any more: those of the group that was asked have no say in the other one.
+    pub(super) fn give_up_join(&mut self) {
+        if self.decline_join().is_ok() {
+            self.tell(Event::JoinVetoed);
+        }
+    }
+
+    /// This device enters this group. Where it was to go it is then.
+    pub(super) fn settle_join(&mut self, group: Hash) {
+        if self.state.entering.as_ref().is_some_and(|entering| entering.log.group() == group) {
+            self.state.entering = None;
+        } else {
+            self.give_up_join();
+        }
+    }
+
+    /// This device takes another key, which the other group does not know. Nothing is said: a copy of this state may have gone there.
+    pub(super) fn forget_join(&mut self) {
+        if self.state.entering.take().is_some() {
+            self.tell(Event::JoinVetoed);
+            self.changed();
+        }
     }
 
     pub(super) fn join_deadline(&self) -> Option<Timestamp> {
@@ -173,8 +198,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// A veto was heard of.
     pub(super) fn give_up_if_vetoed(&mut self) {
-        if std::mem::take(&mut self.io.declined) && self.decline_join().is_ok() {
-            self.tell(Event::JoinVetoed);
+        if std::mem::take(&mut self.io.declined) {
+            self.give_up_join();
         }
     }
 }

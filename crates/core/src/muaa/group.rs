@@ -254,6 +254,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Goes on alone in another group, with all that is its own. Who was out stays so.
     fn found_anew(&mut self) {
+        self.give_up_join();
         let former_view = self.leave_group();
         let genesis = self.genesis();
         self.state.group = Some(genesis);
@@ -411,6 +412,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Another group is the own one from here on. Gives the one before, and what it said.
     fn change_group(&mut self, log: Log) -> (Option<Group>, Shared<Membership>) {
+        self.settle_join(log.group());
         let former = self.state.group.clone();
         let former_view = self.leave_group();
         let head = log.heads().get(&self.state.device.fingerprint).copied();

@@ -298,6 +298,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Founds a group of one with an account key.
     pub(super) fn found(&mut self) {
+        self.give_up_join();
         let genesis = self.genesis();
         self.state.group = Some(genesis);
         self.state.life = Life::Grouped;
@@ -519,10 +520,10 @@ impl<C: Crypto> Muaa<C> {
 
     /// This device is out: it stops and takes its things away.
     pub(super) fn end(&mut self, life: Life) {
+        self.give_up_join();
         self.end_open_sessions();
         self.state.life = life;
         self.state.joining = None;
-        self.state.entering = None;
         self.state.sessions.clear();
         self.state.offers.clear();
         if self.state.life == Life::Removed {

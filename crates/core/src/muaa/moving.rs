@@ -75,7 +75,10 @@ impl<C: Crypto> Muaa<C> {
             // It has nothing of a group yet, so nothing is lost.
             (Life::Discovering | Life::Unpaired, _) => self.start_over_beside_a_copy(ahead),
             // A later self left.
-            (Life::Grouped, Some(Gone::Left)) => self.end(Life::Left),
+            (Life::Grouped, Some(Gone::Left)) => {
+                self.forget_join();
+                self.end(Life::Left);
+            }
             (Life::Grouped, None | Some(Gone::Moved)) => self.go_on_as_another(ahead),
             // It was the copy that took the folder away.
             (Life::Suspended, Some(Gone::Moved)) => {
@@ -247,6 +250,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn lay_down_key(&mut self) {
         let sessions: Vec<_> = self.state.sessions.keys().copied().collect();
         sessions.into_iter().for_each(|session| self.end_session(session, None));
+        self.forget_join();
         self.state.joining = None;
         self.state.offers.clear();
         let waiting = |(id, link): (&MuaaId, &Link)| {
