@@ -1,6 +1,6 @@
 //! A join that waits until the time for vetoes is over, and what happens to the device meanwhile.
 
-use sma_core::{Command, Event, Form, Hash, InputError, MuaaId};
+use sma_core::{Command, Event, Form, Hash, InputError, MuaaId, Phase};
 use sma_sim::stage::Stage;
 use sma_tests::{
     account::{insider, join, members, muaa},
@@ -183,4 +183,48 @@ fn whoever_says_no_where_the_log_is_full_goes_nowhere_and_nobody_else_does() {
     assert!(keys(&stage, phone).iter().all(|key| muaa(&stage, stranger).account_secret(key).is_none()));
     // No veto stands in the log yet.
     assert_eq!(stage.lab.command(phone, Command::Veto { merge }), Some(Ok(())));
+}
+
+/// It was off, or had no connection, when the phone vetoed it.
+#[test]
+fn a_veto_that_is_there_when_the_time_is_over_is_read_before_the_device_goes() {
+    for off in [true, false] {
+        let (mut stage, [laptop, phone, stranger]) = pending();
+        if off {
+            stage.lab.stop(laptop);
+        } else {
+            stage.cut.insert(laptop);
+        }
+        stage.advance(HOUR);
+        let merge = announced_to(&stage, phone);
+        stage.command(phone, Command::Veto { merge }).unwrap();
+        stage.advance(2 * DAY);
+        if off {
+            stage.lab.start(laptop);
+        } else {
+            stage.cut.clear();
+        }
+        stage.advance(2 * DAY);
+        assert_eq!((members(&stage, laptop), members(&stage, phone)), (vec![1, 2], vec![1, 2]), "{off}");
+        assert_eq!(muaa(&stage, laptop).phase(), Phase::Paired);
+        nothing_came_of_it(&stage, [laptop, phone, stranger]);
+        assert_eq!(stage.lab.violation, None);
+    }
+}
+
+#[test]
+fn a_device_that_was_put_back_and_is_started_when_the_time_is_over_goes_nowhere() {
+    let (mut stage, [laptop, phone, stranger]) = pending();
+    stage.lab.back_up(laptop);
+    stage.command(laptop, Command::Rename { name: "forgotten".to_owned() }).unwrap();
+    stage.advance(HOUR);
+    stage.lab.restore_backup(laptop);
+    stage.command(phone, Command::Rename { name: "phone".to_owned() }).unwrap();
+    stage.advance(2 * DAY);
+    stage.lab.start(laptop);
+    stage.advance(2 * DAY);
+    assert!(told(&stage, laptop, |event| matches!(event, Event::Moved { .. })));
+    assert!(stage.are_paired(&[laptop, phone]));
+    assert!(keys(&stage, laptop).iter().all(|key| muaa(&stage, stranger).account_secret(key).is_none()));
+    assert_eq!(stage.lab.violation, None);
 }

@@ -10,7 +10,7 @@ use minicbor::{Decode, Encode};
 
 use super::Muaa;
 use crate::{
-    Crypto, Event, Fingerprint, Hash, InputError, JoinQuestion, MuaaId, Phase, Secret, Timestamp,
+    Crypto, Event, Fingerprint, Folder, Hash, InputError, JoinQuestion, MuaaId, Phase, Secret, Timestamp,
     state::{Log, LogBody, Membership, Merge, Veto},
     wire::{self, Update},
 };
@@ -149,6 +149,7 @@ impl<C: Crypto> Muaa<C> {
     /// Goes over to the other group when the time for a veto is over.
     pub(super) fn enter_if_due(&mut self) {
         if self.join_deadline().is_none_or(|due| due > self.now) {
+            self.io.looks_for_vetoes = false;
             return;
         }
         let enters = |entering: &Entering| self.may_enter(&entering.log);
@@ -156,9 +157,25 @@ impl<C: Crypto> Muaa<C> {
             // It waits until this program is updated.
             return;
         }
+        if !self.has_looked_for_vetoes() {
+            return;
+        }
         let Some(entering) = self.state.entering.take() else { return };
         let Some(update) = wire::decode::<Update>(entering.state.expose()) else { return };
         self.enter_group(entering.log, &update, entering.by, None);
+    }
+
+    /// Who was off, or without a connection, while others had their time may not have read a veto that lies there: when the time is over
+    /// everything is read once more.
+    fn has_looked_for_vetoes(&mut self) -> bool {
+        if self.merge_wait().is_zero() {
+            return true;
+        }
+        let folders = [Folder::Announcements, self.own_inbox()];
+        if !self.io.looks_for_vetoes {
+            self.io.looks_for_vetoes = self.io.look_once_more(&folders);
+        }
+        self.io.looks_for_vetoes && folders.iter().all(|folder| self.io.read.contains(folder))
     }
 
     /// A member vetoes a merge that another one has announced.

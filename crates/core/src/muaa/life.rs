@@ -17,8 +17,9 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
         self.answer_own_end();
         self.give_up_if_vetoed();
-        self.enter_if_due();
+        // A key that another copy has used signs nothing in another group.
         self.go_on_if_behind();
+        self.enter_if_due();
         if matches!(self.state.life, Life::Removed | Life::Left | Life::Suspended) {
             return;
         }

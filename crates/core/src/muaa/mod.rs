@@ -295,7 +295,7 @@ impl<C: Crypto> Muaa<C> {
             self.storage_deadlines().min(),
             self.life_deadlines().min(),
             self.pairing_deadlines().min(),
-            self.join_deadline().map(|at| (at, "veto")),
+            self.join_deadline().filter(|at| *at > self.now).map(|at| (at, "veto")),
             self.wipe_deadline().map(|at| (at, "wipe")),
             self.sync_deadlines().min(),
         ];

@@ -130,6 +130,8 @@ pub(super) struct Io {
     pub(super) names: names::Names,
     /// A member vetoed that this device goes over to another group.
     pub(super) declined: bool,
+    /// The reading that tells whether somebody did, when the time for it is over, was begun.
+    pub(super) looks_for_vetoes: bool,
 }
 
 impl Io {
@@ -142,6 +144,18 @@ impl Io {
     pub(super) fn read_again(&mut self, folder: Folder) {
         self.seen.remove(&folder);
         self.due.insert(folder);
+    }
+
+    /// Has these read to their ends anew, if no reading of them is under way that began before. Whether that begins now.
+    pub(super) fn look_once_more(&mut self, folders: &[Folder]) -> bool {
+        if folders.iter().any(|folder| self.is_busy(*folder)) {
+            return false;
+        }
+        for folder in folders {
+            self.read.remove(folder);
+            self.read_soon(*folder);
+        }
+        true
     }
 
     pub(super) fn exists(&self, folder: Folder) -> bool {
