@@ -1,8 +1,8 @@
 //! Keys of a stranger, announced under the ids of devices.
 
 use sma_core::{
-    Class, Command, Crypto, DeviceKey, Envelope, Event, Folder, Form, MuaaId, PakeRun, Secret, SessionId,
-    Side, Timestamp, Token,
+    Class, Code, Command, Crypto, DeviceKey, Envelope, Event, Fingerprint, Folder, Form, MuaaId, PakeRun,
+    Secret, SessionId, Side, Timestamp, Token,
     wire::{self, Kind, SignedOp},
 };
 use sma_sim::symbolic::Symbolic;
@@ -69,6 +69,41 @@ impl Forger {
         let mut content = self.content(author, Kind::Offer, wire::encode(&offer));
         content.group = Some(CRYPTO.hash("group", &[]));
         self.sign(&content, Class::Offer)
+    }
+
+    /// Says to the device with this key that it has ended where it was to be let in.
+    fn abort(&mut self, author: MuaaId, session: SessionId, to: Fingerprint) -> Envelope {
+        let abort = wire::Abort { session, to, reason: 3, certificate: self.key.certificate.clone() };
+        let content = self.content(author, Kind::Abort, wire::encode(&abort));
+        self.sign(&content, Class::Abort)
+    }
+
+    /// One that is announced as a device of its own.
+    fn announced(play: &mut Play) -> Self {
+        let mut forger = Self::new(0xee);
+        let announced = forger.announcement(MuaaId(666));
+        play.file(Folder::Announcements, &announced);
+        play.stage.settle();
+        forger
+    }
+
+    /// Makes an offer, for which a person types this code. Whether that was taken.
+    fn has_typed(&mut self, play: &mut Play, newcomer: usize, nth: u8, code: String) -> bool {
+        let offer = self.offer(MuaaId(666), play.id(newcomer), nth);
+        play.file(play.inbox(newcomer), &offer);
+        play.stage.settle();
+        let typed = Command::EnterCode { code: code.into(), from: Some(MuaaId(666)), key: None };
+        let taken = play.stage.command(newcomer, typed).is_ok();
+        play.stage.settle();
+        taken
+    }
+
+    /// Answers what answered that offer.
+    fn ends_the_key_of(&mut self, play: &mut Play, newcomer: usize, nth: u8) {
+        let to = play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().fingerprint();
+        let abort = self.abort(MuaaId(666), SessionId([nth; 16]), to);
+        play.file(play.inbox(newcomer), &abort);
+        play.stage.settle();
     }
 
     pub(super) fn announcement(&mut self, author: MuaaId) -> Envelope {
@@ -232,6 +267,78 @@ fn a_code_typed_ten_times_answers_one_offer() {
     play.stage.advance(std::time::Duration::from_secs(3700));
     assert!(play.size(newcomer) < before);
     assert!(play.stage.pair(member, newcomer), "a fresh code is good");
+}
+
+/// Whoever plays the member says that the newcomer's key has ended, and the newcomer takes another one: the code is the same.
+#[test]
+fn a_code_answers_one_offer_whatever_key_the_newcomer_takes() {
+    let (mut play, member, newcomer) = Play::member_and_newcomer();
+    play.stage.offer(member, newcomer).unwrap();
+    play.stage.settle();
+    let code = play.stage.lab.machines[member].shown.clone().unwrap().code;
+    let mut forger = Forger::announced(&mut play);
+    play.stage.cut.insert(member);
+    let mut answered = 0;
+    for nth in 0..10 {
+        answered += u32::from(forger.has_typed(&mut play, newcomer, nth, code.clone()));
+        forger.ends_the_key_of(&mut play, newcomer, nth);
+    }
+    assert_eq!(answered, 1);
+    play.stage.cut.clear();
+    play.stage.advance(DAY);
+    assert!(play.stage.pair(member, newcomer), "a fresh code is good");
+}
+
+/// Each time it would make a folder and announce itself anew.
+#[test]
+fn whoever_says_again_and_again_that_a_newcomers_key_has_ended_has_it_take_a_few_keys() {
+    let (mut play, member, newcomer) = Play::member_and_newcomer();
+    let mut forger = Forger::announced(&mut play);
+    play.stage.cut.insert(member);
+    let mut keys = std::collections::BTreeSet::new();
+    for nth in 0..30 {
+        let code =
+            (0..10).map(|check| format!("{nth:08}{check}")).find(|code| Code::parse(code).is_ok()).unwrap();
+        assert!(forger.has_typed(&mut play, newcomer, nth, code), "a person types it");
+        forger.ends_the_key_of(&mut play, newcomer, nth);
+        keys.insert(play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().fingerprint());
+        play.stage.advance(DAY / 10);
+    }
+    assert!(keys.len() <= 4, "{}", keys.len());
+    play.stage.cut.clear();
+    play.stage.advance(DAY);
+    assert!(play.stage.pair(member, newcomer));
+}
+
+/// An abort says which offer is over; what answered another one goes on.
+#[test]
+fn an_abort_ends_only_what_answered_its_authors_own_offer() {
+    let (mut play, member, newcomer) = Play::member_and_newcomer();
+    let mut forger = Forger::announced(&mut play);
+    play.stage.offer(member, newcomer).unwrap();
+    play.stage.settle();
+    let key = |play: &Play| play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().fingerprint();
+    let before = key(&play);
+    play.stage.cut.insert(member);
+    assert_eq!(play.stage.type_code(member, newcomer), Ok(()));
+    play.stage.settle();
+    let offered = |(.., envelope): &(Folder, sma_core::Uid, &Envelope)| envelope.class == Class::Join;
+    let join = play.stage.lab.store.envelopes().find(offered).unwrap().2.clone();
+    let op: SignedOp = wire::decode(&join.body).unwrap();
+    let session = op.content().unwrap().body::<wire::Join>().unwrap().session;
+    for session in [session, SessionId([1; 16])] {
+        for id in [MuaaId(666), MuaaId(1)] {
+            let offer = forger.offer(MuaaId(666), play.id(newcomer), 1);
+            play.file(play.inbox(newcomer), &offer);
+            let abort = forger.abort(id, session, before);
+            play.file(play.inbox(newcomer), &abort);
+            play.stage.settle();
+        }
+    }
+    assert_eq!(key(&play), before);
+    play.stage.cut.clear();
+    play.stage.advance(std::time::Duration::from_secs(300));
+    assert!(play.stage.are_paired(&[member, newcomer]));
 }
 
 /// Wherever it is filed, an offer that was answered is over.

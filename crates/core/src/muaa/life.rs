@@ -228,6 +228,9 @@ impl<C: Crypto> Muaa<C> {
     /// The own key does not come back, or another copy of this state has used it: the device, which is in no group, takes another
     /// key and id, and begins anew. Nothing is lost, since it never had anything of the group.
     pub(super) fn start_over(&mut self) {
+        if !self.may_take_another_key(0) {
+            return;
+        }
         self.lay_down_key();
         self.clear_away_key();
         self.take_another_key();

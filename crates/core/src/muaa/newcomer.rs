@@ -151,9 +151,10 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
+    /// Whatever key this device has, now and later: whoever plays the member can have it take another one.
     fn used(&self, password: &Secret) -> Used {
-        let own = self.state.device.fingerprint;
-        let code = self.crypto.hash("autocrypt-sma-used-code-v1", &[own.as_bytes(), password.expose()]);
+        let address = canonical(&self.state.address);
+        let code = self.crypto.hash("autocrypt-sma-used-code-v1", &[address.as_bytes(), password.expose()]);
         Used { code, at: self.now }
     }
 
@@ -411,7 +412,7 @@ impl<C: Crypto> Muaa<C> {
         };
         self.tell(Event::PairingEnded { with: from, why });
         if joined && abort.reason == reason::KEY_ENDED {
-            // With another key a person may pair it again.
+            // With another key a person may pair it again. Who made the offer need not be a member, so it is done as seldom as any move.
             if self.state.group.is_none() { self.start_over() } else { self.go_on_as_another(0) }
         }
         Verdict::Done

@@ -26,7 +26,7 @@ pub(crate) struct Waiting {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Used {
-    /// The hash of the own key and the code.
+    /// The hash of the account's address and the code.
     #[n(0)]
     pub(crate) code: Hash,
     #[n(1)]
