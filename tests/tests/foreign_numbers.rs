@@ -165,6 +165,25 @@ fn observing_a_known_mail_again_writes_nothing() {
     }
 }
 
+/// On a day so many strangers write. Nobody has to date spam with the day on which it is sent.
+fn strangers_write(stage: &mut Stage, day: u64, number: u64) {
+    for number in 0..number {
+        let date = ago(stage, number % 30);
+        let from = format!("spam{day}.{number}");
+        let spam = Mail { from, date, received: stage.lab.now, key: key(6) };
+        stage.command(0, spam.read().unwrap()).unwrap();
+    }
+    stage.settle();
+}
+
+/// Strangers write until the table is full of them, and longer.
+fn flood(stage: &mut Stage) {
+    for day in 1..20 {
+        strangers_write(stage, day, if day == 1 { 2100 } else { 105 });
+        stage.advance(Duration::from_secs(86_400));
+    }
+}
+
 #[test]
 fn two_thousand_mails_of_strangers_do_not_push_out_a_correspondent() {
     let mut stage = paired(2);
@@ -189,17 +208,30 @@ fn two_thousand_mails_with_any_dates_do_not_push_out_who_was_written_to() {
     read(&mut stage, 0, "bob", genuine, key(GENUINE));
     let wrote = Command::Wrote { addresses: [address("bob").unwrap()].into(), date: genuine };
     stage.command(0, wrote).unwrap();
-    for number in 0..2100 {
-        // Nobody has to date spam with the day on which it is sent.
-        let date = ago(&stage, number % 30);
-        let spam = Mail { from: format!("spam{number}"), date, received: stage.lab.now, key: key(6) };
-        stage.command(0, spam.read().unwrap()).unwrap();
-    }
-    assert_eq!(muaa(&stage, 0).peers().len(), 2001);
-    stage.settle();
+    flood(&mut stage);
+    assert!(muaa(&stage, 0).peers().len() > 2000, "the table is full");
     for at in 0..2 {
         assert_eq!(advice(&stage, at, "bob"), (Recommendation::Encrypt, Some(GENUINE)));
     }
+    assert_eq!(stage.broken(), None);
+}
+
+#[test]
+fn two_thousand_mails_with_any_dates_do_not_push_out_who_prefers_encryption() {
+    let mut stage = paired(2);
+    let genuine = ago(&stage, 40);
+    read(&mut stage, 0, "bob", genuine, key(GENUINE));
+    // Nobody has written to Bob, and the strangers claim to prefer encryption, too.
+    let spam = |stage: &mut Stage, day: u64| {
+        strangers_write(stage, day, 2100);
+        assert_eq!(advice(stage, 0, "bob"), (Recommendation::Encrypt, Some(GENUINE)));
+        assert_eq!(advice(stage, 1, "bob"), (Recommendation::Encrypt, Some(GENUINE)));
+    };
+    spam(&mut stage, 0);
+    assert_eq!(muaa(&stage, 0).peers().len(), 1000, "half of the table is for whoever comes");
+    flood(&mut stage);
+    assert_eq!([0, 1].map(|at| advice(&stage, at, "bob").1), [Some(GENUINE); 2]);
+    assert!(muaa(&stage, 0).peers().len() > 2000, "the table is full");
     assert_eq!(stage.broken(), None);
 }
 

@@ -103,6 +103,11 @@ impl Entry {
         }
     }
 
+    /// Whether no device that told it was forced out since.
+    pub(crate) const fn stands(&self) -> bool {
+        !matches!(self, Self::Orphan(_))
+    }
+
     /// As it ranks when these devices were forced out, and no others: a removal may be found not to count.
     pub(crate) fn without(self, out: &BTreeSet<u64>) -> Self {
         match self {
@@ -116,9 +121,8 @@ impl Entry {
 impl Ord for Entry {
     /// Orphans below everything; then by date; of the same date a deletion is greater.
     fn cmp(&self, other: &Self) -> Ordering {
-        let stands = |entry: &Self| !matches!(entry, Self::Orphan(_));
         let by_date = || self.date().cmp(&other.date());
-        stands(self).cmp(&stands(other)).then_with(by_date).then_with(|| {
+        self.stands().cmp(&other.stands()).then_with(by_date).then_with(|| {
             match (self.known(), other.known()) {
                 (Some(one), Some(two)) => one.cmp(two),
                 (one, two) => two.is_some().cmp(&one.is_some()),

@@ -1,6 +1,9 @@
 //! A bounded map that keeps the greatest value of each peer: the semilattice under everything that is shared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::{Address, Date, Entry};
 
@@ -18,6 +21,35 @@ impl Dated for Date {
 impl Dated for Entry {
     fn date(&self) -> Date {
         self.date()
+    }
+}
+
+/// What is kept of somebody who was taken in early.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Early {
+    /// Up to when mails counted for the device that took it in: a day after its time.
+    pub(crate) since: Date,
+    pub(crate) entry: Entry,
+}
+
+impl Ord for Early {
+    /// What stands above what does not; then who came first; then by entry.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_time = || other.since.cmp(&self.since);
+        let stands = self.entry.stands().cmp(&other.entry.stands());
+        stands.then_with(by_time).then_with(|| self.entry.cmp(&other.entry))
+    }
+}
+
+impl PartialOrd for Early {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Dated for Early {
+    fn date(&self) -> Date {
+        self.entry.date()
     }
 }
 

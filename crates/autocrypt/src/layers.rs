@@ -89,6 +89,9 @@ impl Layers {
         let date = self.newest_date(addr, until).map_or(date, |known| known.max(date));
         let mut deletion = self.part_for(addr);
         deletion.delete(addr, date);
+        if let Some(since) = self.since(addr) {
+            deletion.keep(addr, Entry::Deleted(date), since);
+        }
         self.add(deletion, until);
         date
     }
@@ -116,6 +119,41 @@ impl Layers {
         }
         let promoted = Self { newest: self.newest.promoted(addr), counting: self.counting.promoted(addr) };
         !self.join(&promoted, until).is_empty()
+    }
+
+    /// Keeps what counts of somebody who prefers encryption among those, whatever strangers send; whether anything is different now.
+    pub(crate) fn keep(&mut self, addr: &Address, until: Date) -> bool {
+        let Some(entry) = entry(&[self], addr, Source::Header, until).cloned() else { return false };
+        let kept = [&self.newest, &self.counting].map(|peers| peers.mutual.get(addr));
+        if kept.into_iter().flatten().any(|early| early.entry == entry) {
+            return false;
+        }
+        let Some(since) = self.since(addr).or(self.newest.can_keep(addr, &entry).then_some(until)) else {
+            return false;
+        };
+        let mut part = Peers::new(self.peers_max());
+        part.keep(addr, entry, since);
+        self.add(part, until)
+    }
+
+    /// Since when a peer is among those who prefer encryption.
+    fn since(&self, addr: &Address) -> Option<Date> {
+        let both = [&self.newest, &self.counting].map(|peers| peers.mutual.get(addr));
+        both.into_iter().flatten().map(|early| early.since).min()
+    }
+
+    /// What is said here, and counts, of those who prefer encryption there, as it stands among those: full tables of others have no
+    /// room for it.
+    pub(crate) fn lifted(&self, there: &Self, until: Date) -> Self {
+        let mut lifted = Peers::new(self.peers_max());
+        for addr in self.addresses() {
+            if let Some(since) = there.since(&addr)
+                && let Some(entry) = entry(&[self], &addr, Source::Header, until)
+            {
+                lifted.keep(&addr, entry.clone(), since);
+            }
+        }
+        lifted.into()
     }
 
     /// An empty part that takes what is said of this address for where it belongs.

@@ -37,6 +37,6 @@ pub const KEY_BYTES_MAX: usize = 10 * 1024;
 /// The largest header that is read or written, in octets, with its name and folding (Level 1).
 pub const HEADER_BYTES_MAX: usize = 10 * 1024;
 
-/// Of how many addresses that nobody wrote to a key is learnt from the mails of one day. With tables of 2000 addresses, whoever wrote
-/// within the last twenty days is known, however much spam came since.
+/// Of how many addresses that nobody wrote to a key is learnt from the mails of one day, and, once half of the table is used, on one day
+/// of the own clock, whatever dates mails claim.
 pub const NEW_PER_DAY: usize = 100;

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Address, Date, Entry, Fact, KEY_BYTES_MAX, Source, greatest::Greatest, tables::Tables};
+use crate::{
+    Address, Date, Entry, Fact, KEY_BYTES_MAX, Preference, Source,
+    greatest::{Early, Greatest},
+    tables::Tables,
+};
 
 /// What is known of peers, whatever the time is: a join-semilattice, and its own delta.
 ///
@@ -10,11 +14,17 @@ use crate::{Address, Date, Entry, Fact, KEY_BYTES_MAX, Source, greatest::Greates
 /// `peers_max` addresses each: the greatest entry from `Autocrypt` headers, the greatest from gossip, and the dates of `last_seen`
 /// that had to be told. A seventh has the correspondents. When a table is full its least entry makes room, so whatever
 /// others send never pushes out a correspondent. Devices that share a state must use the same bound.
+///
+/// An eighth keeps the headers of those who prefer encryption and to whom nobody wrote yet. Strangers claim that, too, and any date, so
+/// nothing that a mail says may decide there who makes room: who was taken in first stays, by the clock of the device that did. Each entry
+/// carries that time, and one order by it, then by entry, is total; so it is a join like the others, and what comes
+/// later never pushes out what was there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Peers {
     pub(crate) others: Tables,
     pub(crate) correspondents: Tables,
     pub(crate) written: Greatest<Date>,
+    pub(crate) mutual: Greatest<Early>,
 }
 
 impl Peers {
@@ -25,6 +35,7 @@ impl Peers {
             others: Tables::new(peers_max),
             correspondents: Tables::new(peers_max),
             written: Greatest::new(peers_max),
+            mutual: Greatest::new(peers_max),
         }
     }
 
@@ -62,6 +73,20 @@ impl Peers {
             tables.headers.raise(addr, Entry::Deleted(date));
             tables.gossip.raise(addr, Entry::Deleted(date));
         }
+        if let Some(since) = self.mutual.get(addr).map(|early| early.since) {
+            self.keep(addr, Entry::Deleted(date), since);
+        }
+    }
+
+    /// Keeps an entry from a header among those who prefer encryption, since a time; whether anything is different now.
+    pub fn keep(&mut self, addr: &Address, entry: Entry, since: Date) -> bool {
+        self.mutual.raise(addr, Early { since, entry })
+    }
+
+    /// Whether one more can be kept of those who prefer encryption, and this is one.
+    pub(crate) fn can_keep(&self, addr: &Address, entry: &Entry) -> bool {
+        let mutual = matches!(entry, Entry::Known(known) if known.preference == Preference::Mutual);
+        mutual && !self.is_correspondent(addr) && self.mutual.entries().len() < self.peers_max()
     }
 
     /// Whether the account wrote to this address.
@@ -76,6 +101,7 @@ impl Peers {
         let mut changed = self.others.join(&other.others);
         changed.append(&mut self.correspondents.join(&other.correspondents));
         changed.append(&mut self.written.join(&other.written));
+        changed.append(&mut self.mutual.join(&other.mutual));
         changed
     }
 
@@ -86,13 +112,15 @@ impl Peers {
             others: self.others.only(addresses),
             correspondents: self.correspondents.only(addresses),
             written: self.written.only(addresses),
+            mutual: self.mutual.only(addresses),
         }
     }
 
     /// Whether nothing is known; such a delta need not be sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.others.is_empty() && self.correspondents.is_empty() && self.written.entries().is_empty()
+        let tables = self.others.is_empty() && self.correspondents.is_empty();
+        tables && self.written.entries().is_empty() && self.mutual.entries().is_empty()
     }
 
     /// Every address of which something is kept, deletions included, in their order.
@@ -104,14 +132,15 @@ impl Peers {
     /// As [`Peers::addresses`], in no order, and some more than once.
     pub(crate) fn all_addresses(&self) -> impl Iterator<Item = &Address> {
         let all = self.others.addresses().chain(self.correspondents.addresses());
-        all.chain(self.written.entries().keys())
+        all.chain(self.written.entries().keys()).chain(self.mutual.entries().keys())
     }
 
     /// The greatest entry of a peer that is dated no later than this.
     #[must_use]
     pub fn entry(&self, addr: &Address, source: Source, until: Date) -> Option<&Entry> {
         let both = [&self.others, &self.correspondents].map(|tables| tables.of(source).get(addr));
-        both.into_iter().flatten().filter(|entry| entry.date() <= until).max()
+        let early = self.mutual.get(addr).filter(|_| source == Source::Header).map(|early| &early.entry);
+        both.into_iter().flatten().chain(early).filter(|entry| entry.date() <= until).max()
     }
 
     /// The greatest date of a peer's mails that had to be told and that is no later than this.
@@ -121,15 +150,19 @@ impl Peers {
         both.into_iter().flatten().copied().filter(|date| *date <= until).max()
     }
 
-    /// What of an address stands among the others, as it stands among the correspondents.
+    /// What of an address stands among the others, or those who prefer encryption, as it stands among the correspondents.
     pub(crate) fn promoted(&self, addr: &Address) -> Self {
         let one = BTreeSet::from([addr.clone()]);
-        Self { correspondents: self.others.only(&one), ..Self::new(self.peers_max()) }
+        let mut promoted = Self { correspondents: self.others.only(&one), ..Self::new(self.peers_max()) };
+        if let Some(early) = self.mutual.get(addr) {
+            promoted.correspondents.headers.raise(addr, early.entry.clone());
+        }
+        promoted
     }
 
     pub(crate) fn above<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Address> {
         let both = self.others.above(&other.others).chain(self.correspondents.above(&other.correspondents));
-        both.chain(self.written.above(&other.written))
+        both.chain(self.written.above(&other.written)).chain(self.mutual.above(&other.mutual))
     }
 
     pub(crate) fn up_to(&self, until: Date) -> Self {
@@ -137,28 +170,35 @@ impl Peers {
             others: self.others.up_to(until),
             correspondents: self.correspondents.up_to(until),
             written: self.written.up_to(until),
+            mutual: self.mutual.up_to(until),
         }
     }
 
     pub(crate) fn is_ahead(&self, until: Date) -> bool {
-        self.others.is_ahead(until) || self.correspondents.is_ahead(until) || self.written.is_ahead(until)
+        self.others.is_ahead(until)
+            || self.correspondents.is_ahead(until)
+            || self.written.is_ahead(until)
+            || self.mutual.is_ahead(until)
     }
 
     pub(crate) fn is_crowded(&self, until: Date) -> bool {
         self.others.is_crowded(until)
             || self.correspondents.is_crowded(until)
             || self.written.is_crowded(until)
+            || self.mutual.is_crowded(until)
     }
 
     pub(crate) fn settle(&mut self, newest: &Self, until: Date) {
         self.others.settle(&newest.others, until);
         self.correspondents.settle(&newest.correspondents, until);
         self.written.settle(&newest.written, until);
+        self.mutual.settle(&newest.mutual, until);
     }
 
     pub(crate) fn distrust(&mut self, out: &BTreeSet<u64>) {
         self.others.distrust(out);
         self.correspondents.distrust(out);
+        self.mutual.change(|early| Early { entry: early.entry.without(out), ..early });
     }
 
     fn tables_for(&mut self, addr: &Address) -> &mut Tables {

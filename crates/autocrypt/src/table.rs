@@ -28,6 +28,8 @@ pub struct Table {
     local: Layers,
     /// The numbers of the devices that were forced out.
     out: BTreeSet<u64>,
+    /// The day on which this device last took in a new address, by its own clock, and how many on that day.
+    taken_in: (u64, u64),
 }
 
 /// What of a peer decides a recommendation: key and preference of the header, the gossip's key, whether the header is too old.
@@ -44,15 +46,28 @@ impl Table {
     /// Nothing yet. All devices of an account use the same bound, in addresses.
     #[must_use]
     pub const fn new(peers_max: usize) -> Self {
-        Self { shared: Layers::new(peers_max), local: Layers::new(peers_max), out: BTreeSet::new() }
+        let out = BTreeSet::new();
+        Self { shared: Layers::new(peers_max), local: Layers::new(peers_max), out, taken_in: (0, 0) }
     }
 
     /// From what was kept of a former run.
     #[must_use]
     pub fn from_parts(shared: Layers, local: Layers, out: BTreeSet<u64>) -> Self {
-        let mut table = Self { shared, local, out: BTreeSet::new() };
+        let mut table = Self { shared, local, out: BTreeSet::new(), taken_in: (0, 0) };
         table.put_out(out);
         table
+    }
+
+    /// As it was on this day, after so many new addresses: what [`Table::taken_in`] said.
+    #[must_use]
+    pub fn with_taken_in(self, taken_in: (u64, u64)) -> Self {
+        Self { taken_in, ..self }
+    }
+
+    /// The day on which this device last took in a new address, by its own clock, and how many on that day.
+    #[must_use]
+    pub const fn taken_in(&self) -> (u64, u64) {
+        self.taken_in
     }
 
     /// What the devices share; the whole of it is the delta for a device that is new or lost something.
@@ -110,7 +125,8 @@ impl Table {
         let saw = |(addr, date): (&Address, Date)| seen(&all, addr, horizon(date)) >= Some(date);
         let is_known = |fact: &Fact| {
             let known = entry(&all, &fact.addr, fact.source, horizon(fact.entry.date));
-            known.is_some_and(|known| *known >= Entry::Known(fact.entry.clone())) || self.is_too_much(fact)
+            known.is_some_and(|known| *known >= Entry::Known(fact.entry.clone()))
+                || self.is_too_much(fact, until)
         };
         seen_from.is_none_or(saw) && facts.iter().all(is_known)
     }
@@ -148,7 +164,7 @@ impl Table {
         if !self.out.is_empty() {
             delta.to_mut().distrust(&self.out);
         }
-        let changed = self.shared.join(&delta, until);
+        let changed = self.share(&delta, until);
         let mut told = self.shared.lost_by(&delta, &changed);
         told.extend(changed.into_iter().filter(|addr| self.tell_of(addr, until)));
         self.shared.only(&told)
@@ -220,8 +236,11 @@ impl Table {
     fn learn(&mut self, facts: &[Fact], mut told: BTreeSet<Address>, until: Date) -> Layers {
         told.retain(|addr| self.tell_of(addr, until));
         for fact in facts {
-            if self.is_too_much(fact) {
+            if self.is_too_much(fact, until) {
                 continue;
+            }
+            if self.is_new(fact) {
+                self.taken_in = (until.day(), self.taken_in_on(until) + 1);
             }
             let mut part = self.shared.part_for(&fact.addr);
             part.observe(fact);
@@ -233,16 +252,32 @@ impl Table {
         self.shared.only(&told)
     }
 
-    /// Whether this is the key of an address that is not known and that nobody wrote to, of a day that brought many such.
-    fn is_too_much(&self, fact: &Fact) -> bool {
+    /// Whether this is the key of an address that is not known and that nobody wrote to.
+    fn is_new(&self, fact: &Fact) -> bool {
         let known = entry(&[&self.shared], &fact.addr, fact.source, Date::LAST).is_some();
-        if known || self.shared.is_correspondent(&fact.addr) {
+        !known && !self.shared.is_correspondent(&fact.addr)
+    }
+
+    /// Whether this is a new key of a day that brought many such.
+    ///
+    /// Two days count. That of the mail spreads what is learnt over the years, when a new device reads an old mailbox; but senders
+    /// choose it. So once half of the table is used, and whoever is learnt may push out others soon, the day counts, too, on which this
+    /// device takes the mail in, by its own clock. Below that nobody is pushed out. Neither has a part in joins: what others told is
+    /// joined, so all devices come to the same whatever each refused to learn.
+    fn is_too_much(&self, fact: &Fact, until: Date) -> bool {
+        if !self.is_new(fact) {
             return false;
         }
         let day = fact.entry.date.day();
         let others = self.shared.newest().others.of(fact.source).entries();
+        let half_used = others.len() >= self.shared.peers_max().div_ceil(2);
         let same_day = others.values().filter(|entry| entry.known().is_some() && entry.date().day() == day);
-        same_day.count() >= NEW_PER_DAY
+        (half_used && self.taken_in_on(until) >= NEW_PER_DAY as u64) || same_day.count() >= NEW_PER_DAY
+    }
+
+    fn taken_in_on(&self, until: Date) -> u64 {
+        let (day, number) = self.taken_in;
+        if day == until.day() { number } else { 0 }
     }
 
     /// Asked of what counts now, and of what will count in the end: so that it is told once, whatever the time is on the others.
@@ -252,7 +287,7 @@ impl Table {
         if self.is_news(addr, until) || self.is_news(addr, Date::LAST) {
             let mut news = self.local.only(&BTreeSet::from([addr.clone()]));
             news.forget_seen();
-            told |= !self.shared.join(&news, until).is_empty();
+            told |= !self.share(&news, until).is_empty();
         }
         for horizon in [until, Date::LAST] {
             if let Some(date) = self.last_seen_to_tell(addr, horizon) {
@@ -261,8 +296,22 @@ impl Table {
                 told |= self.shared.add(part, until);
             }
         }
+        told |= self.shared.keep(addr, until);
         self.forget_told(addr, until);
         told
+    }
+
+    /// Joins what is said of peers, of each where it stays. The addresses of which something is known that was not.
+    fn share(&mut self, said: &Layers, until: Date) -> BTreeSet<Address> {
+        let known = self.shared.only(&said.addresses()).lifted(said, until);
+        let lifted = said.lifted(&self.shared, until);
+        let mut changed = self.shared.join(said, until);
+        for part in [known, lifted] {
+            if !part.is_empty() {
+                changed.append(&mut self.shared.join(&part, until));
+            }
+        }
+        changed
     }
 
     /// Whether what is known here of a peer differs from what is shared by more than dates.

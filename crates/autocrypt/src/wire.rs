@@ -1,16 +1,16 @@
 //! The octets of a state or delta, for a snapshot or a message between devices.
 //!
-//! CBOR (RFC 8949) in deterministic form. Of [`Peers`] `[headers, gossip, seen, headers, gossip, seen, written]`: the first three of
-//! others, the next of correspondents. Headers and gossip are arrays of `[addr, date]` (a deletion) or
-//! `[addr, date, key, mutual, message, reporter]`, the rest of `[addr, date]`; each is in the strict order of the addresses'
-//! octets. Dates are seconds since 1970. [`Layers`] are `[newest, counting]`, two of the above.
+//! CBOR (RFC 8949) in deterministic form. Of [`Peers`] `[headers, gossip, seen, headers, gossip, seen, written, mutual]`: the first three
+//! of others, the next of correspondents. Headers and gossip are arrays of `[addr, date]` (a deletion) or
+//! `[addr, date, key, mutual, message, reporter]`, mutual of `[since, header]`, the rest of `[addr, date]`; each is in the strict order of
+//! the addresses' octets. Dates are seconds since 1970. [`Layers`] are `[newest, counting]`, two of the above.
 
 use bytes::Bytes;
 use minicbor::{Decoder, Encoder, decode, encode};
 
 use crate::{
     Address, Date, Entry, KEY_BYTES_MAX, Known, Layers, Peers, Preference,
-    greatest::{Dated, Greatest},
+    greatest::{Dated, Early, Greatest},
     tables::Tables,
 };
 
@@ -77,13 +77,14 @@ fn written(write: impl FnOnce(&mut Writer<'_>) -> Encoded) -> Vec<u8> {
 }
 
 fn write_peers(e: &mut Writer<'_>, peers: &Peers) -> Encoded {
-    e.array(7)?;
+    e.array(8)?;
     for tables in [&peers.others, &peers.correspondents] {
         write_table(e, &tables.headers, write_entry)?;
         write_table(e, &tables.gossip, write_entry)?;
         write_table(e, &tables.seen, write_date)?;
     }
-    write_table(e, &peers.written, write_date)
+    write_table(e, &peers.written, write_date)?;
+    write_table(e, &peers.mutual, write_early)
 }
 
 fn write_table<V: Dated>(
@@ -105,19 +106,25 @@ fn write_entry(e: &mut Writer<'_>, addr: &Address, entry: &Entry) -> Encoded {
     }
 }
 
+fn write_early(e: &mut Writer<'_>, addr: &Address, early: &Early) -> Encoded {
+    e.array(2)?.u64(early.since.0)?;
+    write_entry(e, addr, &early.entry)
+}
+
 fn write_date(e: &mut Writer<'_>, addr: &Address, date: &Date) -> Encoded {
     e.array(2)?.str(addr.as_str())?.u64(date.0)?.ok()
 }
 
 fn read_peers(d: &mut Decoder<'_>, peers_max: usize) -> Decoded<Peers> {
-    expect_array(d, 7)?;
+    expect_array(d, 8)?;
     let mut tables = || {
         let headers = read_table(d, peers_max, read_entry)?;
         let gossip = read_table(d, peers_max, read_entry)?;
         Decoded::Ok(Tables { headers, gossip, seen: read_table(d, peers_max, read_date)? })
     };
     let (others, correspondents) = (tables()?, tables()?);
-    Ok(Peers { others, correspondents, written: read_table(d, peers_max, read_date)? })
+    let written = read_table(d, peers_max, read_date)?;
+    Ok(Peers { others, correspondents, written, mutual: read_table(d, peers_max, read_early)? })
 }
 
 fn read_table<V: Dated>(
@@ -144,6 +151,13 @@ fn read_entry(d: &mut Decoder<'_>) -> Decoded<(Address, Entry)> {
         Some(6) => Ok((addr, Entry::Known(read_known(d, date)?))),
         Some(_) | None => Err(decode::Error::message("entry")),
     }
+}
+
+fn read_early(d: &mut Decoder<'_>) -> Decoded<(Address, Early)> {
+    expect_array(d, 2)?;
+    let since = Date(d.u64()?);
+    let (addr, entry) = read_entry(d)?;
+    Ok((addr, Early { since, entry }))
 }
 
 fn read_known(d: &mut Decoder<'_>, date: Date) -> Decoded<Known> {

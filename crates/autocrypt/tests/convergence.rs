@@ -35,6 +35,7 @@ enum Step {
     Saw(Address, Date),
     Delete(Address, Date),
     Wrote(Address, Date),
+    Keep(Fact, Date),
 }
 
 /// Few names, dates and keys, so that ties and full tables are common.
@@ -50,6 +51,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (name(), 1..5u64).prop_map(|(name, date)| Step::Saw(address(name), Date(date))),
         1 => (name(), 1..5u64).prop_map(|(name, date)| Step::Delete(address(name), Date(date))),
         1 => (name(), 1..5u64).prop_map(|(name, date)| Step::Wrote(address(name), Date(date * 30 * DAY))),
+        1 => (name(), 1..5u64, 0..3u8, 1..4u64).prop_map(|(name, date, key, since)| {
+            Step::Keep(fact(name, Source::Header, date, key), Date(since))
+        }),
     ];
     prop::collection::vec(step, 0..12)
 }
@@ -75,6 +79,9 @@ fn apply(peers: &mut Peers, step: &Step) {
         }
         Step::Wrote(addr, date) => {
             peers.wrote(addr, *date);
+        }
+        Step::Keep(fact, since) => {
+            peers.keep(&fact.addr, Entry::Known(fact.entry.clone()), *since);
         }
     }
 }
@@ -127,7 +134,7 @@ proptest! {
     fn tables_keep_their_bound(steps in steps()) {
         let mut peers = Peers::new(2);
         steps.iter().for_each(|step| apply(&mut peers, step));
-        prop_assert!(peers.addresses().len() <= 14);
+        prop_assert!(peers.addresses().len() <= 16);
         let read = Peers::from_bytes(&peers.to_bytes(), 2);
         prop_assert_eq!(read, Ok(peers));
     }

@@ -66,7 +66,7 @@ fn check_machine(lab: &Lab, machine: &Machine) -> Verdict {
     // Each machine, each that was let in again, and each state that was put back may be a device of its own.
     let devices = lab.machines.len() + lab.truth.deeds.count();
     let ops = OPS_AT_FIRST + OPS * devices;
-    let people = lab.truth.letters.people().min(2 * config.peers_max);
+    let people = lab.truth.letters.people().min(3 * config.peers_max);
     let counts = [
         (Sort::Siblings, config.siblings_max + devices),
         (Sort::Links, devices),

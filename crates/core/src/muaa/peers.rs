@@ -346,12 +346,12 @@ pub(super) fn bound(table: &mut Shared<Table>, peers_max: usize, now: Timestamp)
             bounded.join(peers, plausible::dates_until(now));
             bounded
         };
-        *table =
-            Table::from_parts(bounded(table.shared()), bounded(table.local()), table.out().clone()).into();
+        let other = Table::from_parts(bounded(table.shared()), bounded(table.local()), table.out().clone());
+        *table = other.with_taken_in(table.taken_in()).into();
     }
 }
 
-/// A table in a snapshot: its bound, what is shared, what is local, which devices were forced out.
+/// A table in a snapshot: its bound, what is shared, what is local, which devices were forced out, what the day brought.
 pub(super) mod table {
     use std::collections::BTreeSet;
 
@@ -366,8 +366,8 @@ pub(super) mod table {
         _: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
         let max = table.shared().peers_max() as u64;
-        e.array(4)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?;
-        e.encode(table.out())?.ok()
+        e.array(5)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?;
+        e.encode(table.out())?.encode(table.taken_in())?.ok()
     }
 
     pub(crate) fn decode<C>(
@@ -375,13 +375,13 @@ pub(super) mod table {
         _: &mut C,
     ) -> Result<Shared<Table>, minicbor::decode::Error> {
         let malformed = || minicbor::decode::Error::message("not a table of peers");
-        if d.array()? != Some(4) {
+        if d.array()? != Some(5) {
             return Err(malformed());
         }
         let max = usize::try_from(d.u64()?).map_err(|_| malformed())?;
         let shared = Layers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
         let local = Layers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
         let out: BTreeSet<u64> = d.decode()?;
-        Ok(Table::from_parts(shared, local, out).into())
+        Ok(Table::from_parts(shared, local, out).with_taken_in(d.decode()?).into())
     }
 }
