@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sma_core::autocrypt::{Advice, Date, Layers, Peers, Recommendation};
+use sma_core::autocrypt::{Advice, Date, Entry, Fact, Layers, Peers, Recommendation};
 use sma_core::{Command, Folder, Input, MuaaId, Output, Timestamp, state::Register};
 use sma_sim::{
     mail::{Key, Mail, address},
@@ -249,6 +249,87 @@ fn what_a_removed_device_told_of_a_peer_gives_way_to_an_older_mail() {
     read(&mut stage, 0, "bob", genuine, key(GENUINE));
     for at in 0..2 {
         assert_eq!(advice(&stage, at, "bob"), (Recommendation::Encrypt, Some(GENUINE)));
+    }
+    assert_eq!(stage.broken(), None);
+}
+
+/// What a stolen member tells of peers, in the name of a device.
+fn peers_by(reporter: MuaaId, tell: impl FnOnce(&mut Peers, &dyn Fn(&str, Timestamp) -> Fact)) -> Said {
+    let fact = |from: &str, date: Timestamp| {
+        let mail = Mail { from: from.to_owned(), date, received: date, key: key(FORGED) };
+        let Command::Observe { mail } = mail.read().unwrap() else { unreachable!() };
+        let mut fact = mail.fact.unwrap();
+        fact.entry.reporter = reporter.0;
+        fact
+    };
+    let mut peers = Peers::new(2000);
+    tell(&mut peers, &fact);
+    Said { peers: Some(Layers::from(peers).to_bytes().into()), ..Said::default() }
+}
+
+#[test]
+fn two_thousand_correspondents_of_a_removed_device_give_way_to_those_of_the_others() {
+    let mut stage = paired(3);
+    let genuine = ago(&stage, 40);
+    for (at, name) in [(0, "bob"), (1, "carol"), (0, "dave")] {
+        read(&mut stage, at, name, genuine, key(GENUINE));
+    }
+    for (at, name) in [(0, "bob"), (1, "carol")] {
+        let wrote = Command::Wrote { addresses: [address(name).unwrap()].into(), date: genuine };
+        stage.command(at, wrote).unwrap();
+    }
+    stage.settle();
+    let mut thief = Insider::of(&stage.lab.machines[2]).unwrap();
+    let removed = thief.id();
+    stage.lab.stop(2);
+    let now = stage.lab.now;
+    for (wave, written) in [(0, true), (1, false), (2, true), (3, true)] {
+        for to in 0..2 {
+            let said = peers_by(removed, |peers, fact| {
+                for number in 0..2000 {
+                    let fact = fact(&format!("wave{wave}.{number}"), now);
+                    if written {
+                        peers.wrote(&fact.addr, Date(now.as_secs()), removed.0);
+                    }
+                    peers.observe(&fact);
+                    peers.keep(&fact.addr, Entry::Known(fact.entry.clone()), Date(wave));
+                }
+            });
+            say(&mut stage, &mut thief, to, said);
+        }
+    }
+    assert!(muaa(&stage, 0).peers().len() >= 2000, "it is believed");
+    stage.command(0, Command::Remove { id: removed }).unwrap();
+    stage.settle();
+    for (at, name) in [(0, "bob"), (1, "bob"), (0, "carol"), (1, "carol"), (0, "dave"), (1, "dave")] {
+        assert_eq!(advice(&stage, at, name), (Recommendation::Encrypt, Some(GENUINE)), "{at} {name}");
+    }
+    assert_eq!(muaa(&stage, 0).digest(), muaa(&stage, 1).digest());
+}
+
+#[test]
+fn what_a_removed_device_deleted_comes_back_by_an_older_mail() {
+    let mut stage = paired(3);
+    let genuine = ago(&stage, 40);
+    read(&mut stage, 0, "bob", genuine, key(GENUINE));
+    let now = stage.lab.now;
+    delete(&mut stage, 2, "bob", now);
+    assert_eq!(advice(&stage, 0, "bob"), (Recommendation::Disable, None));
+    let id = stage.id(2).unwrap();
+    stage.command(0, Command::Remove { id }).unwrap();
+    stage.settle();
+    // Another older one, on another device.
+    let genuine = ago(&stage, 20);
+    read(&mut stage, 1, "bob", genuine, key(GENUINE));
+    for at in 0..2 {
+        assert_eq!(advice(&stage, at, "bob"), (Recommendation::Encrypt, Some(GENUINE)));
+    }
+    // What a member deleted stays so.
+    let now = stage.lab.now;
+    delete(&mut stage, 0, "bob", now);
+    read(&mut stage, 1, "bob", genuine, key(GENUINE));
+    for at in 0..2 {
+        assert_eq!(advice(&stage, at, "bob"), (Recommendation::Disable, None));
     }
     assert_eq!(stage.broken(), None);
 }

@@ -73,15 +73,43 @@ impl PartialOrd for Known {
     }
 }
 
+/// Somebody deleted a peer: nothing of this date or before counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Deletion {
+    /// Up to when nothing counts.
+    pub date: Date,
+    /// The number of the device on which it was deleted.
+    pub reporter: u64,
+}
+
+/// That the account wrote to somebody. What a device told that was forced out since is below anything else.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Written {
+    pub(crate) stands: bool,
+    /// The beginning of the thirty days of the mail.
+    pub(crate) date: Date,
+    /// The number of the device that told it.
+    pub(crate) reporter: u64,
+}
+
+impl Written {
+    /// As it ranks when these devices were forced out, and no others.
+    pub(crate) fn without(self, out: &BTreeSet<u64>) -> Self {
+        Self { stands: !out.contains(&self.reporter), ..self }
+    }
+}
+
 /// What is kept for a peer and a source: its greatest entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Entry {
     /// A key.
     Known(Known),
-    /// Somebody deleted the peer: nothing of this date or before counts.
-    Deleted(Date),
+    /// Somebody deleted the peer.
+    Deleted(Deletion),
     /// A key that a device told which was forced out since: it stays until there is anything else.
     Orphan(Known),
+    /// A deletion of a device that was forced out since: it counts until there is anything else.
+    Void(Deletion),
 }
 
 impl Entry {
@@ -90,7 +118,7 @@ impl Entry {
     pub const fn date(&self) -> Date {
         match self {
             Self::Known(known) | Self::Orphan(known) => known.date,
-            Self::Deleted(date) => *date,
+            Self::Deleted(deletion) | Self::Void(deletion) => deletion.date,
         }
     }
 
@@ -99,13 +127,20 @@ impl Entry {
     pub const fn known(&self) -> Option<&Known> {
         match self {
             Self::Known(known) | Self::Orphan(known) => Some(known),
-            Self::Deleted(_) => None,
+            Self::Deleted(_) | Self::Void(_) => None,
+        }
+    }
+
+    const fn deleted_by(&self) -> Option<u64> {
+        match self {
+            Self::Known(_) | Self::Orphan(_) => None,
+            Self::Deleted(deletion) | Self::Void(deletion) => Some(deletion.reporter),
         }
     }
 
     /// Whether no device that told it was forced out since.
     pub(crate) const fn stands(&self) -> bool {
-        !matches!(self, Self::Orphan(_))
+        !matches!(self, Self::Orphan(_) | Self::Void(_))
     }
 
     /// As it ranks when these devices were forced out, and no others: a removal may be found not to count.
@@ -113,13 +148,16 @@ impl Entry {
         match self {
             Self::Known(known) | Self::Orphan(known) if out.contains(&known.reporter) => Self::Orphan(known),
             Self::Known(known) | Self::Orphan(known) => Self::Known(known),
-            Self::Deleted(date) => Self::Deleted(date),
+            Self::Deleted(deletion) | Self::Void(deletion) if out.contains(&deletion.reporter) => {
+                Self::Void(deletion)
+            }
+            Self::Deleted(deletion) | Self::Void(deletion) => Self::Deleted(deletion),
         }
     }
 }
 
 impl Ord for Entry {
-    /// Orphans below everything; then by date; of the same date a deletion is greater.
+    /// What was told by who is out below everything; then by date; of the same date a deletion is greater.
     fn cmp(&self, other: &Self) -> Ordering {
         let by_date = || self.date().cmp(&other.date());
         self.stands().cmp(&other.stands()).then_with(by_date).then_with(|| {
@@ -127,6 +165,7 @@ impl Ord for Entry {
                 (Some(one), Some(two)) => one.cmp(two),
                 (one, two) => two.is_some().cmp(&one.is_some()),
             }
+            .then_with(|| self.deleted_by().cmp(&other.deleted_by()))
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use crate::{Address, Date, Entry};
+use crate::{Address, Date, Entry, fact::Written};
 
 /// What has a date, after which it counts.
 pub(crate) trait Dated: Ord + Clone {
@@ -21,6 +21,12 @@ impl Dated for Date {
 impl Dated for Entry {
     fn date(&self) -> Date {
         self.date()
+    }
+}
+
+impl Dated for Written {
+    fn date(&self) -> Date {
+        self.date
     }
 }
 
@@ -115,6 +121,27 @@ impl<V: Dated> Greatest<V> {
     pub(crate) fn above<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Address> {
         let greater = |(addr, value): &(&Address, &V)| other.get(addr).is_none_or(|theirs| theirs < *value);
         self.entries.iter().filter(greater).map(|(addr, _)| addr)
+    }
+
+    /// The values of those of whom there is none in any of these.
+    pub(crate) fn missing_in(&self, others: [&Self; 2]) -> Self {
+        let mut missing = self.clone();
+        missing.entries.retain(|addr, _| others.iter().all(|other| other.get(addr).is_none()));
+        missing
+    }
+
+    /// Takes these in as far as there is room: what was there before stays.
+    pub(crate) fn fill(&mut self, other: &Self) {
+        for (addr, value) in &other.entries {
+            if self.entries.len() < self.max || self.entries.contains_key(addr) {
+                self.raise_unbounded(addr, value.clone());
+            }
+        }
+    }
+
+    /// Whether so many more may push out any.
+    pub(crate) fn may_drop(&self, more: usize) -> bool {
+        self.entries.len() + more > self.max
     }
 
     /// The values that are dated no later than this.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Address, Date, Entry, Known, Peers, Source, greatest::Greatest};
+use crate::{Address, Date, Deletion, Entry, Known, Peers, Source, greatest::Greatest};
 
 /// What is newest of each peer, and what counts where the newest is dated ahead: a state, and its own delta.
 ///
@@ -84,16 +84,17 @@ impl Layers {
         !self.join(&facts.into(), until).is_empty()
     }
 
-    /// Forgets a peer as of `date`, or of the newest date known of it that counts. The date that the deletion got.
-    pub fn delete(&mut self, addr: &Address, date: Date, until: Date) -> Date {
-        let date = self.newest_date(addr, until).map_or(date, |known| known.max(date));
-        let mut deletion = self.part_for(addr);
-        deletion.delete(addr, date);
+    /// Forgets a peer as of a date, or of the newest date known of it that counts. The date that the deletion got.
+    pub fn delete(&mut self, addr: &Address, deletion: Deletion, until: Date) -> Date {
+        let known = self.newest_date(addr, until).unwrap_or_default();
+        let deletion = Deletion { date: deletion.date.max(known), ..deletion };
+        let mut part = self.part_for(addr);
+        part.delete(addr, deletion);
         if let Some(since) = self.since(addr) {
-            deletion.keep(addr, Entry::Deleted(date), since);
+            part.keep(addr, Entry::Deleted(deletion), since);
         }
-        self.add(deletion, until);
-        date
+        self.add(part, until);
+        deletion.date
     }
 
     /// The newest date known of a peer that counts.
@@ -160,8 +161,8 @@ impl Layers {
     pub(crate) fn part_for(&self, addr: &Address) -> Peers {
         let mut part = Peers::new(self.peers_max());
         let both = [&self.newest, &self.counting].map(|peers| peers.written.get(addr));
-        if let Some(date) = both.into_iter().flatten().max() {
-            part.written.raise(addr, *date);
+        if let Some(written) = both.into_iter().flatten().max() {
+            part.written.raise(addr, *written);
         }
         part
     }
@@ -223,6 +224,26 @@ impl Layers {
             peers.others.seen = Greatest::new(max);
             peers.correspondents.seen = Greatest::new(max);
         }
+    }
+
+    /// Those whose headers were deleted.
+    pub(crate) fn deleted(&self) -> impl Iterator<Item = &Address> {
+        let tables = [&self.newest, &self.counting].map(|peers| [&peers.others, &peers.correspondents]);
+        let headers = tables.into_iter().flatten().flat_map(|tables| tables.headers.entries());
+        headers.filter(|(_, entry)| matches!(entry, Entry::Deleted(_))).map(|(addr, _)| addr)
+    }
+
+    /// What is kept here of correspondents and of those who prefer encryption, and not there.
+    pub(crate) fn missing_in(&self, there: &Self) -> Peers {
+        let both = [&there.newest, &there.counting];
+        let mut missing = self.newest.missing_in(both);
+        missing.fill(&self.counting.missing_in(both));
+        missing
+    }
+
+    /// Whether so many more may push out a correspondent, or somebody who prefers encryption.
+    pub(crate) fn may_drop(&self, more: usize) -> bool {
+        self.newest.may_drop(more)
     }
 
     /// As these devices were forced out, what they told gives way to anything else.

@@ -17,7 +17,7 @@ mod wire;
 
 pub use address::Address;
 pub use date::Date;
-pub use fact::{Entry, Fact, Known};
+pub use fact::{Deletion, Entry, Fact, Known};
 pub use header::{Header, HeaderError, Preference, Source};
 pub use layers::{Layers, Peer};
 #[cfg(feature = "mail")]

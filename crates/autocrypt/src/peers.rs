@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Address, Date, Entry, Fact, KEY_BYTES_MAX, Preference, Source,
+    Address, Date, Deletion, Entry, Fact, KEY_BYTES_MAX, Preference, Source,
+    fact::Written,
     greatest::{Early, Greatest},
     tables::Tables,
 };
@@ -23,7 +24,7 @@ use crate::{
 pub struct Peers {
     pub(crate) others: Tables,
     pub(crate) correspondents: Tables,
-    pub(crate) written: Greatest<Date>,
+    pub(crate) written: Greatest<Written>,
     pub(crate) mutual: Greatest<Early>,
 }
 
@@ -58,23 +59,25 @@ impl Peers {
         self.tables_for(addr).seen.raise(addr, date)
     }
 
-    /// Adds that the account wrote to this address, in the thirty days around this date; whether anything is different now. What is
-    /// known of it is kept among the correspondents from now on.
-    pub fn wrote(&mut self, addr: &Address, date: Date) -> bool {
-        let written = self.written.raise(addr, date.month());
+    /// Adds that the account wrote to this address, in the thirty days around this date, as this device tells; whether anything is
+    /// different now. What is known of it is kept among the correspondents from now on.
+    pub fn wrote(&mut self, addr: &Address, date: Date, reporter: u64) -> bool {
+        let date = date.month();
+        let known = self.written.get(addr).is_some_and(|known| known.stands && known.date >= date);
+        let written = !known && self.written.raise(addr, Written { stands: true, date, reporter });
         let promoted = self.promoted(addr);
         !self.join(&promoted).is_empty() || written
     }
 
-    /// Forgets a peer, its keys included, as of `date`. A header of a later date brings the peer back.
-    pub fn delete(&mut self, addr: &Address, date: Date) {
+    /// Forgets a peer, its keys included, as of a date. A header of a later date brings the peer back.
+    pub fn delete(&mut self, addr: &Address, deletion: Deletion) {
         let correspondents = self.is_correspondent(addr).then_some(&mut self.correspondents);
         for tables in correspondents.into_iter().chain([&mut self.others]) {
-            tables.headers.raise(addr, Entry::Deleted(date));
-            tables.gossip.raise(addr, Entry::Deleted(date));
+            tables.headers.raise(addr, Entry::Deleted(deletion));
+            tables.gossip.raise(addr, Entry::Deleted(deletion));
         }
         if let Some(since) = self.mutual.get(addr).map(|early| early.since) {
-            self.keep(addr, Entry::Deleted(date), since);
+            self.keep(addr, Entry::Deleted(deletion), since);
         }
     }
 
@@ -195,9 +198,41 @@ impl Peers {
         self.mutual.settle(&newest.mutual, until);
     }
 
+    /// What is kept here of correspondents and of those who prefer encryption, and of whom neither of these keeps it.
+    pub(crate) fn missing_in(&self, others: [&Self; 2]) -> Self {
+        Self {
+            others: Tables::new(self.peers_max()),
+            correspondents: self.correspondents.missing_in(others.map(|peers| &peers.correspondents)),
+            written: self.written.missing_in(others.map(|peers| &peers.written)),
+            mutual: self.mutual.missing_in(others.map(|peers| &peers.mutual)),
+        }
+    }
+
+    /// Takes these in as far as there is room: what was there before stays.
+    pub(crate) fn fill(&mut self, other: &Self) {
+        self.correspondents.fill(&other.correspondents);
+        self.written.fill(&other.written);
+        self.mutual.fill(&other.mutual);
+    }
+
+    /// Removes what is kept of a peer.
+    pub(crate) fn forget(&mut self, addr: &Address) {
+        for tables in [&mut self.others, &mut self.correspondents] {
+            tables.headers.forget(addr, |_| false);
+            tables.gossip.forget(addr, |_| false);
+        }
+        self.mutual.forget(addr, |_| false);
+    }
+
+    /// Whether so many more may push out a correspondent, or somebody who prefers encryption.
+    pub(crate) fn may_drop(&self, more: usize) -> bool {
+        self.correspondents.may_drop(more) || self.written.may_drop(more) || self.mutual.may_drop(more)
+    }
+
     pub(crate) fn distrust(&mut self, out: &BTreeSet<u64>) {
         self.others.distrust(out);
         self.correspondents.distrust(out);
+        self.written.change(|written| written.without(out));
         self.mutual.change(|early| Early { entry: early.entry.without(out), ..early });
     }
 

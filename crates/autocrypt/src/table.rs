@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    Address, Advice, Date, Draft, Entry, Fact, Layers, NEW_PER_DAY, Peer, Preference, Recommendation, Source,
-    aggregate,
+    Address, Advice, Date, Deletion, Draft, Entry, Fact, Layers, NEW_PER_DAY, Peer, Peers, Preference,
+    Recommendation, Source, aggregate,
     layers::{entry, read, seen},
     observed::Observed,
 };
@@ -30,6 +30,9 @@ pub struct Table {
     out: BTreeSet<u64>,
     /// The day on which this device last took in a new address, by its own clock, and how many on that day.
     taken_in: (u64, u64),
+    /// What others' word pushed out of full tables: of correspondents, and of those who prefer encryption. It comes back when whoever said
+    /// so is out. What is here stays: it has room for as many as a table, and what comes when it is full is not kept.
+    displaced: Peers,
 }
 
 /// What of a peer decides a recommendation: key and preference of the header, the gossip's key, whether the header is too old.
@@ -46,14 +49,20 @@ impl Table {
     /// Nothing yet. All devices of an account use the same bound, in addresses.
     #[must_use]
     pub const fn new(peers_max: usize) -> Self {
-        let out = BTreeSet::new();
-        Self { shared: Layers::new(peers_max), local: Layers::new(peers_max), out, taken_in: (0, 0) }
+        Self {
+            shared: Layers::new(peers_max),
+            local: Layers::new(peers_max),
+            out: BTreeSet::new(),
+            taken_in: (0, 0),
+            displaced: Peers::new(peers_max),
+        }
     }
 
     /// From what was kept of a former run.
     #[must_use]
     pub fn from_parts(shared: Layers, local: Layers, out: BTreeSet<u64>) -> Self {
-        let mut table = Self { shared, local, out: BTreeSet::new(), taken_in: (0, 0) };
+        let displaced = Peers::new(shared.peers_max());
+        let mut table = Self { shared, local, out: BTreeSet::new(), taken_in: (0, 0), displaced };
         table.put_out(out);
         table
     }
@@ -62,6 +71,20 @@ impl Table {
     #[must_use]
     pub fn with_taken_in(self, taken_in: (u64, u64)) -> Self {
         Self { taken_in, ..self }
+    }
+
+    /// With this displaced: what [`Table::displaced`] was.
+    #[must_use]
+    pub fn with_displaced(mut self, mut displaced: Peers) -> Self {
+        displaced.distrust(&self.out);
+        self.displaced = displaced;
+        self
+    }
+
+    /// What others' word pushed out of full tables, and what comes back when whoever said so is out.
+    #[must_use]
+    pub const fn displaced(&self) -> &Peers {
+        &self.displaced
     }
 
     /// The day on which this device last took in a new address, by its own clock, and how many on that day.
@@ -89,18 +112,23 @@ impl Table {
     }
 
     /// These devices were forced out: what they told of peers gives way to anything else that is known or comes to be known. What
-    /// was kept local because they had told the like may be worth telling now.
+    /// it had pushed out comes back, and what was kept local because they had told the like may be worth telling now.
     pub fn distrust(&mut self, out: BTreeSet<u64>, until: Date) -> Layers {
         if self.out == out {
             return Layers::new(self.shared.peers_max());
         }
         self.put_out(out);
-        self.tell(self.local.addresses(), until)
+        let back = Layers::from(self.displaced.clone());
+        let mut told = self.share(&back, until);
+        self.displaced = back.missing_in(&self.shared);
+        told.append(&mut self.tell(self.local.addresses(), until).addresses());
+        self.shared.only(&told)
     }
 
     fn put_out(&mut self, out: BTreeSet<u64>) {
         self.shared.distrust(&out);
         self.local.distrust(&out);
+        self.displaced.distrust(&out);
         self.out = out;
     }
 
@@ -132,20 +160,25 @@ impl Table {
     }
 
     /// The account wrote to these addresses at this date: whatever others send, what is known of them stays.
-    pub fn wrote(&mut self, addresses: &BTreeSet<Address>, date: Date, until: Date) -> Layers {
+    pub fn wrote(&mut self, addresses: &BTreeSet<Address>, date: Date, reporter: u64, until: Date) -> Layers {
+        let before = self.before(addresses.len());
         let mut told = addresses.clone();
         told.retain(|addr| {
             let mut part = self.shared.part_for(addr);
-            let news = part.wrote(addr, date) && self.shared.add(part, until);
+            let news = part.wrote(addr, date, reporter) && self.shared.add(part, until);
             self.tell_of(addr, until) || news
         });
+        self.keep_displaced(before);
         self.shared.only(&told)
     }
 
     /// Forgets a peer as of this date, or of the newest date known of it here that counts (see [`Layers::delete`]).
-    pub fn delete(&mut self, addr: &Address, date: Date, until: Date) -> Layers {
+    pub fn delete(&mut self, addr: &Address, deletion: Deletion, until: Date) -> Layers {
         let known = self.local.newest_date(addr, until).unwrap_or_default();
-        self.shared.delete(addr, date.max(known), until);
+        let before = self.before(1);
+        self.shared.delete(addr, Deletion { date: deletion.date.max(known), ..deletion }, until);
+        self.displaced.forget(addr);
+        self.keep_displaced(before);
         self.forget_told(addr, until);
         self.shared.only(&BTreeSet::from([addr.clone()]))
     }
@@ -164,9 +197,12 @@ impl Table {
         if !self.out.is_empty() {
             delta.to_mut().distrust(&self.out);
         }
+        let before = self.before(delta.addresses().len());
         let changed = self.share(&delta, until);
         let mut told = self.shared.lost_by(&delta, &changed);
         told.extend(changed.into_iter().filter(|addr| self.tell_of(addr, until)));
+        delta.deleted().for_each(|addr| self.displaced.forget(addr));
+        self.keep_displaced(before);
         self.shared.only(&told)
     }
 
@@ -180,7 +216,9 @@ impl Table {
 
     /// Shares what the others must know of these peers; what that is.
     pub fn tell(&mut self, asked: BTreeSet<Address>, until: Date) -> Layers {
+        let before = self.before(asked.len());
         let told = asked.into_iter().filter(|addr| self.tell_of(addr, until)).collect();
+        self.keep_displaced(before);
         self.shared.only(&told)
     }
 
@@ -234,6 +272,7 @@ impl Table {
     }
 
     fn learn(&mut self, facts: &[Fact], mut told: BTreeSet<Address>, until: Date) -> Layers {
+        let before = self.before(facts.len() + told.len());
         told.retain(|addr| self.tell_of(addr, until));
         for fact in facts {
             if self.is_too_much(fact, until) {
@@ -249,6 +288,7 @@ impl Table {
                 told.insert(fact.addr.clone());
             }
         }
+        self.keep_displaced(before);
         self.shared.only(&told)
     }
 
@@ -299,6 +339,18 @@ impl Table {
         told |= self.shared.keep(addr, until);
         self.forget_told(addr, until);
         told
+    }
+
+    /// What is shared, if so many more may push out a correspondent or somebody who prefers encryption.
+    fn before(&self, more: usize) -> Option<Layers> {
+        self.shared.may_drop(more).then(|| self.shared.clone())
+    }
+
+    /// What was pushed out since is displaced.
+    fn keep_displaced(&mut self, before: Option<Layers>) {
+        if let Some(before) = before {
+            self.displaced.fill(&before.missing_in(&self.shared));
+        }
     }
 
     /// Joins what is said of peers, of each where it stays. The addresses of which something is known that was not.

@@ -67,6 +67,24 @@ impl Tables {
         entries.chain(self.seen.above(&other.seen))
     }
 
+    pub(crate) fn missing_in(&self, [one, two]: [&Self; 2]) -> Self {
+        Self {
+            headers: self.headers.missing_in([&one.headers, &two.headers]),
+            gossip: self.gossip.missing_in([&one.gossip, &two.gossip]),
+            seen: self.seen.missing_in([&one.seen, &two.seen]),
+        }
+    }
+
+    pub(crate) fn fill(&mut self, other: &Self) {
+        self.headers.fill(&other.headers);
+        self.gossip.fill(&other.gossip);
+        self.seen.fill(&other.seen);
+    }
+
+    pub(crate) fn may_drop(&self, more: usize) -> bool {
+        self.headers.may_drop(more) || self.gossip.may_drop(more) || self.seen.may_drop(more)
+    }
+
     pub(crate) fn up_to(&self, until: Date) -> Self {
         Self {
             headers: self.headers.up_to(until),

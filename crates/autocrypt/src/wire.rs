@@ -1,15 +1,16 @@
 //! The octets of a state or delta, for a snapshot or a message between devices.
 //!
 //! CBOR (RFC 8949) in deterministic form. Of [`Peers`] `[headers, gossip, seen, headers, gossip, seen, written, mutual]`: the first three
-//! of others, the next of correspondents. Headers and gossip are arrays of `[addr, date]` (a deletion) or
-//! `[addr, date, key, mutual, message, reporter]`, mutual of `[since, header]`, the rest of `[addr, date]`; each is in the strict order of
+//! of others, the next of correspondents. Headers and gossip are arrays of `[addr, date, reporter]` (a deletion) or
+//! `[addr, date, key, mutual, message, reporter]`, mutual of `[since, header]`, written of `[addr, date, reporter]`, seen of `[addr, date]`; each is in the strict order of
 //! the addresses' octets. Dates are seconds since 1970. [`Layers`] are `[newest, counting]`, two of the above.
 
 use bytes::Bytes;
 use minicbor::{Decoder, Encoder, decode, encode};
 
 use crate::{
-    Address, Date, Entry, KEY_BYTES_MAX, Known, Layers, Peers, Preference,
+    Address, Date, Deletion, Entry, KEY_BYTES_MAX, Known, Layers, Peers, Preference,
+    fact::Written,
     greatest::{Dated, Early, Greatest},
     tables::Tables,
 };
@@ -83,7 +84,7 @@ fn write_peers(e: &mut Writer<'_>, peers: &Peers) -> Encoded {
         write_table(e, &tables.gossip, write_entry)?;
         write_table(e, &tables.seen, write_date)?;
     }
-    write_table(e, &peers.written, write_date)?;
+    write_table(e, &peers.written, |e, addr, written| write_told(e, addr, written.date, written.reporter))?;
     write_table(e, &peers.mutual, write_early)
 }
 
@@ -98,7 +99,9 @@ fn write_table<V: Dated>(
 
 fn write_entry(e: &mut Writer<'_>, addr: &Address, entry: &Entry) -> Encoded {
     match entry {
-        Entry::Deleted(date) => write_date(e, addr, date),
+        Entry::Deleted(deletion) | Entry::Void(deletion) => {
+            write_told(e, addr, deletion.date, deletion.reporter)
+        }
         Entry::Known(known) | Entry::Orphan(known) => {
             e.array(6)?.str(addr.as_str())?.u64(known.date.0)?.bytes(&known.key)?;
             e.bool(known.preference == Preference::Mutual)?.bytes(&known.message)?.u64(known.reporter)?.ok()
@@ -109,6 +112,10 @@ fn write_entry(e: &mut Writer<'_>, addr: &Address, entry: &Entry) -> Encoded {
 fn write_early(e: &mut Writer<'_>, addr: &Address, early: &Early) -> Encoded {
     e.array(2)?.u64(early.since.0)?;
     write_entry(e, addr, &early.entry)
+}
+
+fn write_told(e: &mut Writer<'_>, addr: &Address, date: Date, reporter: u64) -> Encoded {
+    e.array(3)?.str(addr.as_str())?.u64(date.0)?.u64(reporter)?.ok()
 }
 
 fn write_date(e: &mut Writer<'_>, addr: &Address, date: &Date) -> Encoded {
@@ -123,7 +130,7 @@ fn read_peers(d: &mut Decoder<'_>, peers_max: usize) -> Decoded<Peers> {
         Decoded::Ok(Tables { headers, gossip, seen: read_table(d, peers_max, read_date)? })
     };
     let (others, correspondents) = (tables()?, tables()?);
-    let written = read_table(d, peers_max, read_date)?;
+    let written = read_table(d, peers_max, read_written)?;
     Ok(Peers { others, correspondents, written, mutual: read_table(d, peers_max, read_early)? })
 }
 
@@ -147,10 +154,16 @@ fn read_entry(d: &mut Decoder<'_>) -> Decoded<(Address, Entry)> {
     let addr = read_address(d)?;
     let date = Date(d.u64()?);
     match fields {
-        Some(2) => Ok((addr, Entry::Deleted(date))),
+        Some(3) => Ok((addr, Entry::Deleted(Deletion { date, reporter: d.u64()? }))),
         Some(6) => Ok((addr, Entry::Known(read_known(d, date)?))),
         Some(_) | None => Err(decode::Error::message("entry")),
     }
+}
+
+fn read_written(d: &mut Decoder<'_>) -> Decoded<(Address, Written)> {
+    expect_array(d, 3)?;
+    let (addr, date) = (read_address(d)?, Date(d.u64()?));
+    Ok((addr, Written { stands: true, date, reporter: d.u64()? }))
 }
 
 fn read_early(d: &mut Decoder<'_>) -> Decoded<(Address, Early)> {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use sma_autocrypt::{
-    Address, Date, Entry, Fact, Known, Layers, NEW_PER_DAY, Observed, Peers, Preference, Source, Table,
+    Address, Date, Deletion, Entry, Fact, Known, Layers, NEW_PER_DAY, Observed, Peers, Preference, Source,
+    Table,
 };
 
 const DAY: u64 = 86_400;
@@ -24,6 +25,10 @@ fn fact(name: &str, date: u64, key: u8, reporter: u64) -> Fact {
     Fact { addr: address(name), source: Source::Header, entry }
 }
 
+const fn by_one(date: Date) -> Deletion {
+    Deletion { date, reporter: 1 }
+}
+
 fn mail(name: &str, date: u64, key: Option<u8>) -> Observed {
     let fact = key.map(|key| fact(name, date, key, 1));
     Observed { from: address(name), date: Date(date), fact }
@@ -34,7 +39,7 @@ fn told(facts: &[Fact], written: bool) -> Layers {
     let mut peers = Peers::new(MAX);
     for fact in facts {
         if written {
-            peers.wrote(&fact.addr, Date(u64::MAX));
+            peers.wrote(&fact.addr, Date(u64::MAX), 7);
         }
         peers.observe(fact);
         peers.saw(&fact.addr, fact.entry.date);
@@ -137,7 +142,7 @@ fn a_deletion_is_dated_by_what_counts() {
     let mut table = Table::new(MAX);
     table.observe(&mail("bob", NOW - DAY, Some(1)), UNTIL);
     table.observe(&mail("bob", u64::MAX, Some(2)), UNTIL);
-    table.delete(&address("bob"), Date(NOW), UNTIL);
+    table.delete(&address("bob"), by_one(Date(NOW)), UNTIL);
     assert_eq!(key(&table, "bob"), None);
     table.observe(&mail("bob", NOW + 1, Some(3)), UNTIL);
     assert_eq!(key(&table, "bob"), Some(3));
@@ -149,7 +154,7 @@ fn a_member_deletes_nobody_from_a_date_that_nobody_reaches() {
     table.observe(&mail("bob", NOW, Some(1)), UNTIL);
     for date in ODD.map(Date).into_iter().filter(|date| *date > UNTIL) {
         let mut deletion = Peers::new(MAX);
-        deletion.delete(&address("bob"), date);
+        deletion.delete(&address("bob"), by_one(date));
         table.join(&deletion.into(), UNTIL);
         assert_eq!(key(&table, "bob"), Some(1));
     }
@@ -172,7 +177,7 @@ fn gossip_of_a_date_that_nobody_reaches_does_not_take_the_place_of_what_counts()
 #[test]
 fn a_member_that_fills_every_table_with_dates_that_nobody_reaches_pushes_out_nobody() {
     let mut table = Table::new(MAX);
-    table.wrote(&BTreeSet::from([address("bob")]), Date(NOW), UNTIL);
+    table.wrote(&BTreeSet::from([address("bob")]), Date(NOW), 1, UNTIL);
     table.observe(&mail("bob", NOW - DAY, Some(1)), UNTIL);
     table.observe(&mail("carol", NOW - DAY, Some(2)), UNTIL);
     for written in [true, false] {
@@ -213,12 +218,60 @@ fn what_a_removed_device_told_gives_way_to_anything_else_and_stays_until_then() 
 }
 
 #[test]
+fn what_a_removed_device_deleted_gives_way_to_an_older_mail() {
+    let (thief, mut table) = (7, Table::new(MAX));
+    table.observe(&mail("bob", NOW - 2 * DAY, Some(1)), UNTIL);
+    let mut deletion = Peers::new(MAX);
+    deletion.delete(&address("bob"), Deletion { date: Date(NOW), reporter: thief });
+    table.join(&deletion.clone().into(), UNTIL);
+    assert_eq!(key(&table, "bob"), None);
+    table.distrust(BTreeSet::from([thief]), UNTIL);
+    table.observe(&mail("bob", NOW - DAY, Some(2)), UNTIL);
+    table.join(&deletion.into(), UNTIL);
+    assert_eq!(key(&table, "bob"), Some(2));
+    table.distrust(BTreeSet::new(), UNTIL);
+    table.observe(&mail("bob", NOW - DAY, Some(2)), UNTIL);
+    assert_eq!(key(&table, "bob"), Some(2), "it is gone for good");
+}
+
+#[test]
+fn what_a_removed_device_pushed_out_comes_back_and_stays_after_a_restart() {
+    let thief = 7;
+    let mut table = Table::new(MAX);
+    table.wrote(&BTreeSet::from([address("bob")]), Date(NOW - 40 * DAY), 1, UNTIL);
+    table.observe(&mail("bob", NOW - 40 * DAY, Some(1)), UNTIL);
+    table.observe(&mail("carol", NOW - 40 * DAY, Some(2)), UNTIL);
+    for wave in 0..3 {
+        let facts: Vec<_> = (0..MAX).map(|n| fact(&format!("x{wave}{n}"), NOW, 9, thief)).collect();
+        let mut early = Peers::new(MAX);
+        for fact in &facts {
+            early.keep(&fact.addr, Entry::Known(fact.entry.clone()), Date(wave));
+        }
+        for part in [told(&facts, true), told(&facts, false), early.into()] {
+            table.join(&part, UNTIL);
+        }
+    }
+    assert_eq!((key(&table, "bob"), key(&table, "carol")), (None, None));
+    let read = |layers: &Layers| Layers::from_bytes(&layers.to_bytes(), MAX).expect("its own octets");
+    let restored = Table::from_parts(read(table.shared()), read(table.local()), table.out().clone())
+        .with_taken_in(table.taken_in())
+        .with_displaced(Peers::from_bytes(&table.displaced().to_bytes(), MAX).expect("its own octets"));
+    assert_eq!(table, restored);
+    let told = table.distrust(BTreeSet::from([thief]), UNTIL);
+    assert_eq!((key(&table, "bob"), key(&table, "carol")), (Some(1), Some(2)));
+    assert!(table.shared().is_correspondent(&address("bob")));
+    let mut other = Table::new(MAX);
+    other.join(&told, UNTIL);
+    assert_eq!((key(&other, "bob"), key(&other, "carol")), (Some(1), Some(2)));
+}
+
+#[test]
 fn what_was_kept_local_beside_what_a_removed_device_told_is_told_when_that_gives_way() {
     let (mut one, mut two) = (Table::new(MAX), Table::new(MAX));
     two.join(&one.observe(&mail("bob", NOW - DAY, Some(1)), UNTIL), UNTIL);
-    two.join(&one.wrote(&BTreeSet::from([address("bob")]), Date(NOW), UNTIL), UNTIL);
+    two.join(&one.wrote(&BTreeSet::from([address("bob")]), Date(NOW), 1, UNTIL), UNTIL);
     let mut from_thief = Peers::new(MAX);
-    from_thief.wrote(&address("bob"), Date(NOW));
+    from_thief.wrote(&address("bob"), Date(NOW), 7);
     from_thief.observe(&fact("bob", NOW, 9, 7));
     one.join(&from_thief.clone().into(), UNTIL);
     two.join(&from_thief.into(), UNTIL);
@@ -265,7 +318,7 @@ fn of_the_mails_of_one_day_no_more_than_so_many_strangers_are_learnt_and_known_o
     assert_eq!(known(&table), NEW_PER_DAY);
     table.observe(&mail("x0", NOW + 1, Some(2)), UNTIL);
     assert_eq!(key(&table, "x0"), Some(2));
-    table.wrote(&BTreeSet::from([address("friend")]), Date(NOW), UNTIL);
+    table.wrote(&BTreeSet::from([address("friend")]), Date(NOW), 1, UNTIL);
     table.observe(&mail("friend", NOW, Some(5)), UNTIL);
     assert_eq!(key(&table, "friend"), Some(5));
     table.observe(&mail("tomorrow", NOW + DAY, Some(5)), UNTIL);
@@ -316,7 +369,7 @@ fn who_prefers_encryption_stays_whatever_strangers_send() {
     // Bob's next key takes the place of this one, and a deletion that of both.
     one.join(&two.observe(&mail("bob", NOW + DAY, Some(7)), until), until);
     assert_eq!((key_at(&one, "bob", until), key_at(&two, "bob", until)), (Some(7), Some(7)));
-    two.join(&one.delete(&address("bob"), Date(NOW + 2 * DAY), until), until);
+    two.join(&one.delete(&address("bob"), by_one(Date(NOW + 2 * DAY)), until), until);
     assert_eq!((key_at(&one, "bob", until), key_at(&two, "bob", until)), (None, None));
     assert_eq!(one.shared(), two.shared());
     assert!(!one.shared().to_bytes().windows(3).any(|octets| octets == [7; 3]));
@@ -326,7 +379,7 @@ fn who_prefers_encryption_stays_whatever_strangers_send() {
 fn a_correspondent_stays_whatever_strangers_send() {
     let mut table = Table::new(MAX);
     table.observe(&mail("bob", NOW - 900 * DAY, Some(1)), UNTIL);
-    table.wrote(&BTreeSet::from([address("bob"), address("carol")]), Date(NOW - 900 * DAY), UNTIL);
+    table.wrote(&BTreeSet::from([address("bob"), address("carol")]), Date(NOW - 900 * DAY), 1, UNTIL);
     table.observe(&mail("carol", NOW - 800 * DAY, Some(2)), UNTIL);
     for n in 0..10 * MAX {
         table.observe(&mail(&format!("x{n}"), NOW - n as u64, Some(3)), UNTIL);
@@ -334,7 +387,7 @@ fn a_correspondent_stays_whatever_strangers_send() {
     assert_eq!((key(&table, "bob"), key(&table, "carol")), (Some(1), Some(2)));
     // Too many correspondents are bounded all the same.
     let many: BTreeSet<_> = (0..10 * MAX).map(|n| address(&format!("y{n}"))).collect();
-    table.wrote(&many, Date(NOW), UNTIL);
+    table.wrote(&many, Date(NOW), 1, UNTIL);
     assert!(table.shared().addresses().len() <= 8 * MAX);
 }
 
@@ -342,9 +395,9 @@ fn a_correspondent_stays_whatever_strangers_send() {
 fn writing_to_a_correspondent_again_within_thirty_days_tells_nothing() {
     let mut table = Table::new(MAX);
     let bob = BTreeSet::from([address("bob")]);
-    assert!(!table.wrote(&bob, Date(NOW), UNTIL).is_empty());
-    assert!(table.wrote(&bob, Date(NOW + DAY), UNTIL).is_empty());
-    assert!(!table.wrote(&bob, Date(NOW + 31 * DAY), UNTIL).is_empty());
+    assert!(!table.wrote(&bob, Date(NOW), 1, UNTIL).is_empty());
+    assert!(table.wrote(&bob, Date(NOW + DAY), 1, UNTIL).is_empty());
+    assert!(!table.wrote(&bob, Date(NOW + 31 * DAY), 1, UNTIL).is_empty());
 }
 
 #[test]

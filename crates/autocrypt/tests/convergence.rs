@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use proptest::prelude::*;
 use sma_autocrypt::{
-    Address, Date, Draft, Entry, Fact, KEY_BYTES_MAX, Known, Layers, Observed, Peers, Preference,
+    Address, Date, Deletion, Draft, Entry, Fact, KEY_BYTES_MAX, Known, Layers, Observed, Peers, Preference,
     Recommendation, Source, Table,
 };
 
@@ -24,6 +24,10 @@ fn fact(name: &str, source: Source, date: u64, key: u8) -> Fact {
     Fact { addr: address(name), source, entry }
 }
 
+const fn by_one(date: Date) -> Deletion {
+    Deletion { date, reporter: 1 }
+}
+
 fn key(peers: &Peers, name: &str) -> Option<u8> {
     let entry = peers.entry(&address(name), Source::Header, Date::LAST);
     entry.and_then(Entry::known).map(|known| known.key[0])
@@ -33,8 +37,8 @@ fn key(peers: &Peers, name: &str) -> Option<u8> {
 enum Step {
     Observe(Fact),
     Saw(Address, Date),
-    Delete(Address, Date),
-    Wrote(Address, Date),
+    Delete(Address, Deletion),
+    Wrote(Address, Date, u64),
     Keep(Fact, Date),
 }
 
@@ -49,8 +53,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             Step::Observe(fact)
         }),
         2 => (name(), 1..5u64).prop_map(|(name, date)| Step::Saw(address(name), Date(date))),
-        1 => (name(), 1..5u64).prop_map(|(name, date)| Step::Delete(address(name), Date(date))),
-        1 => (name(), 1..5u64).prop_map(|(name, date)| Step::Wrote(address(name), Date(date * 30 * DAY))),
+        1 => (name(), 1..5u64, 0..3u64).prop_map(|(name, date, reporter)| {
+            Step::Delete(address(name), Deletion { date: Date(date), reporter })
+        }),
+        1 => (name(), 1..5u64, 0..3u64).prop_map(|(name, date, reporter)| {
+            Step::Wrote(address(name), Date(date * 30 * DAY), reporter)
+        }),
         1 => (name(), 1..5u64, 0..3u8, 1..4u64).prop_map(|(name, date, key, since)| {
             Step::Keep(fact(name, Source::Header, date, key), Date(since))
         }),
@@ -74,11 +82,11 @@ fn apply(peers: &mut Peers, step: &Step) {
         Step::Saw(addr, date) => {
             peers.saw(addr, *date);
         }
-        Step::Delete(addr, date) => {
-            peers.delete(addr, *date);
+        Step::Delete(addr, deletion) => {
+            peers.delete(addr, *deletion);
         }
-        Step::Wrote(addr, date) => {
-            peers.wrote(addr, *date);
+        Step::Wrote(addr, date, reporter) => {
+            peers.wrote(addr, *date, *reporter);
         }
         Step::Keep(fact, since) => {
             peers.keep(&fact.addr, Entry::Known(fact.entry.clone()), *since);
@@ -200,7 +208,7 @@ fn a_deleted_peer_comes_back_only_by_a_later_header() {
     told.observe(&fact("bob", Source::Header, 5, 1));
     told.observe(&fact("bob", Source::Gossip, 6, 1));
     peers.join(&told.into(), NOW);
-    assert_eq!(peers.delete(&address("bob"), Date(3), NOW), Date(6));
+    assert_eq!(peers.delete(&address("bob"), by_one(Date(3)), NOW), Date(6));
     for (date, expected) in [(6, None), (7, Some(3))] {
         let mut later = Peers::new(10);
         later.observe(&fact("bob", Source::Header, date, 3));
@@ -213,7 +221,7 @@ fn a_deleted_peer_comes_back_only_by_a_later_header() {
 #[test]
 fn a_deletion_outweighs_every_mail_that_the_device_has_seen() {
     let mut table = table(&[fact("bob", Source::Header, 5, 1)], 9);
-    table.delete(&address("bob"), Date(6), NOW);
+    table.delete(&address("bob"), by_one(Date(6)), NOW);
     let late = |date| Observed {
         from: address("bob"),
         date: Date(date),
@@ -230,7 +238,7 @@ fn a_deletion_removes_the_key_from_the_octets_of_every_device() {
     let mut one = Peers::new(10);
     one.observe(&fact("bob", Source::Header, 5, 77));
     let mut two = joined(&Peers::new(10), &one);
-    one.delete(&address("bob"), Date(9));
+    one.delete(&address("bob"), by_one(Date(9)));
     two.join(&one);
     assert_eq!(one, two);
     assert!(!two.to_bytes().windows(3).any(|octets| octets == [77; 3]));
@@ -261,7 +269,7 @@ fn a_full_table_drops_its_oldest_peer() {
 fn octets_of_another_form_are_refused() {
     let mut peers = Peers::new(10);
     peers.observe(&fact("a", Source::Header, 5, 1));
-    peers.delete(&address("b"), Date(9));
+    peers.delete(&address("b"), by_one(Date(9)));
     let octets = peers.to_bytes();
     assert_eq!(Peers::from_bytes(&octets, 1).ok(), None);
     assert_eq!(Peers::from_bytes(&[&octets[..], &[0]].concat(), 10).ok(), None);

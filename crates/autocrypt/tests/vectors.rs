@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use sma_autocrypt::{
-    Address, Date, Draft, Header, Known, Preference, Recommendation, Source, Table, read, read_gossip,
+    Address, Date, Deletion, Draft, Header, Known, Preference, Recommendation, Source, Table, read,
+    read_gossip,
 };
 
 const PEERS_MAX: usize = 100;
@@ -112,7 +113,11 @@ fn take(devices: &mut [Table], at: usize, step: &Step) -> usize {
                 deltas.push(devices[at].gossip(&facts, NOW));
             }
         }
-        Step::Delete { delete, date } => deltas.push(devices[at].delete(&address(delete), Date(*date), NOW)),
+        Step::Delete { delete, date } => deltas.push(devices[at].delete(
+            &address(delete),
+            Deletion { date: Date(*date), reporter: at as u64 },
+            NOW,
+        )),
     }
     // Each delta reaches every device, and so does each answer, until nobody has anything to say.
     while let Some(delta) = deltas.pop() {

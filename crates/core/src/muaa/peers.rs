@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sma_autocrypt::{Address, Advice, Date, Draft, Fact, Layers, Observed, Peer, Preference, Table};
+use sma_autocrypt::{
+    Address, Advice, Date, Deletion, Draft, Fact, Layers, Observed, Peer, Peers, Preference, Table,
+};
 
 use super::{
     Muaa,
@@ -56,16 +58,17 @@ impl<C: Crypto> Muaa<C> {
 
     pub(super) fn wrote(&mut self, addresses: &BTreeSet<Address>, at: Timestamp) -> Result<(), InputError> {
         self.require_life()?;
-        let (at, until) = (self.past(at), self.dates_until());
-        self.learn(|table| table.wrote(addresses, at, until));
+        let (at, reporter, until) = (self.past(at), self.state.id.0, self.dates_until());
+        self.learn(|table| table.wrote(addresses, at, reporter, until));
         Ok(())
     }
 
     pub(super) fn delete_peer(&mut self, address: &str, at: Timestamp) -> Result<(), InputError> {
         self.require_life()?;
         let address = Address::parse(address).ok_or(InputError::BadAddress)?;
-        let (at, until) = (self.past(at), self.dates_until());
-        self.learn(|table| table.delete(&address, at, until));
+        let deletion = Deletion { date: self.past(at), reporter: self.state.id.0 };
+        let until = self.dates_until();
+        self.learn(|table| table.delete(&address, deletion, until));
         Ok(())
     }
 
@@ -347,16 +350,18 @@ pub(super) fn bound(table: &mut Shared<Table>, peers_max: usize, now: Timestamp)
             bounded
         };
         let other = Table::from_parts(bounded(table.shared()), bounded(table.local()), table.out().clone());
-        *table = other.with_taken_in(table.taken_in()).into();
+        let mut displaced = Peers::new(peers_max);
+        displaced.join(table.displaced());
+        *table = other.with_taken_in(table.taken_in()).with_displaced(displaced).into();
     }
 }
 
-/// A table in a snapshot: its bound, what is shared, what is local, which devices were forced out, what the day brought.
+/// A table in a snapshot: its bound, what is shared, what is local, which devices were forced out, what the day brought, what was displaced.
 pub(super) mod table {
     use std::collections::BTreeSet;
 
     use minicbor::{Decoder, Encoder};
-    use sma_autocrypt::{Layers, Table};
+    use sma_autocrypt::{Layers, Peers, Table};
 
     use crate::shared::Shared;
 
@@ -366,8 +371,8 @@ pub(super) mod table {
         _: &mut C,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
         let max = table.shared().peers_max() as u64;
-        e.array(5)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?;
-        e.encode(table.out())?.encode(table.taken_in())?.ok()
+        e.array(6)?.u64(max)?.bytes(&table.shared().to_bytes())?.bytes(&table.local().to_bytes())?;
+        e.encode(table.out())?.encode(table.taken_in())?.bytes(&table.displaced().to_bytes())?.ok()
     }
 
     pub(crate) fn decode<C>(
@@ -375,13 +380,15 @@ pub(super) mod table {
         _: &mut C,
     ) -> Result<Shared<Table>, minicbor::decode::Error> {
         let malformed = || minicbor::decode::Error::message("not a table of peers");
-        if d.array()? != Some(5) {
+        if d.array()? != Some(6) {
             return Err(malformed());
         }
         let max = usize::try_from(d.u64()?).map_err(|_| malformed())?;
         let shared = Layers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
         let local = Layers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
         let out: BTreeSet<u64> = d.decode()?;
-        Ok(Table::from_parts(shared, local, out).with_taken_in(d.decode()?).into())
+        let table = Table::from_parts(shared, local, out).with_taken_in(d.decode()?);
+        let displaced = Peers::from_bytes(d.bytes()?, max).map_err(|_| malformed())?;
+        Ok(table.with_displaced(displaced).into())
     }
 }
