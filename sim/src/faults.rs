@@ -32,8 +32,8 @@ pub struct Faults {
     pub clock: u32,
     /// In a day: a machine's clock is set while it runs, right or wrong.
     pub clock_set: u32,
-    /// Two machines begin with the same id. Never together with a lost answer or a crash: who does not know whether its CREATE
-    /// was done takes the folder for its own, which two random ids of 64 bits let it.
+    /// Two machines begin with keys that give the same id. Never together with a lost answer, a crash, or a hostile server: who does not
+    /// know whether its CREATE was done takes the folder for its own, which ids of 64 bits let it.
     pub same_id: u32,
     /// In a day: a machine is switched off, for hours, weeks or more than a year.
     pub silence: u32,

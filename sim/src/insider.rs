@@ -10,7 +10,10 @@ use sma_core::{
     wire::{self, KeyMaterial, SignedOp, Update},
 };
 
-use crate::{lab::Machine, symbolic::Symbolic};
+use crate::{
+    lab::Machine,
+    symbolic::{Symbolic, device_key_of},
+};
 
 const CRYPTO: Symbolic = Symbolic;
 
@@ -21,7 +24,6 @@ pub struct Insider {
     /// Its device certificate.
     pub certificate: Bytes,
     key: Fingerprint,
-    id: MuaaId,
     incarnation: u64,
     /// The number of what it signed last.
     pub sequence: u64,
@@ -56,10 +58,9 @@ impl Insider {
         d.array()?;
         d.u32()?;
         let fields = d.map()?.unwrap_or_default();
-        let (mut device, mut id, mut incarnation, mut sequence, mut log) = (None, MuaaId(0), 0, 0, None);
+        let (mut device, mut incarnation, mut sequence, mut log) = (None, 0, 0, None);
         for _ in 0..fields {
             match d.u32()? {
-                3 => id = d.decode()?,
                 5 => {
                     d.array()?;
                     let secret: Secret = d.decode()?;
@@ -79,7 +80,6 @@ impl Insider {
             secret,
             certificate,
             key,
-            id,
             incarnation,
             sequence,
             received: 0,
@@ -90,12 +90,11 @@ impl Insider {
     /// A device that nobody paired, alone in a group of its own.
     #[must_use]
     pub fn made_up(id: MuaaId, seed: &[u8; 32]) -> Option<Self> {
-        let device = CRYPTO.new_device_key(seed, Timestamp(0)).ok()?;
+        let device = device_key_of(id, seed).ok()?;
         let introduction =
-            Introduction { id, certificate: device.certificate.clone(), incarnation: 1, via: None };
+            Introduction { certificate: device.certificate.clone(), incarnation: 1, via: None };
         let content = wire::Content {
             group: None,
-            author: id,
             key: device.fingerprint,
             incarnation: 1,
             sequence: 1,
@@ -110,16 +109,7 @@ impl Insider {
             CRYPTO.sign(&device.secret, "autocrypt-sma-op-v1", &content, &[1; 32], Timestamp(0)).ok()?;
         let log = Log::found(&CRYPTO, &SignedOp { content: content.into(), signature })?;
         let DeviceKey { secret, certificate, fingerprint } = device;
-        Some(Self {
-            secret,
-            certificate,
-            key: fingerprint,
-            id,
-            incarnation: 1,
-            sequence: 1,
-            received: 0,
-            log,
-        })
+        Some(Self { secret, certificate, key: fingerprint, incarnation: 1, sequence: 1, received: 0, log })
     }
 
     /// The logs of the groups that the device on this machine was in before.
@@ -152,8 +142,8 @@ impl Insider {
 
     /// Its id.
     #[must_use]
-    pub const fn id(&self) -> MuaaId {
-        self.id
+    pub fn id(&self) -> MuaaId {
+        MuaaId::of(&self.key)
     }
 
     /// Signs an operation of its group's log.
@@ -186,7 +176,6 @@ impl Insider {
         self.sequence += 1;
         let content = wire::Content {
             group: group.or(Some(self.log.group())),
-            author: self.id,
             key: self.key,
             incarnation: self.incarnation,
             sequence: self.sequence,
@@ -219,7 +208,7 @@ impl Insider {
         let op = self.sign_in(group, wire::Kind::Update.number(), wire::encode(&update), None, None);
         let body = CRYPTO.seal(&to.certificate, &wire::encode(&op), &[2; 32]).unwrap_or_default();
         let token = Token(token_of(&body));
-        Envelope { sender: self.id, token, class: Class::Sync, date: Timestamp(0), body }
+        Envelope { sender: self.id(), token, class: Class::Sync, date: Timestamp(0), body }
     }
 
     /// Signs something that stands in no log.
@@ -232,7 +221,7 @@ impl Insider {
         let op = self.sign(wire::Kind::Announcement.number(), body, None, None);
         let body = Bytes::from(wire::encode(&op));
         let token = Token(token_of(&body));
-        Envelope { sender: self.id, token, class: Class::Announcement, date: Timestamp(0), body }
+        Envelope { sender: self.id(), token, class: Class::Announcement, date: Timestamp(0), body }
     }
 
     /// The device key's fingerprint.
@@ -257,12 +246,6 @@ impl Insider {
         self.log = log;
     }
 
-    /// Under another id.
-    #[must_use]
-    pub fn named(self, id: MuaaId) -> Self {
-        Self { id, ..self }
-    }
-
     /// Signs an operation that says to know these.
     pub fn lie(&mut self, kind: u16, body: Vec<u8>, seen: wire::Seen) -> SignedOp {
         let previous = self.log.heads().get(&self.key).map(|(_, hash)| *hash);
@@ -274,8 +257,8 @@ impl Insider {
     /// How somebody would let it in.
     #[must_use]
     pub fn introduction(&self) -> Introduction {
-        let (id, certificate, incarnation) = (self.id, self.certificate.clone(), self.incarnation);
-        Introduction { id, certificate, incarnation, via: None }
+        let (certificate, incarnation) = (self.certificate.clone(), self.incarnation);
+        Introduction { certificate, incarnation, via: None }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     check::{self, Violation},
     deeds::Before,
     store::Store,
-    symbolic::Symbolic,
+    symbolic::{Symbolic, device_key_of},
     truth::Truth,
     words::Trace,
 };
@@ -242,7 +242,10 @@ impl Lab {
                 })
             }
             None => Ok(match machine.first_id {
-                Some(id) => Muaa::with_id(config, Symbolic, seed, id, local),
+                Some(id) => {
+                    let device = device_key_of(id, &seed).expect("a symbolic key can be made");
+                    Muaa::with_device(config, Symbolic, seed, device, local)
+                }
                 None => Muaa::new(config, Symbolic, seed, local),
             }),
         };

@@ -16,8 +16,8 @@ use std::cell::RefCell;
 
 use bytes::Bytes;
 use sma_core::{
-    AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, PakeRun, Secret, SessionKeys, Side,
-    Timestamp,
+    AccountKey, Crypto, CryptoError, DeviceKey, Fingerprint, Hash, MuaaId, PakeRun, Secret, SessionKeys,
+    Side, Timestamp,
 };
 
 /// The symbolic instance.
@@ -109,8 +109,16 @@ fn secret_terms(key: &Secret) -> Result<(&[u8], &[u8]), CryptoError> {
     key.expose().split_at_checked(32).ok_or(CryptoError)
 }
 
+/// It ends as the secret does, so that a world can choose what a device's id is.
 fn public(secret: &[u8]) -> [u8; 32] {
-    term("public", &[secret])
+    ending_as(secret, term("public", &[secret]))
+}
+
+fn ending_as(with: &[u8], mut term: [u8; 32]) -> [u8; 32] {
+    if let Some(end) = with.last_chunk::<8>() {
+        term[24..].copy_from_slice(end);
+    }
+    term
 }
 
 impl Public {
@@ -128,6 +136,16 @@ impl Public {
     }
 }
 
+/// A device key that gives a certain id.
+///
+/// # Errors
+/// None that anybody has met.
+pub fn device_key_of(id: MuaaId, seed: &[u8; 32]) -> Result<DeviceKey, CryptoError> {
+    let mut primary = term("device", &[seed]);
+    primary[24..].copy_from_slice(&id.0.to_be_bytes());
+    device_key(&primary, &term("subkey", &[seed]))
+}
+
 fn device_key(primary: &[u8], subkey: &[u8]) -> Result<DeviceKey, CryptoError> {
     let secret = Secret::new([primary, subkey].concat());
     let public = Public { primary: public(primary), subkey: public(subkey) };
@@ -136,7 +154,8 @@ fn device_key(primary: &[u8], subkey: &[u8]) -> Result<DeviceKey, CryptoError> {
 }
 
 fn fingerprint_of(public: &Public) -> Result<Fingerprint, CryptoError> {
-    Fingerprint::new(&term("fingerprint", &[&public.primary])).ok_or(CryptoError)
+    let fingerprint = ending_as(&public.primary, term("fingerprint", &[&public.primary]));
+    Fingerprint::new(&fingerprint).ok_or(CryptoError)
 }
 
 /// The pad repeats, which hides words from those who look for them, and nothing from those who reckon.

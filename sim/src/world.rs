@@ -175,7 +175,8 @@ impl<C: Choices> World<C> {
 
     fn furnish(&mut self) {
         for n in 1..=self.setup.muaas {
-            let same = n > 1 && self.choices.chance(self.faults.same_id);
+            let honest = !self.setup.malice.has_server();
+            let same = n > 1 && honest && self.choices.chance(self.faults.same_id);
             let id = MuaaId(if same { n as u64 - 1 } else { n as u64 });
             let name = n.to_string();
             let mut config = Config {

@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use sma_core::{
-    Command, Event, Fingerprint, Folder, Gone, MuaaId,
+    Command, Event, Fingerprint, Folder, MuaaId,
     state::{Introduction, KeyNotice, Merge, Removal},
     wire::{self, Kind, SignedOp, Update},
 };
-use sma_sim::{stage::Stage, store::Kept, symbolic::Symbolic};
+use sma_sim::{stage::Stage, store::Kept};
 use sma_tests::{
     account::{insider, members, muaa, paired},
     insider::{Insider, Said},
@@ -304,25 +304,29 @@ fn whom_a_device_let_in_that_had_moved_stays_when_that_one_is_removed() {
     assert_eq!(current(&stage, one), current(&stage, three));
 }
 
+/// An id is of one key. Who lets a member, or itself, in again gives nobody another name: all are heard, and its removal reaches all.
 #[test]
-fn a_second_key_under_a_members_id_is_removed_alone() {
+fn who_lets_members_in_once_more_makes_nobody_deaf_to_another() {
     let (mut stage, [one, two, three]) = paired([1, 2, 3]);
     let mut thief = insider(&stage, three);
-    let honest = insider(&stage, two);
-    let den = accomplice();
-    let introduction = Introduction { id: honest.id(), ..den.introduction() };
-    let op = thief.op(Kind::Add.number(), wire::encode(&introduction));
-    say(&mut stage, &mut thief, one, vec![op]);
-    let remove_it = Removal { target: den.key(), cut: Default::default(), silent: false };
-    let mut founder = insider(&stage, one);
-    let op = founder.op(Kind::Remove.number(), wire::encode(&remove_it));
-    let view = {
-        let mut log = founder.log().clone();
-        log.join(&Symbolic, &[op], usize::MAX);
-        sma_core::state::Membership::of(&log)
-    };
-    assert!(view.members.contains_key(&honest.key()), "whose id it took stays");
-    assert_eq!(view.ended.get(&den.key()).map(|(_, how)| *how), Some(Gone::Removed));
+    stage.lab.stop(three);
+    let all: Vec<_> = [one, two, three].iter().map(|at| insider(&stage, *at)).collect();
+    for other in &all {
+        let again = Introduction { incarnation: 0, ..other.introduction() };
+        let op = thief.op(Kind::Add.number(), wire::encode(&again));
+        say(&mut stage, &mut thief, one, vec![op.clone()]);
+        say(&mut stage, &mut thief, two, vec![op]);
+    }
+    pass(&mut stage, 3);
+    assert_eq!((members(&stage, one), members(&stage, two)), (vec![1, 2, 3], vec![1, 2, 3]));
+    remove(&mut stage, one, 3);
+    pass(&mut stage, 3);
+    assert_eq!((members(&stage, one), members(&stage, two)), (vec![1, 2], vec![1, 2]));
+    assert_eq!(current(&stage, one), current(&stage, two));
+    stage.command(two, Command::Rename { name: "heard".to_owned() }).unwrap();
+    pass(&mut stage, 1);
+    let names: Vec<_> = muaa(&stage, one).siblings().into_iter().filter_map(|sibling| sibling.name).collect();
+    assert_eq!(names, ["heard"]);
 }
 
 #[test]

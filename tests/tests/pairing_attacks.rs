@@ -31,6 +31,7 @@ use server::{
 fn under_another_certificate(stranger: &mut Stranger, join: &sma_core::Envelope) -> sma_core::Envelope {
     let mut content = content_of(join);
     let mut body: wire::Join = content.body().unwrap();
+    stranger.take_id(content.author());
     body.certificate = stranger.key.certificate.clone();
     content.body = wire::encode(&body).into();
     stranger.envelope(Class::Join, content)
@@ -97,6 +98,7 @@ fn offer_swapped(stage: &mut Stage, stranger: &mut Stranger, newcomer: usize, ow
     let offer = take(stage, newcomer, Class::Offer);
     let mut content = content_of(&offer);
     let mut body: wire::Offer = content.body().unwrap();
+    stranger.take_id(content.author());
     body.certificate = stranger.key.certificate.clone();
     if own_share {
         body.share = stranger.share(Side::Member, body.session);
@@ -136,9 +138,8 @@ fn an_accept_of_a_stranger_lets_nobody_into_a_group_of_strangers() {
     join_taken(&mut stage, member, newcomer);
     let accept =
         wire::Accept { session: shown(&stage, member), mac: Hash([1; 32]), bundle: vec![2; 200].into() };
-    let mut content = stranger.content(wire::Kind::Accept, wire::encode(&accept));
-    content.author = stage.id(member).unwrap();
-    let accept = stranger.envelope(Class::Accept, content);
+    let content = stranger.content(wire::Kind::Accept, wire::encode(&accept));
+    let accept = stranger.envelope_of(stage.id(member).unwrap(), Class::Accept, content);
     send(&mut stage, newcomer, accept);
     stage.settle();
     assert!(ignored_as(&stage, newcomer, Ignored::Unproven));
@@ -183,14 +184,15 @@ fn a_join_rewritten_for_another_session_is_a_wrong_guess() {
     let mut body: wire::Join = content.body().unwrap();
     body.session = shown(&stage, member);
     body.certificate = stranger.key.certificate.clone();
-    content.author = STRANGER;
     content.body = wire::encode(&body).into();
     // Under another id than the one the offer was for it is no guess at all.
     let other_id = stranger.envelope(Class::Join, content.clone());
     send(&mut stage, member, other_id);
     stage.settle();
     assert!(burnt(&stage).is_empty());
-    content.author = stage.id(newcomer).unwrap();
+    stranger.take_id(stage.id(newcomer).unwrap());
+    body.certificate = stranger.key.certificate.clone();
+    content.body = wire::encode(&body).into();
     let same_id = stranger.envelope(Class::Join, content);
     send(&mut stage, member, same_id);
     stage.settle();
@@ -242,6 +244,7 @@ fn a_substituted_share_is_refused_and_costs_the_one_guess() {
             2 => vec![0; 48].into(),
             _ => Vec::new().into(),
         };
+        stranger.take_id(content.author());
         body.certificate = stranger.key.certificate.clone();
         content.body = wire::encode(&body).into();
         let substituted = stranger.envelope(Class::Join, content);
@@ -331,12 +334,10 @@ fn a_stranger_ends_no_pairing_of_others() {
         let abort = wire::Abort { session, to, reason: 1, certificate: certificate.clone() };
         let reject = wire::Reject { session: Some(session), to, reason: 1, certificate };
         for author in [STRANGER, stage.id(member).unwrap(), stage.id(newcomer).unwrap()] {
-            let mut content = stranger.content(wire::Kind::Abort, wire::encode(&abort));
-            content.author = author;
-            let abort = stranger.envelope(Class::Abort, content);
-            let mut content = stranger.content(wire::Kind::Reject, wire::encode(&reject));
-            content.author = author;
-            let reject = stranger.envelope(Class::Reject, content);
+            let content = stranger.content(wire::Kind::Abort, wire::encode(&abort));
+            let abort = stranger.envelope_of(author, Class::Abort, content);
+            let content = stranger.content(wire::Kind::Reject, wire::encode(&reject));
+            let reject = stranger.envelope_of(author, Class::Reject, content);
             for envelope in [abort, reject] {
                 send(stage, at, envelope);
             }

@@ -5,14 +5,25 @@ use std::{cmp::Ordering, fmt};
 
 use minicbor::{Decode, Encode};
 
-/// The number of a MUAA, 64 random bits, written in decimal in its folder's name (design section 4).
-///
-/// An id names nothing by itself: it is bound to a device key by the key's [`Fingerprint`].
+/// The number of a MUAA, written in decimal in its folder's name: the last 64 bits of its device key's [`Fingerprint`]
+/// (docs/protocol.md 4.1). So nobody takes the id of another device without finding a key that ends alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct MuaaId(#[n(0)] pub u64);
 
 impl MuaaId {
+    /// The id of the device with this key.
+    ///
+    /// ```
+    /// use sma_core::{Fingerprint, MuaaId};
+    /// let key = Fingerprint::new(&[[0; 24].as_slice(), &27_u64.to_be_bytes()].concat()).unwrap();
+    /// assert_eq!(MuaaId::of(&key), MuaaId(27));
+    /// ```
+    #[must_use]
+    pub fn of(key: &Fingerprint) -> Self {
+        Self(key.as_bytes().last_chunk().map_or(0, |last| u64::from_be_bytes(*last)))
+    }
+
     /// Reads the decimal form. Leading zeros, signs and anything above 2^64−1 are refused, so that one id has one
     /// folder name.
     ///

@@ -22,7 +22,7 @@ const MANY: u64 = 40;
 /// So many mails he sends at once. Each is told in an update of its own, updates being small here.
 const MAILS: u64 = 8;
 
-/// One of his keys, under an id of his own or of another.
+/// One of his keys.
 fn somebody<C: Choices>(world: &mut World<C>) -> Option<Insider> {
     if world.malice.strangers.len() < KEYS {
         let seed = world.choices.seed();
@@ -30,11 +30,8 @@ fn somebody<C: Choices>(world: &mut World<C>) -> Option<Insider> {
         world.malice.strangers.extend(Insider::made_up(id, &seed));
     }
     let strangers = world.malice.strangers.clone();
-    let one = world.any_of(&strangers)?;
-    let ids: Vec<_> = world.lab.machines.iter().filter_map(|machine| machine.muaa.as_ref()?.id()).collect();
-    let id = world.any_of(&ids).filter(|_| world.choices.chance(300_000));
+    let mut one = world.any_of(&strangers)?;
     let sequence = world.choices.below(1 << 20);
-    let mut one = if let Some(id) = id { one.named(id) } else { one };
     one.sequence = [sequence, 1 << 40, (1 << 48) - 2][world.choices.below(3) as usize];
     Some(one)
 }
@@ -118,7 +115,7 @@ pub(super) fn offer<C: Choices>(world: &mut World<C>) {
 fn offers<C: Choices>(world: &World<C>) -> Vec<(MuaaId, wire::Offer)> {
     let read = |envelope: &Envelope| {
         let content = wire::decode::<SignedOp>(&envelope.body)?.content()?;
-        (content.kind() == Kind::Offer).then_some((content.author, content.body::<wire::Offer>()?))
+        (content.kind() == Kind::Offer).then_some((content.author(), content.body::<wire::Offer>()?))
     };
     world.lab.store.ever_seen().iter().filter_map(|(_, envelope)| read(envelope)).collect()
 }

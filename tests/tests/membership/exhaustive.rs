@@ -248,7 +248,7 @@ impl Exploration<'_> {
         let whole = &self.subsets[everything].0;
         let mut choices = Vec::new();
         for author in 0..self.scope.devices {
-            if whole.certificate(&key(author), crate::world::id(author)).is_none() {
+            if whole.certificate(&key(author)).is_none() {
                 continue;
             }
             let last = self.last(author, everything);

@@ -16,7 +16,6 @@ fn any_act() -> impl Strategy<Value = Act> {
     let device = 0..DEVICES;
     prop_oneof![
         4 => device.clone().prop_map(Act::Add),
-        1 => (device.clone(), device.clone()).prop_map(|(a, b)| Act::AddAs(a, b)),
         2 => (device.clone(), 0..6u64).prop_map(|(target, cut)| Act::Remove(target, cut)),
         1 => (device.clone(), 0..6u64).prop_map(|(target, cut)| Act::Expire(target, cut)),
         1 => Just(Act::Leave),

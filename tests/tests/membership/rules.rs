@@ -58,7 +58,7 @@ fn invariant_3_what_a_removed_or_departed_device_dates_back_to_before_its_end_is
         end(&mut story);
         let group = Some(story.log().group());
         for previous in [None, Some(first), Some(last), Some(Hash([9; 32]))] {
-            for act in [Act::Add(4), Act::Move(4), Act::Key(2, 7, 1), Act::AddAs(4, 6)] {
+            for act in [Act::Add(4), Act::Move(4), Act::Key(2, 7, 1)] {
                 let mut story = story.clone();
                 story.ops.push(sign(1, act, Place { group, sequence: 5, previous, ..Place::default() }));
                 story.say(4, Act::Add(5));
@@ -239,7 +239,6 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
         Act::Add(1),
         Act::Add(3),
         Act::Add(4),
-        Act::AddAs(4, 1),
         Act::Move(5),
         Act::Alive,
         Act::Leave,
@@ -261,23 +260,11 @@ fn a_removed_device_brings_back_neither_itself_nor_others() {
 }
 
 #[test]
-fn neither_a_member_brings_an_ended_key_or_id_back() {
+fn neither_a_member_brings_an_ended_key_back() {
     for end in [Act::Remove(1, 0), Act::Expire(1, 0)] {
         let mut story = Story::of(2);
-        story.say(0, end).say(2, Act::Add(1)).say(0, Act::Add(1)).say(2, Act::AddAs(1, 6));
-        story.say(2, Act::AddAs(4, 1));
+        story.say(0, end).say(2, Act::Add(1)).say(0, Act::Add(1));
         assert_eq!(story.members(), set([0, 2]), "{end:?}");
-    }
-}
-
-#[test]
-fn an_id_that_ended_stays_so_when_the_key_is_let_in_under_others() {
-    let mut story = Story::of(2);
-    story.say(0, Act::AddAs(4, 1)).remove(0, 4);
-    assert_eq!(story.members(), set([0, 1, 2]), "whose id the removed one had taken stays");
-    for other in 3..8 {
-        story.say(2, Act::AddAs(4, other));
-        assert_eq!(story.members(), set([0, 1, 2]));
     }
 }
 

@@ -7,7 +7,7 @@ use sma_core::{
     state::{Destruction, Introduction, KeyNotice, Log, Membership, Removal},
     wire::{self, Kind, Seen, SignedOp},
 };
-use sma_sim::symbolic::Symbolic;
+use sma_sim::symbolic::{Symbolic, device_key_of};
 
 pub(crate) const CRYPTO: Symbolic = Symbolic;
 /// How many operations a log of these tests may have.
@@ -18,7 +18,7 @@ pub(crate) const DEVICES: usize = 8;
 /// The device with this number.
 pub(crate) fn device(number: usize) -> &'static DeviceKey {
     static KEYS: OnceLock<Vec<DeviceKey>> = OnceLock::new();
-    let make = |number| CRYPTO.new_device_key(&[number; 32], Timestamp(0)).unwrap();
+    let make = |number| device_key_of(MuaaId(10 + u64::from(number)), &[number; 32]).unwrap();
     &KEYS.get_or_init(|| (0..DEVICES as u8).map(make).collect())[number]
 }
 
@@ -26,9 +26,8 @@ pub(crate) fn key(number: usize) -> Fingerprint {
     device(number).fingerprint
 }
 
-/// Its id. Lower than all others for none in particular.
 pub(crate) fn id(number: usize) -> MuaaId {
-    MuaaId(10 + number as u64)
+    MuaaId::of(&key(number))
 }
 
 pub(crate) fn number_of(key: &Fingerprint) -> usize {
@@ -40,8 +39,6 @@ pub(crate) fn number_of(key: &Fingerprint) -> usize {
 pub(crate) enum Act {
     Genesis,
     Add(usize),
-    /// Under the id of another.
-    AddAs(usize, usize),
     /// Leaves standing what the target said up to this number, as far as its author knows.
     Remove(usize, u64),
     /// The same, because the target is silent.
@@ -61,8 +58,8 @@ pub(crate) fn account_key(number: u8) -> Fingerprint {
     Fingerprint::new(&[number; 20]).unwrap()
 }
 
-fn introduction(number: usize, id: MuaaId) -> Introduction {
-    Introduction { id, certificate: device(number).certificate.clone(), incarnation: 1, via: None }
+fn introduction(number: usize) -> Introduction {
+    Introduction { certificate: device(number).certificate.clone(), incarnation: 1, via: None }
 }
 
 impl Act {
@@ -74,11 +71,10 @@ impl Act {
     }
 
     fn encoded(self, author: usize, cut: &BTreeSet<Hash>) -> (Kind, Vec<u8>) {
-        let introduce = |target| wire::encode(&introduction(target, id(target)));
+        let introduce = |target| wire::encode(&introduction(target));
         match self {
             Self::Genesis => (Kind::Genesis, introduce(author)),
             Self::Add(target) => (Kind::Add, introduce(target)),
-            Self::AddAs(target, other) => (Kind::Add, wire::encode(&introduction(target, id(other)))),
             Self::Remove(target, _) | Self::Expire(target, _) => {
                 let silent = matches!(self, Self::Expire(..));
                 (Kind::Remove, wire::encode(&Removal { target: key(target), cut: cut.clone(), silent }))
@@ -116,7 +112,6 @@ pub(crate) fn sign(author: usize, act: Act, place: Place) -> SignedOp {
     let (kind, body) = act.encoded(author, &place.cut);
     let content = wire::Content {
         group: place.group,
-        author: id(author),
         key: key(author),
         incarnation: 1,
         sequence: place.sequence,

@@ -99,9 +99,8 @@ fn is_ignored(scene: &Scene, kind: Kind, class: Class, folders: &[Folder], autho
     let told = stage.told.len();
     for folder in folders {
         let body = body(&stage, &stranger, member, newcomer, kind);
-        let mut content = stranger.content(kind, body);
-        content.author = author;
-        let envelope = stranger.envelope(class, content);
+        let content = stranger.content(kind, body);
+        let envelope = stranger.envelope_of(author, class, content);
         deliver(&mut stage, *folder, envelope);
     }
     stage.settle();

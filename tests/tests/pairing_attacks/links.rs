@@ -3,9 +3,7 @@
 use sma_core::{Class, Command, Form, InputError, wire};
 use sma_sim::{person::other_code, stage::Stage};
 
-use crate::server::{
-    STRANGER, Stranger, alone, burnt, content_of, holds, nobody_is_in, send, still_pairs, take, two,
-};
+use crate::server::{Stranger, alone, burnt, content_of, holds, nobody_is_in, send, still_pairs, take, two};
 
 /// The member shows a link for the newcomer; its offer is in the server's hand. Gives both.
 fn link_shown(stage: &mut Stage, member: usize, newcomer: usize) -> (String, sma_core::Envelope) {
@@ -40,7 +38,6 @@ fn an_offer_of_the_same_session_under_another_key_is_not_the_one_that_the_link_n
         body.certificate = stranger.key.certificate.clone();
         body.share = stranger.share(sma_core::Side::Member, body.session);
         content.body = wire::encode(&body).into();
-        content.author = STRANGER;
         let foreign = stranger.envelope(Class::Offer, content);
         if foreign_first {
             send(&mut stage, newcomer, foreign);

@@ -57,12 +57,12 @@ fn an_update_that_was_sealed_anew_for_another_member_is_refused() {
             assert!(!members(&stage, other).contains(&STRANGER));
         }
         let content = update.content().unwrap();
-        assert_eq!(Some(content.author), stage.id(member), "it is the member's own word");
+        assert_eq!(Some(content.author()), stage.id(member), "it is the member's own word");
         assert_eq!(content.body::<wire::Update>().unwrap().to, stranger.key.fingerprint);
         let octets = wire::encode(&update);
         let body = CRYPTO.seal(&certificate_of(&stage, other), &octets, &[8; 32]).unwrap();
         let token = stranger.token();
-        let (sender, date) = (content.author, Timestamp(0));
+        let (sender, date) = (content.author(), Timestamp(0));
         let before = stage.lab.machines[other].muaa.as_ref().unwrap().digest();
         let told = stage.told.len();
         send(&mut stage, other, Envelope { sender, token, class: Class::Sync, date, body });

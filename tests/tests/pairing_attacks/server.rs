@@ -11,7 +11,7 @@ use sma_core::{
 use sma_sim::{
     stage::Stage,
     store::{Kept, Mailbox},
-    symbolic::Symbolic,
+    symbolic::{Symbolic, device_key_of},
 };
 
 pub(crate) const CRYPTO: Symbolic = Symbolic;
@@ -28,18 +28,33 @@ pub(crate) struct Stranger {
 
 impl Stranger {
     pub(crate) fn new() -> Self {
-        Self { key: CRYPTO.new_device_key(&[0xee; 32], Timestamp(0)).unwrap(), tokens: 0 }
+        Self { key: device_key_of(STRANGER, &[0xee; 32]).unwrap(), tokens: 0 }
     }
 
-    /// Signs a content as its own, whoever it says its author is.
-    pub(crate) fn envelope(&mut self, class: Class, mut content: wire::Content) -> Envelope {
+    /// With luck that nobody has it finds a key that gives the id of another one.
+    pub(crate) fn take_id(&mut self, id: MuaaId) {
+        self.key = device_key_of(id, &SEED).unwrap();
+    }
+
+    /// Signs a content as its own.
+    pub(crate) fn envelope(&mut self, class: Class, content: wire::Content) -> Envelope {
+        self.envelope_of(MuaaId::of(&self.key.fingerprint), class, content)
+    }
+
+    /// The same in a mail that says to be of somebody else.
+    pub(crate) fn envelope_of(
+        &mut self,
+        sender: MuaaId,
+        class: Class,
+        mut content: wire::Content,
+    ) -> Envelope {
         content.key = self.key.fingerprint;
         let octets = wire::encode(&content);
         let signature = CRYPTO
             .sign(&self.key.secret, "autocrypt-sma-op-v1", &octets, &SEED, Timestamp(0))
             .expect("the own key signs");
         let body = wire::encode(&SignedOp { content: octets.into(), signature });
-        Envelope { sender: content.author, token: self.token(), class, date: Timestamp(0), body: body.into() }
+        Envelope { sender, token: self.token(), class, date: Timestamp(0), body: body.into() }
     }
 
     pub(crate) fn token(&mut self) -> Token {
@@ -53,7 +68,6 @@ impl Stranger {
     pub(crate) fn content(&self, kind: Kind, body: Vec<u8>) -> wire::Content {
         wire::Content {
             group: None,
-            author: STRANGER,
             key: self.key.fingerprint,
             incarnation: 7,
             sequence: 1 + self.tokens,
@@ -78,8 +92,7 @@ impl Stranger {
             moves: None,
         };
         let content = self.content(Kind::Announcement, wire::encode(&announcement));
-        let content = wire::Content { author, ..content };
-        let envelope = self.envelope(Class::Announcement, content);
+        let envelope = self.envelope_of(author, Class::Announcement, content);
         deliver(stage, Folder::Announcements, envelope);
         stage.settle();
     }
@@ -114,6 +127,9 @@ impl Stranger {
         incarnation: u64,
         replaces: Option<wire::Replaced>,
     ) -> Envelope {
+        if newcomer != STRANGER {
+            self.take_id(newcomer);
+        }
         let said = content_of(offer);
         let offered: wire::Offer = said.body().unwrap();
         let digits: Vec<u8> = code.bytes().filter(u8::is_ascii_digit).take(8).collect();
@@ -130,7 +146,7 @@ impl Stranger {
                 said.group.unwrap().as_bytes(),
                 offered.session.as_bytes(),
                 said.key.as_bytes(),
-                &number(said.author.0),
+                &number(said.author().0),
                 &number(said.incarnation),
                 self.key.fingerprint.as_bytes(),
                 &number(newcomer.0),
@@ -151,7 +167,7 @@ impl Stranger {
             replaces,
         };
         let mut content = self.content(Kind::Join, wire::encode(&join));
-        (content.author, content.incarnation) = (newcomer, incarnation);
+        content.incarnation = incarnation;
         self.envelope(Class::Join, content)
     }
 

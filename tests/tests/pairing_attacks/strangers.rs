@@ -101,9 +101,8 @@ fn stranger_offers(
         form: Form::Code,
     };
     let mut content = stranger.content(wire::Kind::Offer, wire::encode(&offer));
-    content.author = author;
     content.group = Some(CRYPTO.hash("group", &[]));
-    stranger.envelope(Class::Offer, content)
+    stranger.envelope_of(author, Class::Offer, content)
 }
 
 /// A newcomer keeps so many offers, of which the latest count, and forgets those that are not there any more.

@@ -1,11 +1,11 @@
-//! Keys of a stranger, announced under the ids of devices.
+//! Keys of a stranger, and mails of his that say to be of others.
 
 use sma_core::{
     Class, Code, Command, Crypto, DeviceKey, Envelope, Event, Fingerprint, Folder, Form, MuaaId, PakeRun,
     Secret, SessionId, Side, Timestamp, Token,
     wire::{self, Kind, SignedOp},
 };
-use sma_sim::symbolic::Symbolic;
+use sma_sim::symbolic::{Symbolic, device_key_of};
 
 use super::{DAY, Play};
 
@@ -13,20 +13,19 @@ const CRYPTO: Symbolic = Symbolic;
 
 /// A device key in somebody's hand.
 pub(super) struct Forger {
-    pub(super) key: DeviceKey,
+    key: DeviceKey,
     sequence: u64,
 }
 
 impl Forger {
-    pub(super) fn new(octet: u8) -> Self {
-        Self { key: CRYPTO.new_device_key(&[octet; 32], Timestamp(0)).unwrap(), sequence: 0 }
+    pub(super) fn new(id: MuaaId) -> Self {
+        Self { key: device_key_of(id, &[0xee; 32]).unwrap(), sequence: 0 }
     }
 
-    fn content(&mut self, author: MuaaId, kind: Kind, body: Vec<u8>) -> wire::Content {
+    fn content(&mut self, kind: Kind, body: Vec<u8>) -> wire::Content {
         self.sequence += 1;
         wire::Content {
             group: None,
-            author,
             key: self.key.fingerprint,
             incarnation: 7,
             sequence: self.sequence,
@@ -45,7 +44,7 @@ impl Forger {
             CRYPTO.sign(&self.key.secret, "autocrypt-sma-op-v1", &octets, &[1; 32], Timestamp(0)).unwrap();
         let body = wire::encode(&SignedOp { content: octets.into(), signature });
         Envelope {
-            sender: content.author,
+            sender: content.author(),
             token: Token([9; 16]),
             class,
             date: Timestamp(0),
@@ -54,7 +53,7 @@ impl Forger {
     }
 
     /// An offer of this key to a newcomer, in the name of a group that nobody knows.
-    pub(super) fn offer(&mut self, author: MuaaId, to: MuaaId, nth: u8) -> Envelope {
+    pub(super) fn offer(&mut self, to: MuaaId, nth: u8) -> Envelope {
         let session = SessionId([nth; 16]);
         let password = Secret::new(b"00000000".to_vec());
         let run = PakeRun { side: Side::Member, password: &password, session, seed: &[3; 32] };
@@ -66,22 +65,22 @@ impl Forger {
             expires: Timestamp(u64::MAX),
             form: Form::Code,
         };
-        let mut content = self.content(author, Kind::Offer, wire::encode(&offer));
+        let mut content = self.content(Kind::Offer, wire::encode(&offer));
         content.group = Some(CRYPTO.hash("group", &[]));
         self.sign(&content, Class::Offer)
     }
 
     /// Says to the device with this key that it has ended where it was to be let in.
-    fn abort(&mut self, author: MuaaId, session: SessionId, to: Fingerprint) -> Envelope {
+    fn abort(&mut self, session: SessionId, to: Fingerprint) -> Envelope {
         let abort = wire::Abort { session, to, reason: 3, certificate: self.key.certificate.clone() };
-        let content = self.content(author, Kind::Abort, wire::encode(&abort));
+        let content = self.content(Kind::Abort, wire::encode(&abort));
         self.sign(&content, Class::Abort)
     }
 
     /// One that is announced as a device of its own.
     fn announced(play: &mut Play) -> Self {
-        let mut forger = Self::new(0xee);
-        let announced = forger.announcement(MuaaId(666));
+        let mut forger = Self::new(MuaaId(666));
+        let announced = forger.announcement();
         play.file(Folder::Announcements, &announced);
         play.stage.settle();
         forger
@@ -89,7 +88,7 @@ impl Forger {
 
     /// Makes an offer, for which a person types this code. Whether that was taken.
     fn has_typed(&mut self, play: &mut Play, newcomer: usize, nth: u8, code: String) -> bool {
-        let offer = self.offer(MuaaId(666), play.id(newcomer), nth);
+        let offer = self.offer(play.id(newcomer), nth);
         play.file(play.inbox(newcomer), &offer);
         play.stage.settle();
         let typed = Command::EnterCode { code: code.into(), from: Some(MuaaId(666)), key: None };
@@ -101,28 +100,33 @@ impl Forger {
     /// Answers what answered that offer.
     fn ends_the_key_of(&mut self, play: &mut Play, newcomer: usize, nth: u8) {
         let to = play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().fingerprint();
-        let abort = self.abort(MuaaId(666), SessionId([nth; 16]), to);
+        let abort = self.abort(SessionId([nth; 16]), to);
         play.file(play.inbox(newcomer), &abort);
         play.stage.settle();
     }
 
-    pub(super) fn announcement(&mut self, author: MuaaId) -> Envelope {
+    pub(super) fn announcement(&mut self) -> Envelope {
         let body = wire::Announcement {
             certificate: self.key.certificate.clone(),
             capabilities: 0,
             digest: None,
             moves: None,
         };
-        let content = self.content(author, Kind::Announcement, wire::encode(&body));
+        let content = self.content(Kind::Announcement, wire::encode(&body));
         self.sign(&content, Class::Announcement)
     }
+}
+
+/// What a stranger announces in a mail that says to be of this device.
+fn forgery(sender: MuaaId) -> Envelope {
+    Envelope { sender, ..Forger::new(MuaaId(666)).announcement() }
 }
 
 /// A member under whose id another key was announced; its own announcement is the younger one. And a newcomer, which reads the other one
 /// first.
 fn forged() -> (Play, usize, usize) {
     let mut play = Play::paired(&[1]);
-    let forged = Forger::new(0xee).announcement(MuaaId(1));
+    let forged = forgery(MuaaId(1));
     // The member does not see it before the newcomer has.
     play.stage.cut.insert(0);
     play.file(Folder::Announcements, &forged);
@@ -159,7 +163,7 @@ fn a_link_needs_no_announcement_of_its_member() {
     play.hide_announcements_of(MuaaId(1));
     play.stage.command(newcomer, Command::Poll).unwrap();
     play.stage.advance(2 * DAY);
-    let forged = Forger::new(0xee).announcement(MuaaId(1));
+    let forged = forgery(MuaaId(1));
     play.file(Folder::Announcements, &forged);
     play.stage.settle();
     play.stage.cut = [newcomer].into();
@@ -179,15 +183,16 @@ fn a_link_needs_no_announcement_of_its_member() {
 }
 
 #[test]
-fn the_owner_of_an_id_clears_away_what_another_key_announces_under_it() {
+fn nobody_believes_a_mail_that_says_to_be_of_a_member_and_is_signed_by_another_key() {
     let mut play = Play::paired(&[1, 27]);
-    let mut forger = Forger::new(0xee);
     for id in [1, 27] {
-        let forged = forger.announcement(MuaaId(id));
-        play.file(Folder::Announcements, &forged);
+        play.file(Folder::Announcements, &forgery(MuaaId(id)));
     }
     play.stage.settle();
-    assert_eq!(play.lying(Folder::Announcements), 2);
+    for (at, other) in [(0, 27), (1, 1)] {
+        let siblings = play.stage.lab.machines[at].muaa.as_ref().unwrap().siblings();
+        assert_eq!(siblings.iter().map(|sibling| sibling.id).collect::<Vec<_>>(), [MuaaId(other)]);
+    }
     assert_eq!(play.stage.broken(), None);
     play.they_understand_each_other(0, 1, "still");
 }
@@ -196,7 +201,7 @@ fn the_owner_of_an_id_clears_away_what_another_key_announces_under_it() {
 fn sixty_four_strangers_take_no_room_of_members() {
     let mut play = Play::paired(&[1]);
     for id in 0..64 {
-        let junk = Forger::new(id + 1).announcement(MuaaId(1000 + u64::from(id)));
+        let junk = Forger::new(MuaaId(1000 + id)).announcement();
         play.file(Folder::Announcements, &junk);
     }
     play.stage.settle();
@@ -247,13 +252,13 @@ fn a_code_typed_ten_times_answers_one_offer() {
     play.stage.offer(member, newcomer).unwrap();
     play.stage.settle();
     let code = play.stage.lab.machines[member].shown.clone().unwrap().code;
-    let mut forger = Forger::new(0xee);
-    let announced = forger.announcement(MuaaId(666));
+    let mut forger = Forger::new(MuaaId(666));
+    let announced = forger.announcement();
     play.file(Folder::Announcements, &announced);
     play.stage.cut.insert(member);
     let mut answered = 0;
     for nth in 0..10 {
-        let offer = forger.offer(MuaaId(666), id, nth);
+        let offer = forger.offer(id, nth);
         play.file(play.inbox(newcomer), &offer);
         play.stage.settle();
         let typed = Command::EnterCode { code: code.clone().into(), from: Some(MuaaId(666)), key: None };
@@ -327,11 +332,11 @@ fn an_abort_ends_only_what_answered_its_authors_own_offer() {
     let op: SignedOp = wire::decode(&join.body).unwrap();
     let session = op.content().unwrap().body::<wire::Join>().unwrap().session;
     for session in [session, SessionId([1; 16])] {
-        for id in [MuaaId(666), MuaaId(1)] {
-            let offer = forger.offer(MuaaId(666), play.id(newcomer), 1);
-            play.file(play.inbox(newcomer), &offer);
-            let abort = forger.abort(id, session, before);
-            play.file(play.inbox(newcomer), &abort);
+        for sender in [MuaaId(666), MuaaId(1)] {
+            let offer = forger.offer(play.id(newcomer), 1);
+            play.file(play.inbox(newcomer), &Envelope { sender, ..offer });
+            let abort = forger.abort(session, before);
+            play.file(play.inbox(newcomer), &Envelope { sender, ..abort });
             play.stage.settle();
         }
     }
@@ -370,58 +375,4 @@ fn an_offer_that_was_answered_and_is_filed_again_is_not_told_of() {
         assert!(play.stage.pair(member, newcomer));
         assert_eq!(play.stage.broken(), None);
     }
-}
-
-/// Whoever knows which key shows the code says so.
-#[test]
-fn of_offers_under_one_id_by_two_keys_the_key_says_which_one_shows_the_code() {
-    let (mut play, member, newcomer) = forged();
-    play.stage.cut.clear();
-    play.stage.advance(2 * DAY);
-    let mut forger = Forger::new(0xee);
-    forger.sequence = 10;
-    play.stage.cut.insert(member);
-    let again = forger.announcement(MuaaId(1));
-    play.file(Folder::Announcements, &again);
-    let id = play.id(newcomer);
-    let offer = forger.offer(MuaaId(1), id, 1);
-    play.file(play.inbox(newcomer), &offer);
-    play.stage.settle();
-    play.stage.cut = [newcomer].into();
-    play.stage.offer(member, newcomer).unwrap();
-    while play.stage.turn_of(member) {}
-    play.stage.cut = [member].into();
-    play.stage.settle();
-    let offers = play.stage.lab.machines[newcomer].muaa.as_ref().unwrap().offers();
-    assert_eq!(offers.len(), 2, "{offers:?}");
-    let code = play.stage.lab.machines[member].shown.clone().unwrap().code;
-    let true_key = play.stage.lab.machines[member].muaa.as_ref().unwrap().fingerprint();
-    let enter = |key| Command::EnterCode { code: code.clone().into(), from: Some(MuaaId(1)), key };
-    let typed = play.stage.lab.command(newcomer, enter(None)).unwrap();
-    assert_eq!(typed, Err(sma_core::InputError::WhichOffer));
-    sma_sim::person::pair_in_truth(&mut play.stage.lab, member, newcomer);
-    assert_eq!(play.stage.lab.command(newcomer, enter(Some(true_key))).unwrap(), Ok(()));
-    play.stage.cut.clear();
-    play.stage.advance(DAY);
-    assert!(play.stage.are_paired(&[member, newcomer]));
-}
-
-/// Else who announces a key under a member's id and goes silent would have its folder deleted.
-#[test]
-fn a_stranger_that_is_silent_under_a_members_id_has_no_folder_deleted() {
-    let mut play = Play::paired(&[1, 27]);
-    let forged = Forger::new(0xee).announcement(MuaaId(27));
-    // Its owner is off and cannot clear it away, and it seems older than what the owner said.
-    play.stage.crash(1);
-    play.stage.lab.store.clock_offset = -10 * 86_400_000;
-    play.file(Folder::Announcements, &forged);
-    play.stage.lab.store.clock_offset = 0;
-    play.stage.advance(178 * DAY);
-    let siblings = play.stage.lab.machines[0].muaa.as_ref().unwrap().siblings();
-    assert_eq!(siblings.len(), 1, "the stranger is forgotten");
-    assert!(play.stage.lab.store.folders.contains_key(&Folder::Inbox(MuaaId(27))));
-    play.stage.lab.start(1);
-    play.stage.advance(DAY);
-    play.they_understand_each_other(0, 1, "still");
-    assert_eq!(play.stage.broken(), None);
 }

@@ -8,7 +8,7 @@ use super::{
     reading::{Heard, Verdict},
 };
 use crate::{
-    Class, Content, Crypto, Event, Fingerprint, Folder, Hash, Ignored, Message, MuaaId, Timestamp, Token,
+    Class, Content, Crypto, Event, Folder, Hash, Ignored, Message, MuaaId, Timestamp, Token,
     wire::{self, Kind},
 };
 
@@ -106,12 +106,7 @@ impl<C: Crypto> Muaa<C> {
             return Err(Ignored::TooLarge);
         }
         let heard = self.hear_announced(envelope)?;
-        let (id, token) = (heard.content.author, envelope.token);
-        if id == self.state.id && heard.content.key != self.state.device.fingerprint && self.keeps_id() {
-            // Nobody else takes away what another key says under the own id.
-            self.discard(Folder::Announcements, token);
-            return Ok(());
-        }
+        let (id, token) = (heard.content.author(), envelope.token);
         if heard.content.kind() == Kind::Offer {
             return match self.on_offer(&heard, token) {
                 Verdict::Ignore(why) | Verdict::Drop(why) => Err(why),
@@ -131,23 +126,15 @@ impl<C: Crypto> Muaa<C> {
             }
             return Ok(());
         }
-        if id == self.state.id {
-            // Somebody else uses this id, and nothing was announced under it here.
-            self.draw_another_id();
-        }
         self.meet(id, &heard, date)
-    }
-
-    /// Whether the own id stays what it is: it was announced, or the log has it.
-    fn keeps_id(&self) -> bool {
-        self.state.group.is_some() || !self.state.own_announcements.is_empty()
     }
 
     /// What stands among the announcements is read again and again; it is checked once in a life of the process.
     fn hear_announced(&mut self, envelope: &crate::Envelope) -> Result<Arc<Heard>, Ignored> {
         let said = self.name_in(envelope);
-        let stands_so =
-            |heard: &Heard| heard.class() == Some(envelope.class) && heard.content.author == envelope.sender;
+        let stands_so = |heard: &Heard| {
+            heard.class() == Some(envelope.class) && heard.content.author() == envelope.sender
+        };
         if let Some(heard) = self.io.heard.get(&said).filter(|heard| stands_so(heard)) {
             return Ok(heard.clone());
         }
@@ -169,15 +156,7 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Whether a device with this key may go by this id: it is not the own one, and if anybody is announced under it, this key is; but
-    /// where strangers have taken all room, one that is not known may be announced as well (A1).
-    pub(super) fn may_be(&self, id: MuaaId, key: &Fingerprint) -> bool {
-        let known = self.state.siblings.contains_key(&(id, *key));
-        let alone = || self.keys_of(id).next().is_none() || self.strangers() >= self.config.siblings_max;
-        id != self.state.id && (known || alone())
-    }
-
-    /// What is not newer than what is known of this id and key tells nothing, whatever it is called and wherever it lies.
+    /// What is not newer than what is known of this key tells nothing, whatever it is called and wherever it lies.
     fn meet(&mut self, id: MuaaId, heard: &Heard, date: Timestamp) -> Result<(), Ignored> {
         let key = heard.content.key;
         let member = self.is_member(id, &key);

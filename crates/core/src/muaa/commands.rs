@@ -114,7 +114,7 @@ impl<C: Crypto> Muaa<C> {
     fn rename(&mut self, name: String) -> Result<(), InputError> {
         self.require(&[Phase::Alone, Phase::Paired, Phase::Unpaired, Phase::Requesting])?;
         crate::check_name(&name)?;
-        if self.state.group.is_some() && !self.set(&format!("name/{}", self.state.id), &name) {
+        if self.state.group.is_some() && !self.set(&format!("name/{}", self.state.id()), &name) {
             return Err(InputError::Outranked);
         }
         self.state.name = name;
@@ -124,7 +124,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn remove(&mut self, id: MuaaId) -> Result<(), InputError> {
         self.require(&[Phase::Paired])?;
-        let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id);
+        let target = self.view.by_id(id).map(|(key, _)| *key).filter(|_| id != self.state.id());
         let target = target.ok_or(InputError::NoSuchMuaa(id))?;
         self.remove_member(target)
     }

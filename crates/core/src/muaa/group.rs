@@ -121,7 +121,7 @@ impl<C: Crypto> Muaa<C> {
         if known.is_some_and(|known| known.value == value && standing.is_recent(known)) {
             return true;
         }
-        let writer = (self.state.clock, self.state.id);
+        let writer = (self.state.clock, self.state.id());
         let Some(register) = self.state.settings.after(name, writer, value, &standing) else { return false };
         let written = self.state.settings.join(name, &register, &standing);
         if written {
@@ -298,8 +298,8 @@ impl<C: Crypto> Muaa<C> {
     /// A device that was put back to an earlier state hears what it was called since by itself. What it is called here counts, for what
     /// a person called it last was said here.
     fn keep_own_name(&mut self) {
-        let name = format!("name/{}", self.state.id);
-        let own = self.state.settings.get(&name).filter(|register| register.author == self.state.id);
+        let name = format!("name/{}", self.state.id());
+        let own = self.state.settings.get(&name).filter(|register| register.author == self.state.id());
         if own.is_some_and(|register| register.value != self.state.name) {
             self.set(&name, &self.state.name.clone());
         }
@@ -392,7 +392,7 @@ impl<C: Crypto> Muaa<C> {
         self.take_in(&state);
         self.bring_own_settings(update);
         self.bring_own_peers(update);
-        self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
+        self.set(&format!("name/{}", self.state.id()), &self.state.name.clone());
         self.replace_barred_key();
         if let Some(link) = self.state.links.get_mut(&by) {
             link.received = sequence;
@@ -432,7 +432,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn return_to_group(&mut self, log: Log) {
         let group = log.group();
         let (_, former_view) = self.change_group(log);
-        let own = self.state.id;
+        let own = self.state.id();
         self.tell(Event::Joined { group, by: own });
         self.tell_new_members(&former_view);
         self.tell_current_key(former_view.current);
@@ -461,7 +461,7 @@ impl<C: Crypto> Muaa<C> {
     /// on this device.
     fn notice_new_member(&mut self, key: Fingerprint, id: MuaaId, by: MuaaId) {
         self.tell(Event::MemberAdded { id, by });
-        if by != self.state.id {
+        if by != self.state.id() {
             self.state.notices.insert(key, by);
         }
     }

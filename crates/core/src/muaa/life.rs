@@ -190,7 +190,7 @@ impl<C: Crypto> Muaa<C> {
         self.io.add_folder(folder);
     }
 
-    /// The server says that the folder of an id exists which was drawn and not used yet. Without a group another id is drawn. One that the
+    /// The server says that the folder of an id exists which was drawn and not used yet. Without a group another key is made, and with it another id. One that the
     /// log has stays, for another one would cost another move: the folder is used if a listing has it, and else asked for again later.
     fn takes_what_exists(&mut self, folder: Folder) -> bool {
         let grouped = self.state.group.is_some();
@@ -203,7 +203,7 @@ impl<C: Crypto> Muaa<C> {
             self.list_soon();
             self.changed();
         } else {
-            self.draw_another_id();
+            self.draw_another_key();
         }
         false
     }
@@ -218,8 +218,12 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Only before anything was announced.
-    pub(super) fn draw_another_id(&mut self) {
-        self.state.id = MuaaId(self.random.number());
+    fn draw_another_key(&mut self) {
+        self.forget_device_key();
+        let device = self.crypto.new_device_key(&self.random.seed(), self.now);
+        self.state.device = device.expect("a device key can be made").into();
+        self.state.subkey = Subkey::new(self.now).into();
+        self.state.incarnation = self.random.number();
         self.state.inbox = InboxState::Drawn;
         self.io.read_soon(self.own_inbox());
         self.changed();
@@ -248,13 +252,8 @@ impl<C: Crypto> Muaa<C> {
 
     fn take_another_key(&mut self) {
         self.state.moves.clear();
-        self.forget_device_key();
-        let device = self.crypto.new_device_key(&self.random.seed(), self.now);
-        self.state.device = device.expect("a device key can be made").into();
-        self.state.subkey = Subkey::new(self.now).into();
-        self.state.incarnation = self.random.number();
         self.state.life = Life::Discovering;
-        self.draw_another_id();
+        self.draw_another_key();
     }
 
     fn discover(&mut self) {
@@ -288,7 +287,6 @@ impl<C: Crypto> Muaa<C> {
     /// Signs the first operation of a group.
     pub(super) fn genesis(&mut self) -> Group {
         let introduction = Introduction {
-            id: self.state.id,
             certificate: self.state.device.certificate.clone(),
             incarnation: self.state.incarnation,
             via: None,
@@ -316,7 +314,7 @@ impl<C: Crypto> Muaa<C> {
         };
         // A log of one operation has room.
         let _ = self.take_key_as_current(key);
-        self.set(&format!("name/{}", self.state.id), &self.state.name.clone());
+        self.set(&format!("name/{}", self.state.id()), &self.state.name.clone());
         self.changed();
     }
 
@@ -451,7 +449,7 @@ impl<C: Crypto> Muaa<C> {
         let former = |id: MuaaId| {
             self.view.ended.iter().any(|(key, (of, _))| *of == id && self.state.former_keys.contains(key))
         };
-        let own = self.state.id;
+        let own = self.state.id();
         let kept = |folder: &Folder| matches!(folder, Folder::Inbox(id) if *id == own || former(*id));
         let kept: BTreeSet<_> = self.state.folders_deleted.iter().copied().filter(kept).collect();
         self.state.folders_deleted = kept;
@@ -460,7 +458,7 @@ impl<C: Crypto> Muaa<C> {
     /// The member with the lowest id of those that are not silent and have a folder tidies up; it is enough if one does. One whose folder
     /// is gone does nothing until a person returns it.
     pub(super) fn is_foremost(&self) -> bool {
-        let own = self.state.id;
+        let own = self.state.id();
         let awake = |(key, member): (&Fingerprint, &crate::state::Member)| {
             let known = self.state.siblings.get(&(member.id, *key));
             let stands = || self.state.links.get(&member.id).is_none_or(|link| !link.folder_gone);
@@ -472,7 +470,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn clear_away(&mut self, place: (MuaaId, Fingerprint), known: &Known, member: bool) {
         let folder = Folder::Inbox(place.0);
-        if self.io.exists(folder) && !self.is_used_beside(&place) {
+        if self.io.exists(folder) {
             self.delete_folder(folder);
         }
         // A member stays known when its announcement is gone: only one that lies there is taken away.
@@ -484,16 +482,6 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Whether the folder of this id is that of another key as well, which is heard, or a member.
-    fn is_used_beside(&self, (id, key): &(MuaaId, Fingerprint)) -> bool {
-        let used = |other: &Fingerprint| {
-            let known = self.state.siblings.get(&(*id, *other));
-            known.is_some_and(|known| !self.has_been_silent(known, self.config.expire_after))
-        };
-        let member = self.view.by_id(*id).is_some_and(|(member, _)| member != key);
-        *id == self.state.id || member || self.keys_of(*id).any(|other| other != *key && used(&other))
-    }
-
     /// The sequence of the last log operation that is known of a device.
     pub(super) fn last_sequence(&self, fingerprint: &Fingerprint) -> u64 {
         let heads = self.state.group.as_ref().map(|group| group.log.heads()).unwrap_or_default();
@@ -501,10 +489,15 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// This device is out by what others said. Whoever stays hears it from this device as well: the author may be out for them, and from
-    /// one that is out they would not take it.
+    /// one that is out they would not take it. It says itself that it leaves: they may have heard something by which that removal does not
+    /// count, and would have it for a member for ever.
     fn end_by_others(&mut self) {
-        let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
+        let mut ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let group = self.state.group.as_ref().map(|group| group.log.group());
+        if let Some(own) = self.state.group.clone() {
+            let (kind, body) = LogBody::Leave.write();
+            ops.push(self.sign_content(kind, group, body, own.previous, Some(own.log.seen(own.previous))));
+        }
         let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
         // Whom it let in itself does not know that it is voided.
         let out = |how: &Gone| how.is_forced() || *how == Gone::Voided;

@@ -120,7 +120,7 @@ impl<C: Crypto> Muaa<C> {
             }
             Form::Link => {
                 let group = self.group().expect("only a member makes offers");
-                let (member, fingerprint) = (self.state.id, self.state.device.fingerprint);
+                let (member, fingerprint) = (self.state.id(), self.state.device.fingerprint);
                 let secret = Secret::new(self.random.octets::<{ PairingLink::SECRET }>().to_vec());
                 let address = canonical(&self.state.address);
                 let link =
@@ -223,7 +223,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(request) = heard.content.body::<wire::Request>() else {
             return Verdict::Ignore(Ignored::Malformed);
         };
-        let id = heard.content.author;
+        let id = heard.content.author();
         if self.view.members.contains_key(&heard.content.key) {
             return Verdict::Done;
         }
@@ -313,7 +313,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(session) = self.state.sessions.get(&join.session) else {
             return Verdict::Drop(Ignored::Stale);
         };
-        let meant = session.to.is_none_or(|to| to == heard.content.author);
+        let meant = session.to.is_none_or(|to| to == heard.content.author());
         if session.stage != Stage::Open || session.expires <= self.now || !meant {
             return Verdict::Drop(Ignored::Stale);
         }
@@ -339,8 +339,8 @@ impl<C: Crypto> Muaa<C> {
             address: &self.state.address,
             group: self.state.group.as_ref()?.log.group(),
             session: join.session,
-            member: (self.state.id, self.state.device.fingerprint, self.state.incarnation),
-            newcomer: (heard.content.author, heard.content.key, heard.content.incarnation),
+            member: (self.state.id(), self.state.device.fingerprint, self.state.incarnation),
+            newcomer: (heard.content.author(), heard.content.key, heard.content.incarnation),
             member_share: &self.crypto.pake_share(run),
             newcomer_share: &join.share,
             expires: session.expires,
@@ -355,7 +355,7 @@ impl<C: Crypto> Muaa<C> {
         self.state.burnt.retain(|at| now.since(*at) < LOCK);
         self.state.burnt.push(now);
         self.end_session(join.session, None);
-        let (id, key) = (heard.content.author, heard.content.key);
+        let (id, key) = (heard.content.author(), heard.content.key);
         if self.state.siblings.contains_key(&(id, key)) {
             self.abort(join.session, id, key, reason::WRONG_CODE);
         }
@@ -368,15 +368,14 @@ impl<C: Crypto> Muaa<C> {
 
     /// The newcomer proved itself. Only from here on does anything secret leave, and is anything signed about it.
     fn let_in(&mut self, join: &wire::Join, heard: &Heard, keys: &SessionKeys, transcript: &Hash) -> Verdict {
-        let (id, key) = (heard.content.author, heard.content.key);
+        let (id, key) = (heard.content.author(), heard.content.key);
         self.end_session(join.session, None);
-        if self.view.is_out(&key) || self.is_taken(id, &key) {
+        if self.view.is_out(&key) {
             self.abort(join.session, id, key, reason::KEY_ENDED);
             return Verdict::Drop(Ignored::NotAMember);
         }
         if !self.view.members.contains_key(&key) {
             let introduction = Introduction {
-                id,
                 certificate: join.certificate.clone(),
                 incarnation: heard.content.incarnation,
                 via: None,
@@ -391,13 +390,6 @@ impl<C: Crypto> Muaa<C> {
         let mac = Hash(self.crypto.mac(&keys.member, transcript.as_bytes()));
         self.post_accept(join.session, (id, key), mac, keys.bundle.clone());
         Verdict::Done
-    }
-
-    /// Whether the log has another key under this id: who is let in under it all the same would be taken for that one, or void with it.
-    fn is_taken(&self, id: MuaaId, key: &Fingerprint) -> bool {
-        let members = self.view.members.iter().map(|(other, member)| (other, member.id));
-        let ended = self.view.ended.iter().map(|(other, (id, _))| (other, *id));
-        members.chain(ended).any(|(other, under)| under == id && other != key)
     }
 
     /// The newcomer takes the place of another device: that one is forced out, if it is a silent member. One that is heard may be in

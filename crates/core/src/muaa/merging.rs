@@ -170,8 +170,8 @@ impl<C: Crypto> Muaa<C> {
             if via.is_some_and(|via| !self.view.may_bring(&via)) {
                 return;
             }
-            let (id, certificate, incarnation) = (member.id, member.certificate.clone(), member.incarnation);
-            self.append_to_log(&LogBody::Add(Introduction { id, certificate, incarnation, via }));
+            let (certificate, incarnation) = (member.certificate.clone(), member.incarnation);
+            self.append_to_log(&LogBody::Add(Introduction { certificate, incarnation, via }));
         }
         if let Some(link) = self.state.links.get_mut(&member.id) {
             link.lead = true;
@@ -203,7 +203,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(log) = self.state.formers.get(&group).map(|former| former.log.clone()) else { return false };
         let out = Membership::of(&log).ended.contains_key(&heard.content.key);
         if out {
-            self.tell_it_is_out(heard.content.author, &heard.content.key, log);
+            self.tell_it_is_out(heard.content.author(), &heard.content.key, log);
         }
         out
     }
@@ -250,7 +250,7 @@ impl<C: Crypto> Muaa<C> {
             self.answer_leader(content);
             return Verdict::Done;
         }
-        let here = self.view.members.get(&content.key).filter(|member| member.id == content.author);
+        let here = self.view.members.get(&content.key).filter(|member| member.id == content.author());
         let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
         let max = self.config.log_max;
         let Some(group) = content.group.filter(|group| self.state.formers.contains_key(group)) else {
@@ -272,7 +272,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let view = Membership::of(&former.log);
         self.bring_ends(&former.log, &view);
-        let member = view.members.get(&content.key).filter(|member| member.id == content.author);
+        let member = view.members.get(&content.key).filter(|member| member.id == content.author());
         let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
             return Verdict::Drop(Ignored::NotAMember);
         };
@@ -338,7 +338,7 @@ impl<C: Crypto> Muaa<C> {
         let brought = update.merged.as_deref().unwrap_or_default();
         let with = self.log_with(&content.key, brought);
         let member = with.as_ref().and_then(|(_, view)| view.members.get(&content.key));
-        let member = member.filter(|member| member.id == content.author);
+        let member = member.filter(|member| member.id == content.author());
         member.is_some_and(|member| op.is_by(&self.crypto, &member.certificate))
     }
 
@@ -362,8 +362,8 @@ impl<C: Crypto> Muaa<C> {
 
     /// Who leads here has led: an answer in this group's name says so.
     fn answer_leader(&mut self, said: &Content) {
-        let member = self.view.members.get(&said.key).is_some_and(|member| member.id == said.author);
-        let Some(link) = self.state.links.get_mut(&said.author).filter(|_| member) else { return };
+        let member = self.view.members.get(&said.key).is_some_and(|member| member.id == said.author());
+        let Some(link) = self.state.links.get_mut(&said.author()).filter(|_| member) else { return };
         link.received = link.received.max(said.sequence);
         link.owes = true;
         link.stop_leading();
@@ -403,7 +403,7 @@ impl<C: Crypto> Muaa<C> {
             let previous = log.heads().get(&self.state.device.fingerprint).map(|(_, hash)| *hash);
             self.lead(&Group { log, previous }, &view, Some(merge));
         } else {
-            self.enter_group(log, update, (said.author, said.sequence), Some(merge));
+            self.enter_group(log, update, (said.author(), said.sequence), Some(merge));
         }
     }
 

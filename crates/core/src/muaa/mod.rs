@@ -36,7 +36,7 @@ pub use persistent::{RestoreError, Snapshot};
 pub use views::OfferView;
 
 use crate::{
-    Config, Crypto, Event, Folder, Input, InputError, MuaaId, Output, Phase, Timestamp, config::canonical,
+    Config, Crypto, DeviceKey, Event, Folder, Input, InputError, Output, Phase, Timestamp, config::canonical,
     random::Random, shared::Shared, state::Membership,
 };
 
@@ -159,18 +159,19 @@ impl<C: Crypto> Muaa<C> {
     pub fn new(config: Config, crypto: C, seed: [u8; 32], now: Timestamp) -> Self {
         let mut random = Random::new(seed);
         let device = crypto.new_device_key(&random.seed(), now).expect("a device key can be made");
-        let id = MuaaId(random.number());
-        let incarnation = random.number();
-        let state = Durable::new(&config, id, device, incarnation, now);
-        Self::start(config, crypto, random, (state, Shared::default()), now, None)
+        Self::with_random(config, crypto, random, device, now)
     }
 
-    /// As [`Muaa::new`], with the first id to try given, for programs and tests that choose it.
+    /// As [`Muaa::new`], with the first device key given, for programs and tests that choose it.
     #[must_use]
-    pub fn with_id(config: Config, crypto: C, seed: [u8; 32], id: MuaaId, now: Timestamp) -> Self {
-        let mut muaa = Self::new(config, crypto, seed, now);
-        muaa.state.id = id;
-        muaa
+    pub fn with_device(config: Config, crypto: C, seed: [u8; 32], device: DeviceKey, now: Timestamp) -> Self {
+        Self::with_random(config, crypto, Random::new(seed), device, now)
+    }
+
+    fn with_random(config: Config, crypto: C, mut random: Random, device: DeviceKey, now: Timestamp) -> Self {
+        let incarnation = random.number();
+        let state = Durable::new(&config, device, incarnation, now);
+        Self::start(config, crypto, random, (state, Shared::default()), now, None)
     }
 
     /// Takes up where a snapshot stands.
@@ -321,7 +322,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn own_inbox(&self) -> Folder {
-        Folder::Inbox(self.state.id)
+        Folder::Inbox(self.state.id())
     }
 
     /// Says that the durable state was changed, which writing to it notes by itself.

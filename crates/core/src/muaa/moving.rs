@@ -129,9 +129,9 @@ impl<C: Crypto> Muaa<C> {
     fn take_another_key_in_the_group(&mut self, ahead: u64) {
         let Some(group) = self.state.group.clone() else { return };
         let Ok(device) = self.crypto.new_device_key(&self.random.seed(), self.now) else { return };
-        let (id, incarnation) = (MuaaId(self.random.number()), self.random.number());
+        let incarnation = self.random.number();
         let certificate = device.certificate.clone();
-        let introduction = Introduction { id, certificate, incarnation, via: None };
+        let introduction = Introduction { certificate, incarnation, via: None };
         let (kind, body) = LogBody::Move(introduction).write();
         let seen_so_far = self.state.sequence.max(self.as_far_as_plausible(ahead));
         self.state.sequence = seen_so_far + MARGIN;
@@ -145,11 +145,12 @@ impl<C: Crypto> Muaa<C> {
             return;
         };
         own.previous = None;
-        let from = self.state.id;
+        let from = self.state.id();
         self.lay_down_key();
         self.clear_away_key();
         self.forget_device_key();
-        (self.state.device, self.state.id, self.state.incarnation) = (device.into(), id, incarnation);
+        (self.state.device, self.state.incarnation) = (device.into(), incarnation);
+        let id = self.state.id();
         self.state.subkey = Subkey::new(self.now).into();
         self.state.inbox = InboxState::Drawn;
         self.state.moves.push(op);
@@ -231,7 +232,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// The member that seems put back by this announcement and was not told yet, with the sequence that is known of it.
     fn behind(&self, heard: &Heard, present: &BTreeSet<Hash>) -> Option<(MuaaId, Fingerprint, u64)> {
-        let (id, key) = (heard.content.author, heard.content.key);
+        let (id, key) = (heard.content.author(), heard.content.key);
         let known = self.state.siblings.get(&(id, key))?;
         let behind = heard.content.kind() == Kind::Announcement
             && known.sequence > heard.content.sequence

@@ -54,8 +54,8 @@ impl<C: Crypto> Muaa<C> {
         let over = self.state.processed.contains_key(&heard.said);
         if own
             || over
-            || heard.content.author == self.state.id
-            || offer.to.is_some_and(|to| to != self.state.id)
+            || heard.content.author() == self.state.id()
+            || offer.to.is_some_and(|to| to != self.state.id())
         {
             return useless;
         }
@@ -74,7 +74,7 @@ impl<C: Crypto> Muaa<C> {
             let oldest = self.state.offers.iter().min_by_key(|(_, offer)| offer.arrived).map(|(key, _)| *key);
             oldest.into_iter().for_each(|key| self.drop_offer(&key));
         }
-        let from = heard.content.author;
+        let from = heard.content.author();
         let seen = SeenOffer {
             from,
             group,
@@ -88,18 +88,10 @@ impl<C: Crypto> Muaa<C> {
             arrived: self.now,
             form: offer.form,
         };
-        let shown = self.may_be_answered(&seen);
         self.state.offers.insert(key, seen);
         self.changed();
-        if shown {
-            self.tell(Event::OfferSeen { from, session: offer.session, form: offer.form });
-        }
+        self.tell(Event::OfferSeen { from, session: offer.session, form: offer.form });
         Verdict::Keep
-    }
-
-    /// Whether a person may be asked for what this offer shows. A link names the member's key, a code does not.
-    pub(super) fn may_be_answered(&self, offer: &SeenOffer) -> bool {
-        offer.form == Form::Link || self.may_be(offer.from, &offer.fingerprint)
     }
 
     /// Nothing is to be had of a sibling, unless it is in another group, nor of one that was forced out.
@@ -113,7 +105,7 @@ impl<C: Crypto> Muaa<C> {
             return member || offer.to.is_none() || self.view.ended.contains_key(&heard.content.key);
         }
         // A member of the own group may be in another one and not know of it; but not if it has spoken here since.
-        let link = self.state.links.get(&heard.content.author);
+        let link = self.state.links.get(&heard.content.author());
         member && link.is_some_and(|link| link.received > heard.content.sequence)
     }
 
@@ -187,10 +179,7 @@ impl<C: Crypto> Muaa<C> {
         from: Option<MuaaId>,
         key: Option<Fingerprint>,
     ) -> Result<OfferKey, InputError> {
-        let named = |offer: &SeenOffer| match key {
-            Some(key) => key == offer.fingerprint,
-            None => self.may_be(offer.from, &offer.fingerprint),
-        };
+        let named = |offer: &SeenOffer| key.is_none_or(|key| key == offer.fingerprint);
         let fits = |offer: &SeenOffer| {
             offer.form == Form::Code && from.is_none_or(|from| from == offer.from) && named(offer)
         };
@@ -215,7 +204,7 @@ impl<C: Crypto> Muaa<C> {
             group: offer.group,
             session,
             member: (offer.from, offer.fingerprint, offer.incarnation),
-            newcomer: (self.state.id, self.state.device.fingerprint, self.state.incarnation),
+            newcomer: (self.state.id(), self.state.device.fingerprint, self.state.incarnation),
             member_share: &offer.share,
             newcomer_share: &share,
             expires: offer.expires,
@@ -287,8 +276,7 @@ impl<C: Crypto> Muaa<C> {
         let Some((_, joining)) = joining.cloned() else {
             // Of a pairing that came to nothing, by a device that is or was in the group.
             let group = self.state.group.as_ref();
-            let certificate =
-                group.and_then(|group| group.log.certificate(&heard.content.key, heard.content.author));
+            let certificate = group.and_then(|group| group.log.certificate(&heard.content.key));
             let known = certificate.is_some_and(|certificate| self.check(heard, &certificate));
             return if known { Verdict::Done } else { Verdict::Ignore(Ignored::Stale) };
         };
@@ -344,7 +332,7 @@ impl<C: Crypto> Muaa<C> {
             return Err(Rejected::Out(log));
         }
         let member = view.members.get(&theirs).ok_or(Ignored::Unproven)?;
-        let fits = view.members.get(&own).is_some_and(|entry| entry.id == self.state.id);
+        let fits = view.members.get(&own).is_some_and(|entry| entry.id == self.state.id());
         if fits && self.check(heard, &member.certificate) {
             Ok((log, update))
         } else {
@@ -362,7 +350,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(reject) = heard.content.body::<wire::Reject>() else {
             return Verdict::Ignore(Ignored::Malformed);
         };
-        let (from, key) = (heard.content.author, heard.content.key);
+        let (from, key) = (heard.content.author(), heard.content.key);
         if reject.to != self.state.device.fingerprint {
             // Nobody else reads this inbox: it was said to somebody who took this device's id.
             return Verdict::Drop(Ignored::Unproven);

@@ -53,12 +53,12 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn report(&self, fact: &mut Fact) {
-        fact.entry.reporter = self.state.id.0;
+        fact.entry.reporter = self.state.id().0;
     }
 
     pub(super) fn wrote(&mut self, addresses: &BTreeSet<Address>, at: Timestamp) -> Result<(), InputError> {
         self.require_life()?;
-        let (at, reporter, until) = (self.past(at), self.state.id.0, self.dates_until());
+        let (at, reporter, until) = (self.past(at), self.state.id().0, self.dates_until());
         self.learn(|table| table.wrote(addresses, at, reporter, until));
         Ok(())
     }
@@ -66,7 +66,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn delete_peer(&mut self, address: &str, at: Timestamp) -> Result<(), InputError> {
         self.require_life()?;
         let address = Address::parse(address).ok_or(InputError::BadAddress)?;
-        let deletion = Deletion { date: self.past(at), reporter: self.state.id.0 };
+        let deletion = Deletion { date: self.past(at), reporter: self.state.id().0 };
         let until = self.dates_until();
         self.learn(|table| table.delete(&address, deletion, until));
         Ok(())

@@ -266,8 +266,6 @@ pub(crate) struct Durable {
     pub(crate) name: String,
     #[n(2)]
     pub(crate) life: Life,
-    #[n(3)]
-    pub(crate) id: MuaaId,
     #[n(4)]
     pub(crate) inbox: InboxState,
     #[cbor(n(5), with = "codecs::device_key")]
@@ -281,7 +279,7 @@ pub(crate) struct Durable {
     #[n(9)]
     pub(crate) announced: Option<Announced>,
     #[n(10)]
-    /// By id and key: who announces a key of its own under another's id takes nobody's place.
+    /// By id and key.
     pub(crate) siblings: Shared<BTreeMap<(MuaaId, Fingerprint), Known>>,
     #[n(11)]
     pub(crate) group: Option<Group>,
@@ -393,18 +391,16 @@ pub(crate) struct Former {
 }
 
 impl Durable {
-    pub(crate) fn new(
-        config: &Config,
-        id: MuaaId,
-        device: DeviceKey,
-        incarnation: u64,
-        now: Timestamp,
-    ) -> Self {
+    /// The own id.
+    pub(crate) fn id(&self) -> MuaaId {
+        MuaaId::of(&self.device.fingerprint)
+    }
+
+    pub(crate) fn new(config: &Config, device: DeviceKey, incarnation: u64, now: Timestamp) -> Self {
         Self {
             address: config.address.clone(),
             name: config.name.chars().filter(|character| !crate::is_hidden(*character)).collect(),
             life: Life::Discovering,
-            id,
             inbox: InboxState::Drawn,
             device: device.into(),
             incarnation,

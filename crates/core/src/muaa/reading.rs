@@ -163,7 +163,7 @@ impl<C: Crypto> Muaa<C> {
         let op: SignedOp = wire::decode(&envelope.body).ok_or(Ignored::Malformed)?;
         let content = op.content().ok_or(Ignored::Malformed)?;
         let heard = Heard { folder, said: self.name_in(envelope), content, op };
-        if heard.class() != Some(envelope.class) || heard.content.author != envelope.sender {
+        if heard.class() != Some(envelope.class) || heard.content.author() != envelope.sender {
             return Err(Ignored::Unproven);
         }
         if !plausible::sequence(heard.content.sequence) {

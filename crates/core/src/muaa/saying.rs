@@ -56,7 +56,6 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
         let content = Content {
             group,
-            author: self.state.id,
             key: self.state.device.fingerprint,
             incarnation: self.state.incarnation,
             sequence: self.state.sequence,
@@ -83,7 +82,7 @@ impl<C: Crypto> Muaa<C> {
         let token = Token(self.random.octets());
         self.state.order += 1;
         let order = self.state.order;
-        let post = Post { folder, class, body, date: self.now.hour(), order, sender: self.state.id };
+        let post = Post { folder, class, body, date: self.now.hour(), order, sender: self.state.id() };
         self.state.posts.insert(token, post);
         self.io.fresh.insert(token);
         if folder != Folder::Announcements && !self.io.exists(folder) {

@@ -1,4 +1,4 @@
-//! Who is known by what it announced: by id and key, for an id proves nothing.
+//! Who is known by what it announced.
 
 use std::time::Duration;
 

@@ -232,7 +232,7 @@ impl<C: Crypto> Muaa<C> {
 
     pub(super) fn storage_deadlines(&self) -> impl Iterator<Item = (Timestamp, &'static str)> {
         let trouble = self.io.trouble.values().map(|(_, until)| (*until, "retry"));
-        let drawn = self.io.drawn.map(|(_, until)| (until, "another id"));
+        let drawn = self.io.drawn.map(|(_, until)| (until, "another key"));
         trouble.chain(drawn).filter(|(until, _)| *until > self.now)
     }
 

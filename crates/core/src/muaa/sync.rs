@@ -162,7 +162,7 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Ignore(Ignored::Malformed);
         };
         let Some(content) = op.content() else { return Verdict::Ignore(Ignored::Malformed) };
-        if content.kind().protection() != Protection::Sealed || content.author != envelope.sender {
+        if content.kind().protection() != Protection::Sealed || content.author() != envelope.sender {
             return Verdict::Ignore(Ignored::Unproven);
         }
         if !plausible::sequence(content.sequence) {
@@ -192,17 +192,17 @@ impl<C: Crypto> Muaa<C> {
         let Some((log, view)) = self.log_with(&content.key, &update.ops) else {
             return Verdict::Ignore(Ignored::Stale);
         };
-        let member = view.members.get(&content.key).filter(|member| member.id == content.author);
+        let member = view.members.get(&content.key).filter(|member| member.id == content.author());
         let Some(certificate) = member.map(|member| member.certificate.clone()) else {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
-                if self.state.siblings.contains_key(&(content.author, content.key)) {
+                if self.state.siblings.contains_key(&(content.author(), content.key)) {
                     self.answer_by_what_it_brings(&op, &content, &update);
                     return Verdict::Ignore(Ignored::NotAMember);
                 }
                 return self.on_unannounced(self.name_in(envelope), Ignored::NotAMember);
             }
-            let certificate = log.certificate(&content.key, content.author);
+            let certificate = log.certificate(&content.key);
             if let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) {
                 if !self.view.ended.contains_key(&content.key) {
                     // Nobody here had heard of it, and by what it brings it is out. That is kept, or it could not be told so.
@@ -227,8 +227,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// What one says that is out. It may be a member by what it has to say; else it hears where it stands.
     fn on_last_words(&mut self, op: &SignedOp, content: &Content, update: &Update) {
-        let certificate =
-            self.state.group.as_ref().and_then(|group| group.log.certificate(&content.key, content.author));
+        let certificate = self.state.group.as_ref().and_then(|group| group.log.certificate(&content.key));
         let Some(certificate) = certificate.filter(|certificate| op.is_by(&self.crypto, certificate)) else {
             return;
         };
@@ -259,7 +258,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     fn on_update(&mut self, content: &Content, update: &Update) {
-        let (from, key, sequence) = (content.author, &content.key, content.sequence);
+        let (from, key, sequence) = (content.author(), &content.key, content.sequence);
         let known = self.state.links.get(&from).map_or(0, |link| link.received);
         if sequence <= known {
             // It would not say it again if it had heard the answer.
@@ -475,7 +474,7 @@ impl<C: Crypto> Muaa<C> {
         if knows || self.state.life != Life::Grouped || !self.view.ended.contains_key(&content.key) {
             return;
         }
-        let (id, key) = (content.author, content.key);
+        let (id, key) = (content.author(), content.key);
         // Once a day, or two that do not believe one another would answer for ever.
         if !self.may_be_told_for_writing(id, &key) {
             return;
@@ -491,8 +490,8 @@ impl<C: Crypto> Muaa<C> {
         let Some(group) = &self.state.group else { return };
         let mut log = group.log.clone();
         log.join(&self.crypto, &update.ops, self.config.log_max);
-        let (id, key) = (content.author, content.key);
-        let certificate = log.certificate(&key, id).filter(|certificate| op.is_by(&self.crypto, certificate));
+        let (id, key) = (content.author(), content.key);
+        let certificate = log.certificate(&key).filter(|certificate| op.is_by(&self.crypto, certificate));
         let is_out = certificate.is_some() && Membership::of(&log).ended.contains_key(&key);
         if !is_out || self.state.life != Life::Grouped || !self.may_be_told_for_writing(id, &key) {
             return;

@@ -24,7 +24,7 @@ impl<C: Crypto> Muaa<C> {
     /// The id, once the own folder exists.
     #[must_use]
     pub fn id(&self) -> Option<MuaaId> {
-        (self.state.inbox == InboxState::Made).then_some(self.state.id)
+        (self.state.inbox == InboxState::Made).then_some(self.state.id())
     }
 
     /// Where in its life this MUAA is.
@@ -138,7 +138,7 @@ impl<C: Crypto> Muaa<C> {
     /// The offers that a code may be typed for, by session.
     #[must_use]
     pub fn offers(&self) -> Vec<OfferView> {
-        let offers = self.state.offers.iter().filter(|(_, offer)| self.may_be_answered(offer));
+        let offers = self.state.offers.iter();
         offers
             .map(|((session, key), offer)| OfferView {
                 from: offer.from,

@@ -21,10 +21,7 @@ const SEEN_MAX: usize = 16;
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Introduction {
-    /// The device's id.
-    #[n(0)]
-    pub id: MuaaId,
-    /// Its device certificate.
+    /// Its device certificate, which gives its id.
     #[cbor(n(1), with = "crate::wire::octets")]
     pub certificate: Bytes,
     /// Its incarnation.
@@ -241,8 +238,6 @@ impl LogBody {
 /// A verified operation of the log.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Entry {
-    /// Who said it.
-    pub author: MuaaId,
     /// The key it is signed with.
     pub key: Fingerprint,
     /// Its number.
@@ -274,7 +269,7 @@ impl Log {
         let group = genesis.hash(crypto);
         let LogBody::Genesis(founder) = LogBody::read(&content)? else { return None };
         let first = content.group.is_none() && content.previous.is_none() && content.seen.is_none();
-        let fits = first && founder.id == content.author && plausible::sequence(content.sequence);
+        let fits = first && plausible::sequence(content.sequence);
         if !fits || !genesis.is_by(crypto, &founder.certificate) {
             return None;
         }
@@ -323,7 +318,7 @@ impl Log {
         while !waiting.is_empty() {
             let before = taken.len();
             waiting.retain(|(hash, op, content)| {
-                let Some(certificate) = self.certificate(&content.key, content.author) else { return true };
+                let Some(certificate) = self.certificate(&content.key) else { return true };
                 if let Some(entry) = self.entry(crypto, op, content.clone())
                     && room.has(self, &entry)
                     && op.is_by(crypto, &certificate)
@@ -352,7 +347,6 @@ impl Log {
             None => None,
         };
         Some(Entry {
-            author: content.author,
             key: content.key,
             sequence: content.sequence,
             previous: content.previous,
@@ -363,13 +357,11 @@ impl Log {
         })
     }
 
-    /// The certificate of a device that some operation introduces under this id, whether or not it is a member.
+    /// The certificate of a device that some operation introduces, whether or not it is a member.
     #[must_use]
-    pub fn certificate(&self, key: &Fingerprint, id: MuaaId) -> Option<Bytes> {
-        self.entries.values().filter(|entry| entry.introduced == Some(*key)).find_map(|entry| {
-            let device = entry.body.introduces()?;
-            (device.id == id).then(|| device.certificate.clone())
-        })
+    pub fn certificate(&self, key: &Fingerprint) -> Option<Bytes> {
+        let mut introducing = self.entries.values().filter(|entry| entry.introduced == Some(*key));
+        introducing.find_map(|entry| Some(entry.body.introduces()?.certificate.clone()))
     }
 
     /// Whether both are the same log and not only equal: nothing was taken in since they were one.
@@ -553,6 +545,12 @@ impl Log {
 }
 
 impl Entry {
+    /// Who said it.
+    #[must_use]
+    pub fn author(&self) -> MuaaId {
+        MuaaId::of(&self.key)
+    }
+
     /// How many octets its content and signature have.
     pub(super) fn size(&self) -> usize {
         self.signed.content.len() + self.signed.signature.len()
@@ -600,7 +598,6 @@ impl<'b, C> Decode<'b, C> for Log {
             let content = signed.content().ok_or_else(malformed)?;
             let body = LogBody::read(&content).ok_or_else(malformed)?;
             let entry = Entry {
-                author: content.author,
                 key: content.key,
                 sequence: content.sequence,
                 previous: content.previous,

@@ -9,7 +9,7 @@
 //!    stand, what is behind two different ones under the same number (equivocation) or behind the author's own move is void too.
 //!    A move is not stopped by an equivocation, nor by another move.
 //! 5. Members are what a chain of introductions that are not void reaches, without those that ended. The genesis is never
-//!    void. The keys of ended devices never come back, and nobody is let in under the id of one that was there before.
+//!    void. The keys of ended devices never come back.
 //! 6. A merge counts if it is not void and, if its author followed another one, that one counts too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,8 +79,8 @@ impl Membership {
     #[must_use]
     pub fn of(log: &Log) -> Self {
         let entries: Vec<Said<'_>> = log.entries().collect();
-        let ids = ids_of(&entries);
-        let cuts = Cuts::of(log, &entries, &ids);
+        let introduced = introduced(&entries);
+        let cuts = Cuts::of(log, &entries, &introduced);
         let reached = reach(&entries, |said| cuts.admits(said));
         let counts =
             |said: &Said<'_>| is_genesis(said.1) || (reached.contains(&said.1.key) && cuts.admits(*said));
@@ -92,8 +92,8 @@ impl Membership {
         let removals_said = removals_said(&entries);
         let mut found =
             Self { equivocators, removed, removals_said, firmly_removed, named, ..Self::default() };
-        found.find_members(&said, &cuts, &taken_ids(log, &said, &entries, &cuts));
-        found.find_ended(&cuts, &ids);
+        found.find_members(&said, &cuts);
+        found.find_ended(&cuts, &introduced);
         found.find_keys(log, &entries, &said);
         found.choose_key(log, &said, &cuts);
         found.find_unknown(&counting);
@@ -149,17 +149,17 @@ impl Membership {
         !self.unknown.is_empty()
     }
 
-    fn find_members(&mut self, said: &[Said<'_>], cuts: &Cuts<'_>, taken: &BTreeSet<Hash>) {
-        for (hash, entry) in said {
+    fn find_members(&mut self, said: &[Said<'_>], cuts: &Cuts<'_>) {
+        for (_, entry) in said {
             let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) else { continue };
-            if cuts.ended.contains_key(&key) || taken.contains(*hash) {
+            if cuts.ended.contains_key(&key) {
                 continue;
             }
             let member = Member {
-                id: device.id,
+                id: MuaaId::of(&key),
                 certificate: device.certificate.clone(),
                 incarnation: device.incarnation,
-                added_by: entry.author,
+                added_by: entry.author(),
             };
             // Of equal ones the first stays: that with the lowest hash.
             let slot = self.members.entry(key).or_insert_with(|| member.clone());
@@ -169,12 +169,10 @@ impl Membership {
         }
     }
 
-    fn find_ended(&mut self, cuts: &Cuts<'_>, ids: &Ids) {
-        for (key, under) in ids.iter().filter(|(key, _)| !self.members.contains_key(key)) {
+    fn find_ended(&mut self, cuts: &Cuts<'_>, introduced: &BTreeSet<Fingerprint>) {
+        for key in introduced.iter().filter(|key| !self.members.contains_key(key)) {
             let how = cuts.ended.get(key).copied().unwrap_or(Gone::Voided);
-            if let Some(id) = under.first() {
-                self.ended.insert(*key, (*id, how));
-            }
+            self.ended.insert(*key, (MuaaId::of(key), how));
         }
     }
 
@@ -244,44 +242,16 @@ impl Membership {
         may_bring(&self.named, followed)
     }
 
-    /// The member with this id. Of two under one id, the one with the lower fingerprint.
+    /// The member with this id.
     #[must_use]
     pub fn by_id(&self, id: MuaaId) -> Option<(&Fingerprint, &Member)> {
         self.members.iter().find(|(_, member)| member.id == id)
     }
 }
 
-/// The ids under which each key was introduced, void or not.
-type Ids = BTreeMap<Fingerprint, BTreeSet<MuaaId>>;
-
-/// The introductions under an id that their authors knew to be that of another device, which has ended. The other way round, who takes
-/// the id of a member takes nothing from it by ending.
-fn taken_ids(log: &Log, counting: &[Said<'_>], entries: &[Said<'_>], cuts: &Cuts<'_>) -> BTreeSet<Hash> {
-    let named = |(hash, entry): &Said<'_>| Some((**hash, entry.introduced?, entry.body.introduces()?.id));
-    let introductions: Vec<_> = entries.iter().filter_map(named).collect();
-    let mut graph = None;
-    let mut taken = BTreeSet::new();
-    let standing: Vec<_> = counting.iter().filter_map(named).collect();
-    for (before, key, id) in standing.iter().filter(|(_, key, _)| cuts.ended.contains_key(key)) {
-        let others: Vec<_> =
-            introductions.iter().filter(|(_, other, same)| other != key && same == id).collect();
-        if others.is_empty() {
-            continue;
-        }
-        let aware = graph.get_or_insert_with(|| Graph::of(log)).after(before);
-        taken.extend(others.into_iter().map(|(hash, ..)| *hash).filter(|hash| aware.contains(hash)));
-    }
-    taken
-}
-
-fn ids_of(entries: &[Said<'_>]) -> Ids {
-    let mut ids = Ids::new();
-    for (_, entry) in entries {
-        if let (Some(key), Some(device)) = (entry.introduced, entry.body.introduces()) {
-            ids.entry(key).or_default().insert(device.id);
-        }
-    }
-    ids
+/// The keys that somebody introduces, void or not.
+fn introduced(entries: &[Said<'_>]) -> BTreeSet<Fingerprint> {
+    entries.iter().filter_map(|(_, entry)| entry.introduced).collect()
 }
 
 fn removals_said(entries: &[Said<'_>]) -> usize {
@@ -307,7 +277,7 @@ struct Cuts<'a> {
 }
 
 impl<'a> Cuts<'a> {
-    fn of(log: &Log, entries: &[Said<'a>], ids: &Ids) -> Self {
+    fn of(log: &Log, entries: &[Said<'a>], introduced: &BTreeSet<Fingerprint>) -> Self {
         let potential = reach(entries, |_| true);
         let from_potential: Vec<_> =
             entries.iter().copied().filter(|(_, entry)| potential.contains(&entry.key)).collect();
@@ -331,7 +301,7 @@ impl<'a> Cuts<'a> {
             lower(&mut cuts.moved, entry.key, entry.sequence);
             cuts.end(entry.key, Gone::Moved);
         }
-        cuts.ended.retain(|key, _| ids.contains_key(key));
+        cuts.ended.retain(|key, _| introduced.contains(key));
         cuts
     }
 

@@ -22,10 +22,7 @@ pub struct Content {
     /// The group it belongs to; none outside of a group and in the genesis.
     #[n(0)]
     pub group: Option<Hash>,
-    /// Who says it.
-    #[n(1)]
-    pub author: MuaaId,
-    /// The fingerprint of the author's device key.
+    /// The fingerprint of the author's device key, which gives its id.
     #[n(2)]
     pub key: Fingerprint,
     /// The author's incarnation.
@@ -52,6 +49,12 @@ pub struct Content {
 }
 
 impl Content {
+    /// Who says it.
+    #[must_use]
+    pub fn author(&self) -> MuaaId {
+        MuaaId::of(&self.key)
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use sma_core::{
-    Command, Config, Crypto, Event, Folder, Input, Muaa, MuaaId, Op, OpId, Output, Phase, Snapshot, Timestamp,
+    Command, Config, Crypto, Event, Folder, Input, Muaa, Op, OpId, Output, Phase, Snapshot, Timestamp,
 };
 use sma_sim::store::Store;
 
@@ -35,7 +35,7 @@ impl<C: Crypto> World<C> {
     /// Starts a program; gives its place.
     pub(crate) fn add(&mut self, crypto: C, id: u8) -> usize {
         let config = Config::new("anna@example.org", &format!("device {id}"));
-        let muaa = Muaa::with_id(config, crypto, [id; 32], MuaaId(u64::from(id)), self.now);
+        let muaa = Muaa::new(config, crypto, [id; 32], self.now);
         self.programs.push(Program { muaa, events: vec![], saved: None, asked: VecDeque::new() });
         self.programs.len() - 1
     }

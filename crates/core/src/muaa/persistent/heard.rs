@@ -38,7 +38,7 @@ pub(crate) struct Unheard {
     pub(crate) warned: bool,
 }
 
-/// What another MUAA said of itself, under its id and key.
+/// What another MUAA said of itself.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Known {
