@@ -492,12 +492,8 @@ impl<C: Crypto> Muaa<C> {
     /// one that is out they would not take it. It says itself that it leaves: they may have heard something by which that removal does not
     /// count, and would have it for a member for ever.
     fn end_by_others(&mut self) {
-        let mut ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
+        let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let group = self.state.group.as_ref().map(|group| group.log.group());
-        if let Some(own) = self.state.group.clone() {
-            let (kind, body) = LogBody::Leave.write();
-            ops.push(self.sign_content(kind, group, body, own.previous, Some(own.log.seen(own.previous))));
-        }
         let members = self.view.members.iter().map(|(key, member)| (member.id, *key));
         // Whom it let in itself does not know that it is voided.
         let out = |how: &Gone| how.is_forced() || *how == Gone::Voided;
