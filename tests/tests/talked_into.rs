@@ -21,6 +21,14 @@ fn told(stage: &Stage, at: usize, wanted: impl Fn(&Event) -> bool) -> bool {
     stage.told.iter().any(|(whom, event)| *whom == at && wanted(event))
 }
 
+/// A person types the code that one device shows on another one.
+fn type_code(stage: &mut Stage, shown_by: usize, at: usize) {
+    stage.offer(shown_by, at).unwrap();
+    stage.settle();
+    stage.type_code(shown_by, at).unwrap();
+    stage.settle();
+}
+
 /// A laptop and a phone of one account; and with the account's password a stranger's device with a group of its own, which shows a code
 /// or a link. The stranger had it typed on the laptop.
 fn phished(form: Form) -> (Stage, [usize; 3]) {
@@ -125,10 +133,7 @@ fn vetoed_merges_lead_nobody_astray_later_and_leading_ends() {
     for n in 0..4 {
         let other = if n == 0 { stranger } else { join(&mut stage, 666 + n, None) };
         if n > 0 {
-            stage.offer(other, laptop).unwrap();
-            stage.settle();
-            stage.type_code(other, laptop).unwrap();
-            stage.settle();
+            type_code(&mut stage, other, laptop);
         }
         stage.told.clear();
         stage.command(laptop, Command::ConfirmJoin).unwrap();
@@ -142,10 +147,7 @@ fn vetoed_merges_lead_nobody_astray_later_and_leading_ends() {
         stage.lab.stop(other);
     }
     let tablet = join(&mut stage, 3, None);
-    stage.offer(tablet, laptop).unwrap();
-    stage.settle();
-    stage.type_code(tablet, laptop).unwrap();
-    stage.settle();
+    type_code(&mut stage, tablet, laptop);
     stage.command(laptop, Command::ConfirmJoin).unwrap();
     stage.advance(10 * DAY);
     assert!(stage.are_paired(&[laptop, phone, tablet]));

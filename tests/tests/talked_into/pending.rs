@@ -7,7 +7,7 @@ use sma_tests::{
     outsiders::say,
 };
 
-use super::{DAY, keys, phished, told};
+use super::{DAY, keys, phished, told, type_code};
 
 const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 
@@ -39,10 +39,7 @@ fn announced_to(stage: &Stage, at: usize) -> Hash {
 fn a_device_that_is_led_to_another_group_takes_nobody_from_there_where_it_was_to_go() {
     let (mut stage, [laptop, phone, stranger]) = phished(Form::Code);
     let tablet = join(&mut stage, 3, None);
-    stage.offer(tablet, phone).unwrap();
-    stage.settle();
-    stage.type_code(tablet, phone).unwrap();
-    stage.settle();
+    type_code(&mut stage, tablet, phone);
     stage.command(phone, Command::ConfirmJoin).unwrap();
     stage.advance(DAY / 2);
     stage.command(laptop, Command::ConfirmJoin).unwrap();
@@ -59,10 +56,7 @@ fn a_device_that_is_led_to_another_group_takes_nobody_from_there_where_it_was_to
     assert_eq!(stage.lab.violation, None);
     // A person may type a code again.
     let desktop = join(&mut stage, 4, None);
-    stage.offer(desktop, laptop).unwrap();
-    stage.settle();
-    stage.type_code(desktop, laptop).unwrap();
-    stage.settle();
+    type_code(&mut stage, desktop, laptop);
     assert!(muaa(&stage, laptop).join_question().is_some());
 }
 
@@ -70,10 +64,7 @@ fn a_device_that_is_led_to_another_group_takes_nobody_from_there_where_it_was_to
 #[test]
 fn a_device_that_is_led_to_where_it_was_to_go_is_there() {
     let (mut stage, [laptop, phone, tablet]) = phished(Form::Code);
-    stage.offer(tablet, phone).unwrap();
-    stage.settle();
-    stage.type_code(tablet, phone).unwrap();
-    stage.settle();
+    type_code(&mut stage, tablet, phone);
     stage.command(phone, Command::ConfirmJoin).unwrap();
     stage.advance(DAY / 2);
     stage.command(laptop, Command::ConfirmJoin).unwrap();
@@ -122,10 +113,7 @@ fn whoever_starts_apart_while_it_is_asked_has_said_no() {
     );
     stage.command(device, Command::AdoptKey { secret: key.unwrap().secret }).unwrap();
     stage.settle();
-    stage.offer(other, device).unwrap();
-    stage.settle();
-    stage.type_code(other, device).unwrap();
-    stage.settle();
+    type_code(&mut stage, other, device);
     assert!(muaa(&stage, device).join_question().is_some());
     stage.command(device, Command::StartApart).unwrap();
     stage.advance(DAY);

@@ -159,7 +159,7 @@ impl<C: Crypto> Muaa<C> {
     /// What is not newer than what is known of this key tells nothing, whatever it is called and wherever it lies.
     fn meet(&mut self, id: MuaaId, heard: &Heard, date: Timestamp) -> Result<(), Ignored> {
         let key = heard.content.key;
-        let member = self.is_member(id, &key);
+        let member = self.view.members.contains_key(&key);
         let old = self.state.siblings.get(&(id, key)).cloned();
         if old.as_ref().is_some_and(|old| old.sequence >= heard.content.sequence) {
             return Ok(());

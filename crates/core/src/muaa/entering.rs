@@ -107,7 +107,7 @@ impl<C: Crypto> Muaa<C> {
         let group = entering.log.group();
         let op = self.sign_content(kind, Some(group), body, None, Some(entering.log.seen(None)));
         let view = Membership::of(&entering.log);
-        let by = view.members.iter().find(|(key, member)| member.id == entering.by.0 && **key != own);
+        let by = view.by_id(entering.by.0).filter(|(key, _)| **key != own);
         if let Some((key, member)) = by {
             let certificate = self.sealing_certificate(member.id, key);
             let certificate = certificate.unwrap_or_else(|| member.certificate.clone());

@@ -383,7 +383,8 @@ impl<C: Crypto> Muaa<C> {
         self.notice_later_version(&former_view);
         // Who is out must be known before any key is named.
         let let_in_by = if via.is_none() { self.view.by_id(by).map(|(key, _)| *key) } else { None };
-        self.bring_removals(&former_view.removed, former.as_ref().map(|former| &former.log), let_in_by);
+        let from = former.as_ref().map(|former| (&former.log, &*former_view));
+        self.bring_removals(&former_view.removed, from, let_in_by);
         // Which version of a key counts must stand in the log before another one is taken in.
         self.bring_own_keys(&former_view);
         // A key that arrives only now is told of as it is taken in.

@@ -5,7 +5,6 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     Muaa,
     persistent::{Announced, Group, InboxState, Known, Life, Unheard},
-    subkey::Subkey,
 };
 use crate::{
     Class, Crypto, Event, Fingerprint, Folder, Gone, MuaaId, Timestamp, Token,
@@ -219,12 +218,9 @@ impl<C: Crypto> Muaa<C> {
 
     /// Only before anything was announced.
     fn draw_another_key(&mut self) {
-        self.forget_device_key();
         let device = self.crypto.new_device_key(&self.random.seed(), self.now);
-        self.state.device = device.expect("a device key can be made").into();
-        self.state.subkey = Subkey::new(self.now).into();
-        self.state.incarnation = self.random.number();
-        self.state.inbox = InboxState::Drawn;
+        let incarnation = self.random.number();
+        self.become_device(device.expect("a device key can be made"), incarnation);
         self.io.read_soon(self.own_inbox());
         self.changed();
     }
@@ -364,7 +360,7 @@ impl<C: Crypto> Muaa<C> {
         let limit = self.config.suspend_after;
         self.state.siblings.get(&(id, *key)).map_or_else(
             || {
-                self.is_member(id, key)
+                self.view.members.contains_key(key)
                     && unheard().is_some_and(|it| self.has_passed((it.since, it.beats), limit))
             },
             |known| self.is_silent(known),
@@ -405,7 +401,7 @@ impl<C: Crypto> Muaa<C> {
         let silent = self.state.siblings.iter().filter(|(_, known)| self.has_been_silent(known, first));
         let silent: Vec<_> = silent.map(|(place, known)| (*place, known.clone())).collect();
         for ((id, key), known) in silent {
-            let member = self.is_member(id, &key);
+            let member = self.view.members.contains_key(&key);
             if member && !known.warned && self.has_been_silent(&known, warn_after) {
                 self.state.siblings.entry((id, key)).and_modify(|known| known.warned = true);
                 self.tell(Event::MemberSilent { id });
@@ -465,7 +461,7 @@ impl<C: Crypto> Muaa<C> {
             known.is_some_and(|known| !self.is_silent(known) && stands())
         };
         let mut lower = self.view.members.iter().filter(|(_, member)| member.id < own);
-        self.view.members.values().any(|member| member.id == own) && !lower.any(awake)
+        self.view.members.contains_key(&self.state.device.fingerprint) && !lower.any(awake)
     }
 
     fn clear_away(&mut self, place: (MuaaId, Fingerprint), known: &Known, member: bool) {
@@ -489,8 +485,7 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// This device is out by what others said. Whoever stays hears it from this device as well: the author may be out for them, and from
-    /// one that is out they would not take it. It says itself that it leaves: they may have heard something by which that removal does not
-    /// count, and would have it for a member for ever.
+    /// one that is out they would not take it.
     fn end_by_others(&mut self) {
         let ops = self.state.group.as_ref().map(|group| group.log.ops()).unwrap_or_default();
         let group = self.state.group.as_ref().map(|group| group.log.group());

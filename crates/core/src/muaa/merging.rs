@@ -24,7 +24,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn lead(&mut self, former: &Group, view: &Membership, via: Option<Followed>) {
         let Some(own) = self.state.group.as_ref().map(|group| &group.log) else { return };
         let into = own.group();
-        let mut moved = moved_on(&self.view.removed, own, &former.log);
+        let mut moved = moved_on(&self.view.removed, (own, &self.view), &former.log);
         moved.retain(|key| !self.view.members.contains_key(key));
         self.force_out_all(&moved);
         let mut log = former.log.clone();
@@ -68,7 +68,7 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn bring_removals(
         &mut self,
         removed: &BTreeSet<Fingerprint>,
-        former: Option<&Log>,
+        former: Option<(&Log, &Membership)>,
         let_in_by: Option<Fingerprint>,
     ) {
         let new = removed.iter().filter(|key| !self.view.removed.contains(*key)).copied().collect();
@@ -115,7 +115,7 @@ impl<C: Crypto> Muaa<C> {
     /// What a former group is heard to say of those whom it brought here counts here too: who was forced out of it, and who was let
     /// in by one that had no right to.
     fn bring_ends(&mut self, log: &Log, former: &Membership) {
-        self.bring_removals(&former.firmly_removed, Some(log), None);
+        self.bring_removals(&former.firmly_removed, Some((log, former)), None);
         let from_there = |id: MuaaId| {
             let members = former.members.values().map(|member| member.id);
             members.chain(former.ended.values().map(|(id, _)| *id)).any(|there| there == id)
@@ -250,7 +250,7 @@ impl<C: Crypto> Muaa<C> {
             self.answer_leader(content);
             return Verdict::Done;
         }
-        let here = self.view.members.get(&content.key).filter(|member| member.id == content.author());
+        let here = self.view.members.get(&content.key);
         let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));
         let max = self.config.log_max;
         let Some(group) = content.group.filter(|group| self.state.formers.contains_key(group)) else {
@@ -272,7 +272,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let view = Membership::of(&former.log);
         self.bring_ends(&former.log, &view);
-        let member = view.members.get(&content.key).filter(|member| member.id == content.author());
+        let member = view.members.get(&content.key);
         let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
             return Verdict::Drop(Ignored::NotAMember);
         };
@@ -338,7 +338,6 @@ impl<C: Crypto> Muaa<C> {
         let brought = update.merged.as_deref().unwrap_or_default();
         let with = self.log_with(&content.key, brought);
         let member = with.as_ref().and_then(|(_, view)| view.members.get(&content.key));
-        let member = member.filter(|member| member.id == content.author());
         member.is_some_and(|member| op.is_by(&self.crypto, &member.certificate))
     }
 
@@ -362,7 +361,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Who leads here has led: an answer in this group's name says so.
     fn answer_leader(&mut self, said: &Content) {
-        let member = self.view.members.get(&said.key).is_some_and(|member| member.id == said.author());
+        let member = self.view.members.contains_key(&said.key);
         let Some(link) = self.state.links.get_mut(&said.author()).filter(|_| member) else { return };
         link.received = link.received.max(said.sequence);
         link.owes = true;
@@ -444,7 +443,11 @@ fn known_by(log: &Log, from: Vec<Hash>) -> Vec<SignedOp> {
 
 /// The keys under which who was forced out of one group goes on in another one. A device that moved before it was forced out goes on
 /// rightly as what it moved to there: its former key was closed behind it.
-fn moved_on(removed: &BTreeSet<Fingerprint>, out_of: &Log, to: &Log) -> BTreeSet<Fingerprint> {
+fn moved_on(
+    removed: &BTreeSet<Fingerprint>,
+    (out_of, there): (&Log, &Membership),
+    to: &Log,
+) -> BTreeSet<Fingerprint> {
     let moves = |log: &Log| -> Vec<(Fingerprint, Fingerprint)> {
         let moves = log.entries().filter(|(_, entry)| matches!(entry.body, LogBody::Move(_)));
         moves.filter_map(|(_, entry)| Some((entry.key, entry.introduced?))).collect()
@@ -453,7 +456,6 @@ fn moved_on(removed: &BTreeSet<Fingerprint>, out_of: &Log, to: &Log) -> BTreeSet
     if to.iter().all(|(from, _)| !removed.contains(from)) {
         return BTreeSet::new();
     }
-    let there = Membership::of(out_of);
     let is_there = |key: &Fingerprint| {
         there.members.contains_key(key) || there.ended.get(key).is_some_and(|(_, how)| *how != Gone::Voided)
     };

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Muaa,
-    persistent::{InboxState, Item, Life, Link},
+    persistent::{Item, Life, Link},
     reading::Heard,
-    subkey::Subkey,
 };
 use crate::{
     Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId, plausible,
@@ -148,11 +147,8 @@ impl<C: Crypto> Muaa<C> {
         let from = self.state.id();
         self.lay_down_key();
         self.clear_away_key();
-        self.forget_device_key();
-        (self.state.device, self.state.incarnation) = (device.into(), incarnation);
+        self.become_device(device, incarnation);
         let id = self.state.id();
-        self.state.subkey = Subkey::new(self.now).into();
-        self.state.inbox = InboxState::Drawn;
         self.state.moves.push(op);
         let surplus = self.state.moves.len().saturating_sub(MOVES_MAX);
         self.state.moves.drain(..surplus);
@@ -237,7 +233,7 @@ impl<C: Crypto> Muaa<C> {
         let behind = heard.content.kind() == Kind::Announcement
             && known.sequence > heard.content.sequence
             && !present.contains(&known.said)
-            && self.is_member(id, &key);
+            && self.view.members.contains_key(&key);
         let place = (id, key, known.sequence);
         (behind && !self.io.outdated.contains(&place)).then_some(place)
     }

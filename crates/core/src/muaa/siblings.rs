@@ -12,11 +12,6 @@ use crate::{Crypto, Fingerprint, MuaaId, config::DAY};
 const DOUBLINGS: u32 = 14;
 
 impl<C: Crypto> Muaa<C> {
-    /// Whether the log has this key as a member under this id.
-    pub(super) fn is_member(&self, id: MuaaId, key: &Fingerprint) -> bool {
-        self.view.members.get(key).is_some_and(|member| member.id == id)
-    }
-
     /// What the member with this id announced.
     pub(super) fn known_member(&self, id: MuaaId) -> Option<&Known> {
         let (key, _) = self.view.by_id(id)?;
@@ -42,7 +37,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// How many are known that are no members: only these are bounded by a number of their own, so that they take no member's room.
     pub(super) fn strangers(&self) -> usize {
-        self.state.siblings.keys().filter(|(id, key)| !self.is_member(*id, key)).count()
+        self.state.siblings.keys().filter(|(_, key)| !self.view.members.contains_key(key)).count()
     }
 
     /// Forgets one that is not there any more, and takes its request away.

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
-use super::Muaa;
-use crate::{Crypto, CryptoError, Fingerprint, MuaaId, Secret, Timestamp};
+use super::{Muaa, persistent::InboxState};
+use crate::{Crypto, CryptoError, DeviceKey, Fingerprint, MuaaId, Secret, Timestamp};
 
 /// What is durable of the own subkeys beside the device key itself.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -75,7 +75,16 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Another device key is about to take the place of the own one: nothing of that, and of its former subkey, stays in memory.
-    pub(super) fn forget_device_key(&self) {
+    /// Is another device from here on, whose folder is not made yet.
+    pub(super) fn become_device(&mut self, device: DeviceKey, incarnation: u64) {
+        self.forget_device_key();
+        self.state.device = device.into();
+        self.state.subkey = Subkey::new(self.now).into();
+        self.state.incarnation = incarnation;
+        self.state.inbox = InboxState::Drawn;
+    }
+
+    fn forget_device_key(&self) {
         let keys = [&self.state.device.secret].into_iter().chain(&self.state.subkey.former);
         keys.for_each(|key| self.crypto.forget(key));
     }

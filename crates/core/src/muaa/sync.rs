@@ -192,7 +192,7 @@ impl<C: Crypto> Muaa<C> {
         let Some((log, view)) = self.log_with(&content.key, &update.ops) else {
             return Verdict::Ignore(Ignored::Stale);
         };
-        let member = view.members.get(&content.key).filter(|member| member.id == content.author());
+        let member = view.members.get(&content.key);
         let Some(certificate) = member.map(|member| member.certificate.clone()) else {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
@@ -433,7 +433,7 @@ impl<C: Crypto> Muaa<C> {
     /// A new announcement of a sibling.
     pub(super) fn sibling_is_alive(&mut self, id: MuaaId, key: &Fingerprint) {
         self.keep_folder_of(id);
-        if self.is_member(id, key) {
+        if self.view.members.contains_key(key) {
             let digest = self.state.siblings.get(&(id, *key)).and_then(|known| known.digest);
             self.compare_announced(id, digest);
             self.take_farewell_back(id);
