@@ -145,6 +145,27 @@ fn a_key_that_a_device_which_left_can_have_is_not_adopted_again() {
     assert!(current(&stage, one) == fresh);
 }
 
+/// What fills a gap between epochs makes greater ones count.
+#[test]
+fn an_adopted_key_is_current_whatever_epochs_a_member_left_out() {
+    let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+    let mut stolen = insider(&stage, three);
+    stage.lab.stop(three);
+    let mut notice = |octet: u8| {
+        let fingerprint = Fingerprint::new(&[octet; 32]).unwrap();
+        let (epoch, version) = (1 + 2 * u64::from(octet), Hash([octet; 32]));
+        let notice = KeyNotice { fingerprint, epoch, created: stage.lab.now, generation: 0, version };
+        stolen.op(Kind::AccountKey.number(), wire::encode(&notice))
+    };
+    let ops: Vec<_> = (1..=5).map(&mut notice).collect();
+    outsiders::say(&mut stage, &mut stolen, one, &ops);
+    let key = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap();
+    stage.command(one, Command::AdoptKey { secret: key.secret.clone() }).unwrap();
+    assert!(current(&stage, one) == key.secret);
+    stage.settle();
+    assert!(current(&stage, two) == key.secret);
+}
+
 #[test]
 fn no_more_keys_are_adopted_than_are_kept() {
     let (mut stage, [one, ..]) = paired([1, 2, 3]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sma_core::{
-    Command, Fingerprint, Folder, Hash, MuaaId, Phase,
+    Class, Command, Envelope, Fingerprint, Folder, Hash, MuaaId, Phase, Token,
     state::{Merge, Veto},
     wire::{self, Kind, SignedOp, Update},
 };
@@ -329,4 +329,37 @@ fn whoever_is_removed_stays_out_under_the_key_that_it_moved_to_in_another_group(
             }
         }
     }
+}
+
+/// It asked two groups to be let in, and the one never heard that the other let it in and removed it.
+#[test]
+fn what_a_removed_device_asked_another_group_for_is_cleared_away_though_its_announcement_comes_back() {
+    let mut stage = Stage::new();
+    let (one, two) = (join(&mut stage, 1, None), join(&mut stage, 2, None));
+    stage.lab.stop(one);
+    let guest = stage.add(5);
+    stage.settle();
+    let id = stage.id(guest).unwrap();
+    let by_guest = |stage: &Stage| {
+        let envelopes = stage.lab.store.envelopes();
+        envelopes
+            .filter(|(.., envelope)| envelope.sender == id)
+            .map(|(.., envelope)| envelope.clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(stage.pair(two, guest));
+    stage.settle();
+    let announcement = by_guest(&stage).into_iter().find(|envelope| envelope.class == Class::Announcement);
+    stage.command(two, Command::Remove { id }).unwrap();
+    pass(&mut stage, 3);
+    stage.lab.stop(guest);
+    let announcement = Envelope { token: Token([7; 16]), ..announcement.unwrap() };
+    stage.lab.store.put(Folder::Announcements, Kept::Envelope(announcement), true, stage.lab.now);
+    stage.lab.start(one);
+    stage.settle();
+    assert!(by_guest(&stage).iter().any(|envelope| envelope.class == Class::Request));
+    assert!(stage.pair(one, two));
+    pass(&mut stage, 10);
+    assert_eq!(by_guest(&stage), [], "nobody clears it away");
+    assert_eq!(stage.broken(), None);
 }

@@ -1,7 +1,14 @@
 //! Numbers that a member says and cannot know.
 
-use sma_core::{Command, Event, Ignored};
-use sma_tests::insider::{Insider, Said};
+use sma_core::{
+    Command, Crypto, Event, Folder, Ignored,
+    wire::{self, Announcement, Kind},
+};
+use sma_sim::symbolic::Symbolic;
+use sma_tests::{
+    insider::{Insider, Said},
+    outsiders,
+};
 
 use super::{DAY, Play};
 
@@ -95,4 +102,33 @@ fn a_device_that_moved_and_is_put_back_within_a_day_goes_on_and_contradicts_noth
     assert!(!play.stage.told.iter().any(twice));
     assert!(play.moves() <= 4, "{} moves", play.moves());
     assert_eq!(play.stage.broken(), None);
+}
+
+/// What the old key signs from there on is void, so nothing that a person wants may be signed by it.
+#[test]
+fn a_device_whose_key_a_copy_moved_takes_another_one_at_once_however_lately_it_did() {
+    let mut play = Play::paired(&[1, 27]);
+    play.stage.lab.back_up(1);
+    play.they_understand_each_other(0, 1, "first");
+    play.stage.advance(10 * DAY);
+    play.stage.lab.restore_backup(1);
+    play.stage.lab.start(1);
+    play.stage.settle();
+    assert_eq!(play.moves(), 1);
+    let mut copy = Insider::of(&play.stage.lab.machines[1]).unwrap();
+    let [mut elsewhere] = outsiders::made_up();
+    let moves = vec![copy.op(Kind::Move.number(), wire::encode(&elsewhere.introduction()))];
+    let certificate = elsewhere.certificate.clone();
+    let said = Announcement { certificate, capabilities: 0, digest: None, moves: Some(moves) };
+    let announcement = elsewhere.announce(wire::encode(&said));
+    play.file(Folder::Announcements, &announcement);
+    play.stage.settle();
+    assert_eq!(play.moves(), 2);
+    let key = Symbolic.new_account_key("anna@example.org", &[5; 32], play.stage.lab.now).unwrap();
+    play.stage.command(1, Command::AdoptKey { secret: key.secret }).unwrap();
+    play.stage.settle();
+    for at in [0, 1] {
+        let account = play.stage.lab.machines[at].muaa.as_ref().unwrap().account();
+        assert_eq!(account.current, Some(key.fingerprint), "device {at}");
+    }
 }

@@ -123,15 +123,23 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// Makes `key` the current one: its epoch is above all others, unless it is another version of the current one.
+    /// Makes `key` the current one: its epoch is above all others, unless it is another version of the current one. A number that fills a
+    /// gap may have greater ones count, so the key is named again behind those.
     pub(super) fn take_key_as_current(&mut self, key: AccountKey) -> Result<(), InputError> {
         let named = self.view.keys.get(&key.fingerprint);
         let renews = named.filter(|_| self.view.current == Some(key.fingerprint));
-        let epoch = renews.map_or_else(|| self.view.keys.next_epoch(), |named| named.epoch);
+        let mut epoch = renews.map_or_else(|| self.view.keys.next_epoch(), |named| named.epoch);
         let version = self.version_of(&key);
         let generation =
             named.map_or(0, |named| named.generation_of(&version).unwrap_or_else(|| named.generation() + 1));
-        self.publish_key(key, epoch, generation)
+        loop {
+            self.publish_key(key.clone(), epoch, generation)?;
+            let next = self.view.keys.next_epoch();
+            if self.view.current == Some(key.fingerprint) || next <= epoch + 1 {
+                return Ok(());
+            }
+            epoch = next;
+        }
     }
 
     fn publish_key(&mut self, key: AccountKey, epoch: u64, generation: u64) -> Result<(), InputError> {

@@ -149,7 +149,7 @@ impl<C: Crypto> Muaa<C> {
             Some((_, Gone::Removed | Gone::Expired | Gone::Voided | Gone::Moved)) => {
                 !folders.contains(&Folder::Inbox(*id))
             }
-            None => false,
+            None => self.view.removed.contains(key) && !folders.contains(&Folder::Inbox(*id)),
         };
         let over = self.state.siblings.iter().filter(|(place, _)| is_over(place));
         let there = over.flat_map(|(_, known)| self.tokens_of(Folder::Announcements, &known.said));

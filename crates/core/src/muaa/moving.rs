@@ -78,13 +78,17 @@ impl<C: Crypto> Muaa<C> {
                 self.forget_join();
                 self.end(Life::Left);
             }
-            (Life::Grouped, None | Some(Gone::Moved)) => self.go_on_as_another(ahead),
-            // It was the copy that took the folder away.
-            (Life::Suspended, Some(Gone::Moved)) => {
-                if self.state.pace.allows(self.now) {
-                    self.state.life = Life::Grouped;
+            (Life::Grouped, None) => self.go_on_as_another(ahead),
+            // What the old key signs is void by now, so there is no waiting. If the device is suspended, it was the copy that took the folder
+            // away.
+            (Life::Grouped | Life::Suspended, Some(Gone::Moved)) => {
+                self.state.life = Life::Grouped;
+                if self.io.no_room_for_move {
+                    self.go_on_as_another(ahead);
+                } else {
+                    self.state.pace.step(self.now);
+                    self.take_another_key_in_the_group(ahead);
                 }
-                self.go_on_as_another(ahead);
             }
             _ => {}
         }
@@ -141,6 +145,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(hash) = taken.first().copied() else {
             // Nobody will see it.
             self.state.sequence = seen_so_far;
+            self.io.no_room_for_move = true;
             return;
         };
         own.previous = None;

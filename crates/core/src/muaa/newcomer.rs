@@ -328,7 +328,7 @@ impl<C: Crypto> Muaa<C> {
         };
         let log = log.ok_or(Ignored::Malformed)?;
         let view = Membership::of(&log);
-        if view.ended.contains_key(&theirs) || self.view.removed.contains(&theirs) {
+        if view.is_out(&theirs) || self.view.removed.contains(&theirs) {
             return Err(Rejected::Out(log));
         }
         let member = view.members.get(&theirs).ok_or(Ignored::Unproven)?;

@@ -96,6 +96,8 @@ pub(super) struct Io {
     pub(super) looked_twice: bool,
     /// The own folder was not in the last listing.
     pub(super) missing_inbox: bool,
+    /// The log had no room for a move of the own key.
+    pub(super) no_room_for_move: bool,
     /// Members whose folders were not in the last listing; what they announced is looked for before anybody is asked.
     pub(super) missing: BTreeSet<MuaaId>,
     /// When what is to be told to a sibling is sent.

@@ -3,7 +3,7 @@
 
 use super::{Muaa, member::reason, persistent::Stage};
 use crate::{
-    Crypto, Event, Fingerprint, InputError,
+    Crypto, Event, Fingerprint, Gone, InputError,
     state::{Log, LogBody, Membership},
 };
 
@@ -18,9 +18,18 @@ impl<C: Crypto> Muaa<C> {
         if self.needs_update() { Err(InputError::UpdateNeeded) } else { Ok(()) }
     }
 
+    /// A copy of this device's state moved, and the log had no room yet for a move of its own: what it signs is void.
+    fn has_own_key_moved(&self) -> bool {
+        let ended = self.view.ended.get(&self.state.device.fingerprint);
+        ended.is_some_and(|(_, how)| *how == Gone::Moved)
+    }
+
     /// Whether this program may say so. Whoever says what nobody here understands can be removed all the same, as from before it
     /// said so: else a stolen device could keep the others from removing it.
     pub(super) fn may_sign(&self, body: &LogBody) -> bool {
+        if self.has_own_key_moved() {
+            return false;
+        }
         match body {
             LogBody::Add(_) | LogBody::Merge(_) => !self.needs_update(),
             LogBody::Remove(removal) => self.require_understanding_but_of(&removal.target).is_ok(),
