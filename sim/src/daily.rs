@@ -153,8 +153,7 @@ fn remove_or_leave<C: Choices>(world: &mut World<C>) {
 }
 
 fn delete<C: Choices>(world: &mut World<C>, folder: Folder) {
-    world.lab.truth.deleted_by_hand(folder);
-    world.lab.store.delete(folder);
+    world.lab.delete_by_hand(folder);
     world.lab.trace.say(|names| format!("somebody deletes {}", names.folder(folder)));
     world.spread(folder, None);
 }

@@ -340,7 +340,7 @@ impl Lab {
             && !self.store.folders.contains_key(folder)
         {
             // As if somebody had deleted it at once.
-            self.truth.deleted_by_hand(*folder);
+            self.truth.deleted_by_hand(*folder, &BTreeSet::new());
         }
         if let (Op::Watch(folders), true) = (&op, result.is_ok()) {
             self.machines[at].watching = folders.iter().copied().collect();
@@ -395,6 +395,9 @@ impl Lab {
             if let Command::Rename { name } = &given {
                 self.truth.named.insert(at, name.clone());
             }
+            let target = before.as_ref().and_then(|before| before.target);
+            let ended = if given == Command::Leave { Some(device) } else { target };
+            ended.iter().for_each(|ended| self.truth.ends(ended));
             self.truth.deeds.done(&given, before.as_ref());
             self.truth.letters.done((at, device), &given, self.now);
             check::after_command(self, at, &given, before.as_ref());
@@ -443,6 +446,14 @@ impl Lab {
             self.trace.say(|_| format!("BROKEN: {invariant}: {sentence}"));
             self.violation = Some(Violation { invariant: invariant.to_owned(), sentence });
         }
+    }
+
+    /// A person deletes a folder.
+    pub(crate) fn delete_by_hand(&mut self, folder: Folder) {
+        let lie_in_it = self.store.envelopes().filter(|(in_it, ..)| *in_it == folder);
+        let senders = lie_in_it.map(|(.., envelope)| envelope.sender).collect();
+        self.truth.deleted_by_hand(folder, &senders);
+        self.store.delete(folder);
     }
 
     /// The machine that runs under this id.

@@ -293,8 +293,7 @@ impl Stage {
 
     /// Deletes a folder as a person does with any mail program.
     pub fn delete_folder(&mut self, folder: Folder) {
-        self.lab.truth.deleted_by_hand(folder);
-        self.lab.store.delete(folder);
+        self.lab.delete_by_hand(folder);
         for at in 0..self.lab.machines.len() {
             self.lab.notice(at, folder);
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use sma_core::{Fingerprint, Folder, Hash, Muaa, Secret, Timestamp, Token, Uid};
+use sma_core::{Fingerprint, Folder, Hash, Muaa, MuaaId, Secret, Timestamp, Token, Uid};
 
 use crate::{deeds::Deeds, mail::Letters, symbolic::Symbolic};
 
@@ -42,6 +42,8 @@ pub struct Truth {
     pub held: BTreeMap<usize, BTreeSet<Fingerprint>>,
     /// Folders that a person deleted, and when they were made again.
     by_hand: BTreeMap<Folder, Option<Timestamp>>,
+    /// Devices of whose last words a person may have deleted a folder: they say them no more, so maybe nobody heard them.
+    unheard: BTreeSet<MuaaId>,
     /// Machines that were suspended when they were last looked at.
     pub suspended: BTreeSet<usize>,
     /// What a person last called each machine's device, as far as the program took it.
@@ -151,10 +153,30 @@ impl Truth {
         true
     }
 
-    /// A person deleted a folder.
-    pub fn deleted_by_hand(&mut self, folder: Folder) {
+    /// A person deleted a folder in which something by these devices lay.
+    pub fn deleted_by_hand(&mut self, folder: Folder, senders: &BTreeSet<MuaaId>) {
+        let ended = self.deeds.ended();
+        let ended = ended.iter().map(MuaaId::of).filter(|id| senders.contains(id));
+        self.unheard.extend(ended);
         self.by_hand.insert(folder, None);
         self.forget_foreign(folder);
+    }
+
+    /// A person ends a device. Who has no folder hears nothing of what it says last.
+    pub fn ends(&mut self, device: &Fingerprint) {
+        if self.by_hand.values().any(Option::is_none) {
+            self.unheard.insert(MuaaId::of(device));
+        }
+    }
+
+    /// Whether all may have forgotten of a device's end, or never heard of it: a state was put back, or a person deleted the last words of
+    /// who ended or of who ended it.
+    #[must_use]
+    pub fn may_be_unheard(&self, ended: &Fingerprint) -> bool {
+        let removers =
+            self.deeds.removed().filter(|removed| removed.whom == *ended).map(|removed| removed.by);
+        let mut by = removers.chain([*ended]).map(|key| MuaaId::of(&key));
+        self.copied || by.any(|id| self.unheard.contains(&id))
     }
 
     /// A folder is made.

@@ -363,3 +363,46 @@ fn what_a_removed_device_asked_another_group_for_is_cleared_away_though_its_anno
     assert_eq!(by_guest(&stage), [], "nobody clears it away");
     assert_eq!(stage.broken(), None);
 }
+
+/// Each half let it in by a code; the accept of the one is there when a person types the code of the other.
+#[test]
+fn a_device_that_both_halves_let_in_is_listed_by_the_one_that_it_is_with() {
+    let mut stage = Stage::new();
+    let one = join(&mut stage, 1, None);
+    let four = join(&mut stage, 4, Some(one));
+    pass(&mut stage, 2);
+    stage.cut.insert(four);
+    stage.command(one, Command::Remove { id: MuaaId(4) }).unwrap();
+    let three = join(&mut stage, 3, Some(one));
+    pass(&mut stage, 2);
+    stage.cut.extend([one, three]);
+    stage.cut.remove(&four);
+    stage.lab.stop(four);
+    hide(&mut stage, 4);
+    stage.lab.start(four);
+    stage.command(four, Command::Remove { id: MuaaId(1) }).unwrap();
+    stage.settle();
+    let five = stage.add(5);
+    stage.settle();
+    stage.cut.remove(&three);
+    pass(&mut stage, 1);
+    stage.offer(three, five).unwrap();
+    stage.offer(four, five).unwrap();
+    stage.settle();
+    stage.cut.insert(four);
+    stage.type_code(three, five).unwrap();
+    while stage.turn_of(five) {}
+    stage.cut.insert(five);
+    stage.settle();
+    assert!(members(&stage, three).contains(&5));
+    stage.cut.insert(three);
+    stage.type_code(four, five).unwrap();
+    stage.cut.retain(|at| ![four, five].contains(at));
+    stage.advance(Duration::from_secs(300));
+    assert_eq!(members(&stage, five), [4, 5]);
+    stage.cut.clear();
+    pass(&mut stage, 40);
+    assert_eq!([one, three].map(|at| members(&stage, at)), [[1, 3], [1, 3]]);
+    assert_eq!([four, five].map(|at| members(&stage, at)), [[4, 5], [4, 5]]);
+    assert_eq!(stage.broken(), None);
+}

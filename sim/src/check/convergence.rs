@@ -1,11 +1,15 @@
 //! 1: when faults have stopped, all living devices have the same group, members, state, account key, and recommendation for every peer;
 //! but those whom people parted, by a removal on each side that the other does not believe, agree on each side alone.
-//! Whoever ever had a wrong clock may recommend something else: what is ahead of its clock does not count for it. Where the server's
+//! Whoever ever had a wrong clock may recommend something else: what is ahead of its clock does not count for it. So nothing is said of a peer
+//! of whom something is dated ahead of one of the clocks, which may differ by less than a day and be right. Where the server's
 //! clock jumped besides, mails are ahead of some clocks and not of others, and nothing is said about anybody's recommendation.
 
 use std::collections::BTreeSet;
 
-use sma_core::{Muaa, autocrypt::Address};
+use sma_core::{
+    Muaa,
+    autocrypt::{Address, Date, Peer},
+};
 
 use super::{Verdict, are_apart, living};
 use crate::{
@@ -19,8 +23,10 @@ pub(super) fn check(lab: &Lab) -> Verdict {
     if misled && lab.store.clock_offset != 0 {
         return Ok(());
     }
-    let right = living(lab).filter(|machine| !machine.is_misled());
-    compare(lab, right, differing_recommendation)
+    let right = || living(lab).filter(|machine| !machine.is_misled());
+    let until = right().filter_map(|machine| Some(machine.muaa.as_ref()?.dates_until())).min();
+    let until = until.unwrap_or(Date::LAST);
+    compare(lab, right(), |one, other| differing_recommendation(one, other, until))
 }
 
 /// Compares each of these machines with the first of those that it is not apart from.
@@ -61,8 +67,15 @@ fn differing_state(one: &Muaa<Symbolic>, other: &Muaa<Symbolic>) -> Option<Strin
     Some(what.to_owned())
 }
 
-fn differing_recommendation(one: &Muaa<Symbolic>, other: &Muaa<Symbolic>) -> Option<String> {
-    let peers: BTreeSet<_> = one.peers().into_keys().chain(other.peers().into_keys()).collect();
+/// Of peers of whom nothing is dated later than this, which counts for all.
+fn differing_recommendation(one: &Muaa<Symbolic>, other: &Muaa<Symbolic>, until: Date) -> Option<String> {
+    let all = || one.peers().into_iter().chain(other.peers());
+    let is_ahead = |peer: &Peer<'_>| {
+        let dates = [peer.header, peer.gossip].into_iter().flatten().map(|known| known.date);
+        dates.chain([peer.last_seen]).any(|date| date > until)
+    };
+    let ahead: BTreeSet<_> = all().filter(|(_, peer)| is_ahead(peer)).map(|(address, _)| address).collect();
+    let peers: BTreeSet<_> = all().map(|(address, _)| address).filter(|peer| !ahead.contains(peer)).collect();
     let advice = |of: &Muaa<Symbolic>, peer: &Address| of.recommendation([peer], false, |_| true);
     let peer = peers.iter().find(|peer| advice(one, peer) != advice(other, peer))?;
     Some(format!("recommendations for {peer}"))

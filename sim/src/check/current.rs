@@ -1,6 +1,6 @@
 //! 4: mail carries no key that a device can have held which a person ended: one that was removed, with all that its remover had, for it
 //! may have been told; one that left, with all that it had. Judged from what people did and devices held, not from what a program bars. Where
-//! a state was put back all may have forgotten of an end; there the device has to know of it.
+//! all may have forgotten of an end the device has to know of it.
 //!
 //! Seen to fire: with no fresh key made where a device that left holds the current one, `run --seed 14 --muaas 5 --days 60 --faults all`.
 
@@ -30,7 +30,9 @@ pub(super) fn check_at_end(lab: &Lab) -> Verdict {
         let runs =
             |key| lab.machines.iter().any(|it| it.muaa.as_ref().is_some_and(|it| it.fingerprint() == key));
         let waits = |device: &Fingerprint| lab.truth.deeds.has_left(device) && !muaa.member_keys().all(runs);
-        let is_over = |device| !stays(device) && (!lab.truth.copied || known(device)) && !waits(&device);
+        let is_over = |device| {
+            !stays(device) && (!lab.truth.may_be_unheard(&device) || known(device)) && !waits(&device)
+        };
         let mut ended = ended.iter().filter(|device| is_over(**device));
         if let Some(device) = ended.find(|device| lab.truth.deeds.could_hold(device, &current)) {
             return Err(format!(

@@ -1,10 +1,17 @@
 //! 4: an account's secret key is only where a person paired a device by its code, not on one that was removed when the key
 //! was made, and never in the open in a folder.
 
-use sma_core::Folder;
+use std::collections::BTreeSet;
+
+use sma_core::{Folder, Muaa};
 
 use super::Verdict;
-use crate::{lab::Lab, store::Kept, symbolic::ACCOUNT_SECRET, truth::Origin};
+use crate::{
+    lab::Lab,
+    store::Kept,
+    symbolic::{ACCOUNT_SECRET, Symbolic},
+    truth::Origin,
+};
 
 pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
     let machine = &lab.machines[at];
@@ -25,11 +32,18 @@ pub(super) fn check(lab: &mut Lab, at: usize) -> Verdict {
                 machine.name
             ));
         }
-        if origin.barred.contains(&own) {
+        if origin.barred.contains(&own) && is_removed(lab, muaa) {
             return Err(format!("{} holds an account key made after it was removed", machine.name));
         }
     }
     Ok(())
+}
+
+/// Whether somebody removed this device who is not out itself, as far as the device knows: as in 3.
+fn is_removed(lab: &Lab, muaa: &Muaa<Symbolic>) -> bool {
+    let out: BTreeSet<_> = muaa.ended_keys().filter(|(_, how)| how.is_forced()).map(|(key, _)| key).collect();
+    let by = lab.truth.removed.get(&muaa.fingerprint());
+    by.is_some_and(|by| !by.is_subset(&out))
 }
 
 pub(super) fn check_folder(lab: &Lab, folder: Folder) -> Verdict {

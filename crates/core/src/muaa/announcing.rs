@@ -95,6 +95,7 @@ impl<C: Crypto> Muaa<C> {
         }
         if complete {
             self.compare_with(&self.present(Folder::Announcements));
+            self.clear_leftovers(|_| false);
         }
     }
 
@@ -182,6 +183,7 @@ impl<C: Crypto> Muaa<C> {
             certificate: body.certificate.clone(),
             told: old.as_ref().and_then(|old| old.told),
             tellings: old.as_ref().map_or(0, |old| old.tellings),
+            apart: old.as_ref().and_then(|old| old.apart),
             behind: None,
             back: if old.as_ref().is_some_and(|old| date.since(old.date) > self.config.expire_after) {
                 Some(self.now)

@@ -12,6 +12,9 @@ use crate::{
     wire::{self, Kind, Update},
 };
 
+/// Who is out and has not announced itself anew for so many heartbeats does so no more.
+const BEATS_OF_ONE_THAT_IS_OUT: u32 = 4;
+
 impl<C: Crypto> Muaa<C> {
     pub(super) fn live(&mut self) {
         self.answer_own_end();
@@ -62,7 +65,7 @@ impl<C: Crypto> Muaa<C> {
         }
         let cleaned_up = gone(&Folder::Announcements);
         self.notice_missing_folders(&folders, cleaned_up);
-        self.clear_leftovers(&folders);
+        self.clear_leftovers(|id| gone(&Folder::Inbox(id)));
         self.io.missing_inbox = self.state.inbox == InboxState::Made && gone(&self.own_inbox());
         if self.io.missing_inbox && self.state.life != Life::Suspended {
             // Whether the announcement went before it, only a reading that begins now tells.
@@ -137,22 +140,24 @@ impl<C: Crypto> Muaa<C> {
         at.is_some_and(|at| self.now.since(at) <= self.config.heartbeat)
     }
 
-    /// What a device announced that has ended and taken its folder away: the message was held up on its way, and its author looked for it
-    /// in vain. The announcement was read before the folders were listed, and an inbox is there before its owner is announced. Whoever
-    /// left knows it.
-    fn clear_leftovers(&mut self, folders: &BTreeSet<Folder>) {
+    /// What a device announced that has ended: the message was held up on its way, and its author looked for it in vain. One that was forced
+    /// out may not know, and announces itself until it does. So its folder is gone, which it takes away itself, or it has not announced
+    /// itself for long. Whoever left knows it. The announcement was read before the folders were listed, and an inbox is there before its owner is
+    /// announced.
+    pub(super) fn clear_leftovers(&mut self, is_gone: impl Fn(MuaaId) -> bool) {
         if self.state.life != Life::Grouped || !self.is_foremost() {
             return;
         }
-        let is_over = |(id, key): &(MuaaId, Fingerprint)| match self.view.ended.get(key) {
-            Some((_, Gone::Left)) => true,
-            Some((_, Gone::Removed | Gone::Expired | Gone::Voided | Gone::Moved)) => {
-                !folders.contains(&Folder::Inbox(*id))
-            }
-            None => self.view.removed.contains(key) && !folders.contains(&Folder::Inbox(*id)),
+        let is_over = |((id, key), known): &(&(MuaaId, Fingerprint), &Known)| {
+            let how = self.view.ended.get(key).map(|(_, how)| *how);
+            let stopped = || self.has_been_silent(known, self.config.heartbeat * BEATS_OF_ONE_THAT_IS_OUT);
+            how == Some(Gone::Left) || (self.view.is_out(key) && (is_gone(*id) || stopped()))
         };
-        let over = self.state.siblings.iter().filter(|(place, _)| is_over(place));
-        let there = over.flat_map(|(_, known)| self.tokens_of(Folder::Announcements, &known.said));
+        let over: BTreeSet<_> =
+            self.state.siblings.iter().filter(is_over).map(|((_, key), _)| *key).collect();
+        // Also what is older than what is known.
+        let by_them = self.io.heard.values().filter(|heard| over.contains(&heard.content.key));
+        let there = by_them.flat_map(|heard| self.tokens_of(Folder::Announcements, &heard.said));
         let there: Vec<_> = there.collect();
         there.into_iter().for_each(|token| self.discard(Folder::Announcements, token));
     }

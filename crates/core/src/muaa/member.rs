@@ -132,7 +132,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// A device that is there and has not what an accept brings: no member, or one that was never heard, whose accept may be lost.
     fn can_be_let_in(&self, id: MuaaId) -> bool {
-        let may = |key: &Fingerprint| !self.view.is_out(key) && !self.has_spoken(key);
+        let may = |key: &Fingerprint| !self.view.ended.contains_key(key) && !self.has_spoken(key);
         self.io.exists(Folder::Inbox(id)) && self.keys_of(id).any(|key| may(&key))
     }
 
@@ -227,7 +227,9 @@ impl<C: Crypto> Muaa<C> {
         if self.view.members.contains_key(&heard.content.key) {
             return Verdict::Done;
         }
-        if self.view.is_out(&heard.content.key) {
+        // One that was removed in another group hears of that when it joins, and takes another key; if its folder is gone, it has ended.
+        let is_over = || self.view.is_out(&heard.content.key) && self.io.lacks(Folder::Inbox(id));
+        if self.view.ended.contains_key(&heard.content.key) || is_over() {
             return Verdict::Drop(Ignored::NotAMember);
         }
         let waiting = self.state.siblings.values().filter(|known| known.request.is_some()).count();

@@ -89,8 +89,9 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// What is dated later does not count yet.
-    fn dates_until(&self) -> Date {
+    /// Until when what mails say counts: a day after the time of the last input. What is dated later is kept, and does not count yet.
+    #[must_use]
+    pub fn dates_until(&self) -> Date {
         plausible::dates_until(self.now)
     }
 

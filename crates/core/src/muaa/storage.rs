@@ -164,6 +164,11 @@ impl Io {
         self.folders.as_ref().is_some_and(|folders| folders.contains(&folder))
     }
 
+    /// Whether it was not in the last listing.
+    pub(super) fn lacks(&self, folder: Folder) -> bool {
+        self.folders.as_ref().is_some_and(|folders| !folders.contains(&folder))
+    }
+
     pub(super) fn list_again(&mut self) {
         self.list_due = true;
     }

@@ -21,6 +21,8 @@ use crate::{
 const DIGESTS: usize = 32;
 /// How often a pause is doubled at most.
 const DOUBLINGS: u32 = 5;
+/// For how long a member says that this device is out until it is on another side.
+const APART_AFTER: Duration = DAY.saturating_mul(14);
 /// How many devices that let one another in are followed from a member to an author that is not known yet.
 pub(super) const INTRODUCTIONS: usize = 16;
 
@@ -307,6 +309,31 @@ impl<C: Crypto> Muaa<C> {
         self.changed();
         if update.merged.is_some() {
             self.follow(content, update);
+        } else {
+            self.part_from_the_other_side(from, key, update);
+        }
+    }
+
+    /// A member says that this device is out, by a log that says so, and it is not: somebody removed people's devices on two sides, neither of
+    /// which believes the other (8.2), and the member is on the other one. If it says nothing else for long, this side lists it no more.
+    fn part_from_the_other_side(&mut self, id: MuaaId, key: &Fingerprint, update: &Update) {
+        let own = self.state.device.fingerprint;
+        let is_out = || {
+            let group = self.group();
+            let log =
+                group.and_then(|group| Log::from_ops(&self.crypto, group, &update.ops, self.config.log_max));
+            log.is_some_and(|log| Membership::of(&log).ended.contains_key(&own))
+        };
+        let apart = update.digest == Hash::default() && self.view.members.contains_key(&own) && is_out();
+        let now = self.now;
+        let Some(known) = self.state.siblings.get_mut(&(id, *key)) else { return };
+        let since = apart.then(|| known.apart.unwrap_or(now));
+        if known.apart != since {
+            known.apart = since;
+            self.changed();
+        }
+        if since.is_some_and(|since| now.since(since) >= APART_AFTER) {
+            let _ = self.remove_member(*key);
         }
     }
 

@@ -87,13 +87,16 @@ pub(crate) struct Known {
     /// How often it was told that it is out because of what it announced.
     #[cbor(n(15), default)]
     pub(crate) tellings: u32,
+    /// Since when it has told this device, which lists it, that this device is out.
+    #[n(16)]
+    pub(crate) apart: Option<Timestamp>,
 }
 
 impl Known {
     /// The own clock was set back.
     pub(crate) fn forget_the_future(&mut self, now: Timestamp) {
         self.heard = self.heard.min(now);
-        self.told.iter_mut().chain(&mut self.back).for_each(|at| *at = (*at).min(now));
+        self.told.iter_mut().chain(&mut self.back).chain(&mut self.apart).for_each(|at| *at = (*at).min(now));
     }
 }
 
