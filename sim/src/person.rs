@@ -26,6 +26,8 @@ enum Doing {
 #[derive(Clone, Debug, Default)]
 pub struct Person {
     doing: Doing,
+    /// Who showed a code last, and for whom.
+    tried: Option<(usize, usize)>,
 }
 
 impl Person {
@@ -53,7 +55,8 @@ impl Person {
     fn begin(&mut self, lab: &mut Lab, faults: &Faults, choices: &mut impl Choices) -> (u64, Vec<usize>) {
         let pause = choices.between(MINUTE, 6 * HOUR);
         let picked = pick(lab, choices).filter(|(member, newcomer)| !are_out(lab, *member, *newcomer));
-        let Some((member, newcomer)) = picked else { return (pause, Vec::new()) };
+        let Some(picked) = picked else { return (pause, Vec::new()) };
+        let (member, newcomer) = self.or_the_other_way_round(lab, picked);
         let id = id_of(lab, newcomer);
         if choices.chance(faults.silence) {
             say_whom_it_replaces(lab, newcomer, choices);
@@ -75,6 +78,20 @@ impl Person {
         self.doing = Doing::Pairing { member, newcomer, looks: 0 };
         let late = if choices.chance(faults.late) { choices.between(10 * MINUTE, 24 * HOUR) } else { 0 };
         (choices.between(20 * SECOND, 3 * MINUTE) + late, vec![member, newcomer])
+    }
+
+    /// What did not bring two groups together is tried the other way round: one side may not listen to the other.
+    fn or_the_other_way_round(&mut self, lab: &Lab, (member, newcomer): (usize, usize)) -> (usize, usize) {
+        let is_grouped = |at: usize| {
+            lab.machines[at]
+                .muaa
+                .as_ref()
+                .is_some_and(|muaa| matches!(muaa.phase(), Phase::Alone | Phase::Paired))
+        };
+        let again = self.tried == Some((member, newcomer)) && is_grouped(member) && is_grouped(newcomer);
+        let pair = if again { (newcomer, member) } else { (member, newcomer) };
+        self.tried = Some(pair);
+        pair
     }
 
     fn type_code(

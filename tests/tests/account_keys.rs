@@ -336,3 +336,29 @@ fn a_key_that_a_device_had_which_left_is_not_current_again_when_a_stolen_member_
         assert!(!had.contains(&current), "{a} {b} {t}");
     }
 }
+
+/// The removal follows something that nobody shows, and takes back what let its author in, and the key that was current.
+#[test]
+fn no_earlier_key_is_current_again_that_a_stolen_member_had_which_undoes_itself() {
+    for [a, b, t] in [[1, 2, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
+        let mut stage = Stage::new();
+        let founder = join(&mut stage, a, None);
+        let middle = join(&mut stage, b, Some(founder));
+        let stolen = join(&mut stage, t, Some(middle));
+        let fresh = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap();
+        stage.command(middle, Command::AdoptKey { secret: fresh.secret }).unwrap();
+        pass(&mut stage, 2);
+        let had = muaa(&stage, founder).account().keys;
+        let of = insider(&stage, middle);
+        let mut thief = insider(&stage, stolen);
+        stage.lab.stop(stolen);
+        let _ = thief.op(99, Vec::new());
+        let removal = Removal { target: of.key(), cut: BTreeSet::new(), silent: true };
+        let op = thief.op(Kind::Remove.number(), wire::encode(&removal));
+        outsiders::say(&mut stage, &mut thief, founder, &[op]);
+        pass(&mut stage, 40);
+        assert_eq!(muaa(&stage, founder).members().len(), 1, "{a} {b} {t}");
+        let current = muaa(&stage, founder).account().current.unwrap();
+        assert!(!had.contains(&current), "{a} {b} {t}");
+    }
+}

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     AccountKey, Crypto, Event, Fingerprint, Folder, Gone, Hash, MuaaId,
     shared::Shared,
-    state::{Followed, Log, LogBody, Membership, Register, Removal, Settings, Standing},
+    state::{Followed, Keys, Log, LogBody, Membership, Register, Removal, Settings, Standing},
     wire::{KeyMaterial, Kind, SignedOp, Update, encode},
 };
 
@@ -32,6 +32,20 @@ pub(super) struct Digested {
 }
 
 impl<C: Crypto> Muaa<C> {
+    /// What made another key current counts no more, and an earlier one is current again: whoever was out since had it.
+    fn outdate_what_is_current_again(&mut self, before: &Membership) {
+        let epoch = |keys: &Keys, key: &Fingerprint| keys.get(key).map(|named| named.epoch);
+        let earlier = |key: &Fingerprint| {
+            before.current != Some(*key)
+                && before.keys.knows(key)
+                && epoch(&before.keys, key) == epoch(&self.view.keys, key)
+        };
+        let again = self.view.current.filter(earlier);
+        if again.is_some() && self.view.ended.values().any(|(_, how)| *how != Gone::Moved) {
+            self.state.outdated = again;
+        }
+    }
+
     /// Evaluates the log anew, tells what differs, and keeps one link for each other member.
     pub(super) fn evaluate(&mut self) {
         let before = std::mem::replace(&mut self.view, self.state.membership());
@@ -51,11 +65,14 @@ impl<C: Crypto> Muaa<C> {
                 self.io.read_again(self.own_inbox());
             }
         }
+        self.outdate_what_is_current_again(&before);
         for key in known.difference(&present) {
             let Some(member) = before.members.get(key) else { continue };
             let how = self.view.ended.get(key).map(|(_, how)| *how);
-            if how == Some(Gone::Voided) && before.current == self.view.current {
-                self.state.outdated = self.view.current;
+            // It had every key that there was.
+            let had = self.view.current.filter(|current| before.keys.knows(current));
+            if how == Some(Gone::Voided) && had.is_some() {
+                self.state.outdated = had;
             }
             let other = *key != self.state.device.fingerprint && !self.state.former_keys.contains(key);
             self.state.notices.remove(key);
