@@ -100,7 +100,11 @@ impl<C: Crypto> Muaa<C> {
             if stands || cleaned_up {
                 self.turn_link(id, !stands);
             } else {
-                self.io.missing.insert(id);
+                if let Some(said) = self.known_member(id).map(|known| known.said) {
+                    self.io.missing.insert(id, said);
+                } else {
+                    self.turn_link(id, true);
+                }
                 self.io.read_again(Folder::Announcements);
             }
         }
@@ -108,10 +112,14 @@ impl<C: Crypto> Muaa<C> {
 
     /// All announcements were read: of whom one stands without a folder, somebody deleted it, and a person must say. One that is silent,
     /// or was until a moment ago, was cleared away, and who was away itself does not know who was. What lies there again after that is
-    /// nothing that stands.
+    /// nothing that stands. Whoever announced itself since the folders were listed made its folder before.
     pub(super) fn ask_about_missing(&mut self) {
         let away = self.is_recent(self.state.away);
-        for id in std::mem::take(&mut self.io.missing) {
+        for (id, said) in std::mem::take(&mut self.io.missing) {
+            if self.known_member(id).is_some_and(|known| known.said != said) {
+                self.list_soon();
+                continue;
+            }
             self.turn_link(id, true);
             let asks = self.known_member(id).is_some_and(|known| {
                 self.still_stands(&known.said, known.date)

@@ -98,8 +98,8 @@ pub(super) struct Io {
     pub(super) missing_inbox: bool,
     /// The log had no room for a move of the own key.
     pub(super) no_room_for_move: bool,
-    /// Members whose folders were not in the last listing; what they announced is looked for before anybody is asked.
-    pub(super) missing: BTreeSet<MuaaId>,
+    /// Members whose folders were not in the last listing, with what they had announced by then; that is looked for before anybody is asked.
+    pub(super) missing: BTreeMap<MuaaId, Hash>,
     /// When what is to be told to a sibling is sent.
     pub(super) gathering: BTreeMap<MuaaId, Timestamp>,
     /// Siblings whose inboxes are surveyed for an update that was not acknowledged.
