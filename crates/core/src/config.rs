@@ -106,3 +106,14 @@ impl Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_default_the_others_of_a_group_may_veto_for_a_day_that_it_goes_over_to_another() {
+        let config = Config::new("anna@example.org", "laptop");
+        assert_eq!(config.merge_wait, Duration::from_secs(24 * 60 * 60));
+    }
+}
