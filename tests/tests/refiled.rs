@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
 
+#[path = "refiled/everywhere.rs"]
+mod everywhere;
 #[path = "refiled/forged.rs"]
 mod forged;
 #[path = "refiled/numbers.rs"]
