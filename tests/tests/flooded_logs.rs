@@ -2,6 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
 
+#[path = "flooded_logs/brim.rs"]
+mod brim;
+#[path = "flooded_logs/heads.rs"]
+mod heads;
+#[path = "flooded_logs/judged.rs"]
+mod judged;
+
 use sma_core::{
     Command, Fingerprint, Hash, MuaaId, Phase,
     state::{KeyNotice, Removal},
