@@ -22,8 +22,10 @@ enum Shape {
     Chains,
     /// Each stands beside the others.
     Forks,
-    /// Each names as known what another key said last.
+    /// Each follows the one before it, and names as known what another key said last.
     OneThread,
+    /// Each names as known what another key said last, and nothing else.
+    Line,
 }
 
 fn made_up(n: u64) -> Insider {
@@ -60,6 +62,11 @@ fn of_mutual_removals(shape: Shape, rounds: usize, removing: usize) -> (Hash, Ve
                         one.sequence += 1;
                         fork
                     }
+                    Shape::Line => {
+                        let said = one.clone().lie(kind.number(), body, last.into_iter().collect());
+                        one.sequence += 1;
+                        said
+                    }
                     Shape::OneThread => one.lie(kind.number(), body, last.into_iter().collect()),
                 };
                 last = Some(op.hash(&Symbolic));
@@ -83,7 +90,7 @@ fn judged(shape: Shape, rounds: usize, removing: usize) -> (usize, usize) {
 #[test]
 fn joining_and_judging_a_log_that_is_as_large_and_as_deep_as_it_can_be_ends_on_a_small_stack() {
     for (shape, rounds, removing) in
-        [(Shape::Forks, 80, 80), (Shape::Chains, 100, 24), (Shape::OneThread, 100, 12)]
+        [(Shape::Forks, 80, 80), (Shape::Chains, 100, 24), (Shape::Line, 100, 12)]
     {
         let (bytes, members) = judged(shape, rounds, removing);
         assert!(bytes > (350 << 10), "{bytes} octets");
