@@ -109,8 +109,12 @@ pub(crate) async fn watch(
 ) -> Result<(), Failure> {
     let mut driver = open(directory, password_command)?;
     driver.set_poll(poll);
+    let mut phase = driver.muaa().phase();
     let tell = |event: Event| {
-        let (value, lines) = words::event(&event, sma_imap::now());
+        if let Event::PhaseChanged(next) = &event {
+            phase = *next;
+        }
+        let (value, lines) = words::event(&event, words::has_group(phase), sma_imap::now());
         output.event(&value, &lines);
     };
     let interrupt = async {
@@ -272,8 +276,9 @@ pub(crate) async fn settle(
     limit: Duration,
     report: &mut Report,
 ) -> Result<(), Failure> {
+    let before = driver.muaa().phase();
     let settled = driver.settle(limit).await;
-    report.events(&driver.take_events());
+    report.events(before, &driver.take_events());
     match settled? {
         Settled::Idle => Ok(()),
         Settled::Busy => {

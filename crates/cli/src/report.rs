@@ -1,7 +1,7 @@
 //! What a command found, gathered until it ends.
 
 use serde_json::{Map, Value, json};
-use sma_core::{Crypto, Event, Muaa};
+use sma_core::{Crypto, Event, Muaa, Phase};
 
 use crate::{qr, shown::Line, words};
 
@@ -34,10 +34,14 @@ impl Report {
         self.lines.push(sentence);
     }
 
-    pub(crate) fn events(&mut self, events: &[Event]) {
+    /// What happened, on a device that was in this phase before.
+    pub(crate) fn events(&mut self, mut phase: Phase, events: &[Event]) {
         let mut values = Vec::new();
         for event in events {
-            let (value, lines) = words::event(event, sma_imap::now());
+            if let Event::PhaseChanged(next) = event {
+                phase = *next;
+            }
+            let (value, lines) = words::event(event, words::has_group(phase), sma_imap::now());
             values.push(value);
             if let Event::ShowLink { link, .. } = event {
                 self.lines.extend(qr::for_terminal(&link.shown()));
@@ -58,5 +62,32 @@ impl Report {
 
     pub(crate) fn into_parts(self) -> (Value, Vec<Line>) {
         (Value::Object(self.value), self.lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sma_core::{Form, MuaaId, SessionId};
+
+    use super::*;
+
+    #[test]
+    fn a_paired_device_that_syncs_is_not_told_to_take_the_code_of_a_stranger() {
+        let offer = Event::OfferSeen { from: MuaaId(666), session: SessionId([1; 16]), form: Form::Code };
+        let said = |phase, events: &[Event]| {
+            let mut report = Report::default();
+            report.events(phase, events);
+            let (_, lines) = report.into_parts();
+            lines.iter().map(Line::as_str).collect::<Vec<_>>().join("\n")
+        };
+        let paired = Event::PhaseChanged(Phase::Paired);
+        for text in [said(Phase::Paired, &[offer.clone()]), said(Phase::Requesting, &[paired, offer.clone()])]
+        {
+            assert!(
+                text.contains("offers to take it into another group") && !text.contains("--code"),
+                "{text}"
+            );
+        }
+        assert!(said(Phase::Requesting, &[offer]).contains("sma pair --code"));
     }
 }

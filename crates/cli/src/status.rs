@@ -46,7 +46,7 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
         report.say(format!("All paired devices should show the number {digits}."));
     }
     siblings(&muaa.siblings(), report);
-    offers(&muaa.offers(), report);
+    offers(words::has_group(muaa.phase()), &muaa.offers(), report);
     asked::notices(&muaa.notices(), &muaa.siblings(), report);
     asked::join(&muaa, report);
     Ok(())
@@ -88,14 +88,18 @@ pub(crate) fn saved(directory: &Path, settings: &Settings) -> Result<Option<Muaa
     restore(&snapshot).map(Some).map_err(|error| Failure::Failed(format!("{error}: {}", directory.display())))
 }
 
-fn offers(offers: &[OfferView], report: &mut Report) {
+fn offers(has_group: bool, offers: &[OfferView], report: &mut Report) {
     report.set("offers", offers.iter().map(|offer| offer.from.to_string()).collect::<Vec<_>>());
     report.set("offer_keys", offers.iter().map(|offer| offer.key.to_string()).collect::<Vec<_>>());
     for OfferView { from, key, form, .. } in offers {
         let of_one_id = |other: &OfferView| other.from == *from && other.key != *key;
         let key =
             if offers.iter().any(of_one_id) { format!(" with the fingerprint {key}") } else { String::new() };
-        report.say(format!("Device {from}{key} shows a {} for a new device.", words::form(*form)));
+        report.say(if has_group {
+            words::offer_to_a_group(&format!("{from}{key}"), *form)
+        } else {
+            format!("Device {from}{key} shows a {} for a new device.", words::form(*form))
+        });
     }
 }
 
@@ -179,6 +183,30 @@ mod tests {
             line.starts_with("Device 27, \"x\\u{1b}[2K") && line.contains("\\r\\n\\u{202e}gone"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn the_status_of_a_device_that_has_a_group_warns_of_who_offers_to_take_it_into_another() {
+        let offer = OfferView {
+            from: MuaaId(666),
+            key: sibling().fingerprint,
+            session: sma_core::SessionId([1; 16]),
+            form: sma_core::Form::Code,
+        };
+        for has_group in [true, false] {
+            let mut report = Report::default();
+            offers(has_group, std::slice::from_ref(&offer), &mut report);
+            let (value, lines) = told(report);
+            assert_eq!(value["offers"], json!(["666"]));
+            let [line] = &lines[..] else { panic!("one line: {lines:?}") };
+            assert_eq!(line.contains("whom this device does not know, device 666,"), has_group, "{line}");
+            assert_eq!(
+                line.contains("only if you see it yourself on another device of yours"),
+                has_group,
+                "{line}"
+            );
+            assert!(!line.contains("sma pair"), "{line}");
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ use sma_core::{Ended, Event, Form, Gone, Phase, Sibling, Timestamp};
 
 use crate::shown::Line;
 
-/// A word for programs, and lines for people.
-pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, Vec<Line>) {
-    let (value, sentence) = told(event, now);
+/// A word for programs, and lines for people. What an offer means depends on whether this device has a group already.
+pub(crate) fn event(event: &Event, has_group: bool, now: Timestamp) -> (Value, Vec<Line>) {
+    let (value, sentence) = told(event, has_group, now);
     let mut lines = vec![Line::text(&sentence)];
     if let Event::ShowLink { link, .. } = event {
         lines.insert(0, Line::text(&link.shown()));
@@ -16,7 +16,7 @@ pub(crate) fn event(event: &Event, now: Timestamp) -> (Value, Vec<Line>) {
     (value, lines)
 }
 
-fn told(event: &Event, now: Timestamp) -> (Value, String) {
+fn told(event: &Event, has_group: bool, now: Timestamp) -> (Value, String) {
     let value = |name: &str, more: Value| {
         let mut value = json!({ "event": name });
         if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
@@ -55,14 +55,16 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
             (value("link", json!({ "link": *link, "expires": expires.as_secs() })), sentence)
         }
         Event::OfferSeen { from, form: shown, .. } => {
+            let value = value("offer", json!({ "from": from.to_string(), "form": form(*shown) }));
+            if has_group {
+                return (value, offer_to_a_group(&from.to_string(), *shown));
+            }
             let shown = form(*shown);
-            (
-                value("offer", json!({ "from": from.to_string(), "form": shown })),
-                format!(
-                    "Device {from} shows a {shown} for a new device. If this is the one: sma pair --code {}",
-                    shown.to_uppercase()
-                ),
-            )
+            let sentence = format!(
+                "Device {from} shows a {shown} for a new device. If this is the one: sma pair --code {}",
+                shown.to_uppercase()
+            );
+            (value, sentence)
         }
         Event::CodeBurnt { .. } => (
             value("code-burnt", json!({})),
@@ -194,6 +196,20 @@ fn told(event: &Event, now: Timestamp) -> (Value, String) {
     }
 }
 
+/// What a device that has a group is told of an offer: taking it takes all keys there, and nobody in the group vouches for it.
+pub(crate) fn offer_to_a_group(from: &str, shown: Form) -> String {
+    let shown = form(shown);
+    format!(
+        "Somebody whom this device does not know, device {from}, offers to take it into another group. Hand in a {shown} only if you \
+         see it yourself on another device of yours, and never one that somebody gave you."
+    )
+}
+
+/// Whether a device in this phase has a group, be it alone in it.
+pub(crate) fn has_group(phase: Phase) -> bool {
+    matches!(phase, Phase::Alone | Phase::Paired | Phase::Suspended)
+}
+
 /// What a member shows.
 pub(crate) fn form(form: Form) -> &'static str {
     match form {
@@ -253,7 +269,7 @@ pub(crate) fn sibling_phase(sibling: &Sibling) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use sma_core::{MuaaId, OpError};
+    use sma_core::{MuaaId, OpError, SessionId};
 
     use super::*;
 
@@ -267,10 +283,33 @@ mod tests {
             Event::StoreTrouble { op: "APPEND", error: OpError::OverQuota },
         ];
         for each in events {
-            let (value, lines) = event(&each, Timestamp(0));
+            let (value, lines) = event(&each, false, Timestamp(0));
             assert!(value["event"].is_string());
             let sentence = lines.last().unwrap().as_str();
             assert!(sentence.ends_with(['.', '?', '7']), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_has_a_group_is_warned_of_an_offer_and_a_new_one_is_told_how_to_take_it() {
+        for (shown, word) in [(Form::Code, "code"), (Form::Link, "link")] {
+            let offer = Event::OfferSeen { from: MuaaId(666), session: SessionId([1; 16]), form: shown };
+            let sentence = |has_group| {
+                let (value, lines) = event(&offer, has_group, Timestamp(0));
+                assert_eq!(value, json!({ "event": "offer", "from": "666", "form": word }));
+                let [line] = &lines[..] else { panic!("one line: {lines:?}") };
+                line.as_str().to_owned()
+            };
+            assert!(sentence(false).contains(&format!("sma pair --code {}", word.to_uppercase())));
+            let warning = sentence(true);
+            assert!(!warning.contains("sma pair") && !warning.contains("If this is the one"), "{warning}");
+            for part in [
+                "whom this device does not know, device 666,",
+                "into another group",
+                "another device of yours",
+            ] {
+                assert!(warning.contains(part), "{part} in {warning}");
+            }
         }
     }
 }
