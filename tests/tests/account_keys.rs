@@ -102,6 +102,65 @@ fn destroyed_material_comes_back_neither_by_an_update_nor_by_an_old_snapshot() {
     assert_eq!(muaa(&stage, one).account().destroyed, [fingerprint]);
 }
 
+/// All that can be looked at: what a device saves, prints, shows and hands out.
+fn traces(stage: &Stage, at: usize, key: &Fingerprint, versions: &[Secret]) -> Vec<&'static str> {
+    let (muaa, saved) = (muaa(stage, at), stage.lab.machines[at].durable.as_ref().unwrap().encode());
+    let printed = format!("{muaa:?} {:?} {:?}", muaa.account(), muaa.join_question()).into_bytes();
+    let within = |octets: &[u8]| {
+        let of =
+            |secret: &Secret| octets.windows(secret.expose().len()).any(|window| window == secret.expose());
+        versions.iter().any(of)
+    };
+    let handed_out = |key: &Fingerprint| muaa.account_secret(key).is_some_and(|key| within(key.expose()));
+    let decimal = |secret: &Secret| {
+        let listed = format!("{:?}", secret.expose());
+        String::from_utf8_lossy(&printed).contains(listed.trim_matches(['[', ']']))
+    };
+    let account = muaa.account();
+    [
+        ("saved", within(saved.expose())),
+        ("printed", within(&printed) || versions.iter().any(decimal)),
+        ("held", muaa.account_keys().any(|held| held == *key || handed_out(&held))),
+        ("handed out", muaa.account_secret(key).is_some()),
+        ("restorable", muaa.restorable_keys().iter().any(|(held, _)| held == key)),
+        ("of the account", account.current == Some(*key) || account.keys.contains(key)),
+        ("public", account.public.is_some_and(|public| within(&public))),
+    ]
+    .into_iter()
+    .filter_map(|(name, there)| there.then_some(name))
+    .collect()
+}
+
+/// In no version that it had, neither while the program goes on nor when it is started again.
+#[test]
+fn no_octet_of_a_wiped_key_is_left_in_what_a_device_saves_prints_or_shows() {
+    let (mut stage, devices) = paired([1, 2, 3]);
+    let [one, two, _] = devices;
+    let old = current(&stage, one);
+    let fingerprint = muaa(&stage, one).account().current.unwrap();
+    let renewal = renewed(&old, 7);
+    stage.command(one, Command::AdoptKey { secret: renewal.clone() }).unwrap();
+    stage.settle();
+    let versions = [old, renewal];
+    let fresh = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap();
+    stage.command(two, Command::AdoptKey { secret: fresh.secret }).unwrap();
+    stage.settle();
+    let found = |stage: &Stage| devices.map(|at| traces(stage, at, &fingerprint, &versions));
+    assert!(found(&stage).iter().all(|found| found.contains(&"saved") && found.contains(&"held")));
+    stage.command(two, Command::DestroyKey { fingerprint }).unwrap();
+    stage.advance(Duration::from_secs(29 * 86_400));
+    assert_eq!(found(&stage), [["saved", "restorable"]; 3], "it is set aside");
+    stage.advance(Duration::from_secs(2 * 86_400));
+    assert_eq!(found(&stage), [[""; 0]; 3]);
+    for at in devices {
+        assert!(muaa(&stage, at).is_saved_as(stage.lab.machines[at].durable.as_ref().unwrap()));
+        stage.lab.stop(at);
+        stage.lab.start(at);
+    }
+    stage.advance(Duration::from_secs(86_400));
+    assert_eq!(found(&stage), [[""; 0]; 3]);
+}
+
 #[test]
 fn in_a_log_that_is_half_full_nobody_is_let_in_and_no_key_adopted_but_removing_goes_on() {
     let (mut stage, [one, two, three]) = paired([1, 2, 3]);
@@ -254,6 +313,51 @@ fn a_key_that_cannot_be_read_is_held_passed_on_and_not_replaced() {
     assert!([one, two].iter().all(|at| held(&stage, *at, &fingerprint).is_none()), "destroyed");
     tell(&mut stage, &mut later, two, vec![second]);
     assert_eq!(held(&stage, two, &fingerprint), None);
+}
+
+/// Whichever of the two groups goes over to the other.
+#[test]
+fn a_key_that_cannot_be_read_is_carried_along_when_two_groups_become_one_and_stays_the_current_one() {
+    for goes_over in [true, false] {
+        let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+        let mut later = insider(&stage, three);
+        stage.lab.stop(three);
+        let fingerprint = Fingerprint::new(&[7; 32]).unwrap();
+        let versions = [unreadable("a key of a later version"), unreadable("the same with another subkey")];
+        let mut named = |(generation, secret): (u64, &Secret)| {
+            let version = Symbolic.hash("autocrypt-sma-key-v1", &[secret.expose()]);
+            let notice = KeyNotice { fingerprint, epoch: 2, created: stage.lab.now, generation, version };
+            later.op(Kind::AccountKey.number(), wire::encode(&notice))
+        };
+        let ops: Vec<_> = (0..).zip(&versions).map(&mut named).collect();
+        for at in [one, two] {
+            let said = Said { ops: ops.clone(), keys: versions.to_vec(), ..Said::default() };
+            say(&mut stage, &mut later, at, said);
+        }
+        let [first, second] = versions;
+        let four = join(&mut stage, 4, None);
+        let five = join(&mut stage, 5, Some(four));
+        let carries = |stage: &Stage, when: &str| {
+            for at in [one, two, four, five] {
+                let account = muaa(stage, at).account();
+                assert_eq!(held(stage, at, &fingerprint), Some(&second), "{when}: {at}, {goes_over}");
+                assert_eq!(account.current, Some(fingerprint), "{when}: {at}, {goes_over}");
+                assert_eq!(muaa(stage, at).digest(), muaa(stage, one).digest(), "{when}: {at}, {goes_over}");
+            }
+        };
+        assert!(if goes_over { stage.pair(four, one) } else { stage.pair(one, four) });
+        pass(&mut stage, 3);
+        assert!(stage.are_paired(&[one, two, four, five]), "{goes_over}");
+        carries(&stage, "merged");
+        // Somebody brings the version that it replaced.
+        let mut newcomer = insider(&stage, five);
+        tell(&mut stage, &mut newcomer, one, vec![first.clone()]);
+        tell(&mut stage, &mut newcomer, four, vec![first]);
+        pass(&mut stage, 5);
+        carries(&stage, "an older version");
+        pass(&mut stage, 20);
+        carries(&stage, "weeks later");
+    }
 }
 
 #[test]
