@@ -1,5 +1,6 @@
 //! What a server sends, before and after the login, that is meant to end the program.
 
+mod cases;
 mod server;
 
 use std::{
@@ -162,4 +163,22 @@ fn what_is_legal_is_passed_over_before_and_after_the_login() {
     let everywhere = ["LOGIN", "CAPABILITY", "LIST", "SELECT", "UID FETCH", "CREATE", "APPEND"];
     let before = everywhere.map(|command| (command, once(&lines))).to_vec();
     assert_eq!(synchronise(Script { before, ..Script::default() }), Ok(()));
+}
+
+/// Instead of the greeting, or before and instead of the answer of each command after the login.
+#[test]
+fn what_has_ended_a_program_elsewhere_ends_none_here() {
+    for case in cases::all() {
+        let cases::Case { name, is_greeting, is_legal, octets } = case;
+        if is_greeting {
+            assert!(greeted_with(&octets).is_err(), "{name}: the connection ends there");
+            continue;
+        }
+        for command in ["CAPABILITY", "LIST", "SELECT", "UID FETCH", "CREATE", "APPEND"] {
+            let (before, instead) = (vec![(command, once(&octets))], Some((command, once(&octets))));
+            let goes_on = on_a_small_stack(|| synchronise(Script { before, ..Script::default() }));
+            assert!(!is_legal || goes_on == Ok(()), "{name} before {command}: {goes_on:?}");
+            let _ = on_a_small_stack(|| synchronise(Script { instead, ..Script::default() }));
+        }
+    }
 }

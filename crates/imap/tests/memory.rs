@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stderr, reason = "says what was measured")]
 
+mod cases;
 mod server;
 
 use std::{
@@ -114,6 +115,13 @@ fn a_literal_that_is_too_large_takes_no_memory_before_it_is_refused() {
         "* X {536000000}\r\n",
     ] {
         everywhere(&format!("{head:?} and its octets"), &vec![(head.as_bytes().to_vec(), 1), times("a")]);
+    }
+}
+
+#[test]
+fn what_has_ended_a_program_elsewhere_takes_little_memory() {
+    for cases::Case { name, octets, .. } in cases::all() {
+        everywhere(name, &once(octets));
     }
 }
 
