@@ -197,6 +197,73 @@ fn nobody_believes_a_mail_that_says_to_be_of_a_member_and_is_signed_by_another_k
     play.they_understand_each_other(0, 1, "still");
 }
 
+/// These are filed in turn, three hundred times within days. How many events devices told, and how many octets they wrote to others and
+/// save more than before. Who files them may take away what is there of the same senders.
+fn filed_in_turn(play: &mut Play, envelopes: &[Envelope; 2], takes_away: bool) -> (usize, u64, usize) {
+    let current = |play: &Play| {
+        let of = |at: usize| play.stage.lab.machines[at].muaa.as_ref().map(|muaa| muaa.account().current);
+        [0, 1].map(of)
+    };
+    let size = |play: &Play| play.size(0).max(play.size(1));
+    let (key, mut before) = (current(play), (0, 0, 0));
+    for n in 0..340 {
+        let envelope = &envelopes[n % 2];
+        if takes_away {
+            play.hide_announcements_of(envelope.sender);
+            play.hide_announcements_of(envelopes[1 - n % 2].sender);
+        }
+        play.file(Folder::Announcements, envelope);
+        play.stage.advance(DAY / 100);
+        assert_eq!(current(play), key, "{n}");
+        if n == 40 {
+            before = (play.stage.told.len(), play.stage.lab.counts.appended, size(play));
+        }
+    }
+    let (told, appended) = (play.stage.told.len(), play.stage.lab.counts.appended);
+    (told - before.0, appended - before.1, size(play).saturating_sub(before.2))
+}
+
+/// Two of one key, or of two keys.
+#[test]
+fn a_stranger_that_announces_two_things_in_turn_hundreds_of_times_is_told_of_once_a_day() {
+    for keys in 1..=2 {
+        let mut play = Play::paired(&[1, 27]);
+        let mut forgers = [Forger::new(MuaaId(666)), Forger::new(MuaaId(667))];
+        let envelopes = [0, 1].map(|n| forgers[n % keys].announcement());
+        let (told, appended, grown) = filed_in_turn(&mut play, &envelopes, true);
+        // Who is not there when all is read, once a day, is seen anew when it is there again.
+        assert!(told <= 6 && (appended, grown) == (0, 0), "{keys}: {told} {appended} {grown}");
+        assert_eq!(play.stage.broken(), None);
+        play.they_understand_each_other(0, 1, "still");
+    }
+}
+
+/// Whether it reads them itself or is off.
+#[test]
+fn two_old_announcements_of_a_member_filed_in_turn_hundreds_of_times_change_nothing() {
+    for is_off in [false, true] {
+        let mut play = Play::paired(&[1, 27]);
+        play.stage.advance(60 * DAY);
+        let known = play.stage.lab.store.remembered.iter().cloned().collect::<Vec<_>>();
+        let of = |(folder, envelope): &&(Folder, Envelope)| {
+            *folder == Folder::Announcements && envelope.sender == play.id(1)
+        };
+        let mut old = known.iter().filter(of).map(|(_, envelope)| envelope.clone());
+        let envelopes = [old.next().unwrap(), old.next().unwrap()];
+        if is_off {
+            play.stage.crash(1);
+        }
+        let (told, appended, grown) = filed_in_turn(&mut play, &envelopes, is_off);
+        // Each announces itself once in these days; who is off and seems to be behind is told so once a day.
+        assert!(told == 0 && appended < 2000 && grown < 100, "{is_off}: {told} {appended} {grown}");
+        if is_off {
+            play.stage.lab.start(1);
+        }
+        play.stage.advance(DAY);
+        play.they_understand_each_other(0, 1, "still");
+    }
+}
+
 #[test]
 fn sixty_four_strangers_take_no_room_of_members() {
     let mut play = Play::paired(&[1]);
