@@ -4,6 +4,8 @@
 
 #[path = "talked_into/pending.rs"]
 mod pending;
+#[path = "talked_into/replayed.rs"]
+mod replayed;
 
 use std::time::Duration;
 

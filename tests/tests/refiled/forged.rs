@@ -213,6 +213,11 @@ fn filed_in_turn(play: &mut Play, envelopes: &[Envelope; 2], takes_away: bool) -
             play.hide_announcements_of(envelopes[1 - n % 2].sender);
         }
         play.file(Folder::Announcements, envelope);
+        if play.stage.lab.machines[1].muaa.is_none() {
+            // Only the other one reads, and anew each time.
+            play.stage.crash(0);
+            play.stage.lab.start(0);
+        }
         play.stage.advance(DAY / 100);
         assert_eq!(current(play), key, "{n}");
         if n == 40 {
@@ -255,7 +260,7 @@ fn two_old_announcements_of_a_member_filed_in_turn_hundreds_of_times_change_noth
         }
         let (told, appended, grown) = filed_in_turn(&mut play, &envelopes, is_off);
         // Each announces itself once in these days; who is off and seems to be behind is told so once a day.
-        assert!(told == 0 && appended < 2000 && grown < 100, "{is_off}: {told} {appended} {grown}");
+        assert!(told == 0 && appended < 5000 && grown < 100, "{is_off}: {told} {appended} {grown}");
         if is_off {
             play.stage.lab.start(1);
         }
