@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "all of this is tests, the helpers too")]
 
+#[path = "insiders/names.rs"]
+mod names;
+
 use std::time::Duration;
 
 use sma_core::{
