@@ -466,3 +466,41 @@ fn no_earlier_key_is_current_again_that_a_stolen_member_had_which_undoes_itself(
         assert!(!had.contains(&current), "{a} {b} {t}");
     }
 }
+
+/// The numbers at which something could wrap. One that nobody can have reached only names the key, whoever hears of it first.
+#[test]
+fn odd_numbers_of_a_key_notice_tell_nothing_that_its_author_cannot_have_known() {
+    for odd in [0, 1, 2, 3, 1 << 20, 1 << 63, u64::MAX - 1, u64::MAX] {
+        let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+        let own = current(&stage, one);
+        let fingerprint = muaa(&stage, one).account().current.unwrap();
+        let mut stolen = insider(&stage, three);
+        stage.lab.stop(three);
+        let mut notice = |fingerprint, epoch, created, generation, octet| {
+            let created = sma_core::Timestamp(created);
+            let notice = KeyNotice { fingerprint, epoch, created, generation, version: Hash([octet; 32]) };
+            stolen.op(Kind::AccountKey.number(), wire::encode(&notice))
+        };
+        // Of the key that all have, and of one that nobody has.
+        let mut ops = vec![notice(fingerprint, 1, odd, odd.max(2), 9), notice(fingerprint, 1, odd, 0, 0)];
+        ops.push(notice(Fingerprint::new(&[7; 32]).unwrap(), odd.max(5), odd, odd, 7));
+        outsiders::say(&mut stage, &mut stolen, one, &ops);
+        ops.reverse();
+        outsiders::say(&mut stage, &mut stolen, two, &ops);
+        for at in [one, two] {
+            assert!(current(&stage, at) == own, "{odd}: {at} goes on with its key");
+        }
+        assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest(), "{odd}");
+        stage.command(one, Command::AdoptKey { secret: renewed(&own, 3) }).unwrap();
+        stage.settle();
+        for at in [one, two] {
+            assert_eq!(renewal(&current(&stage, at)), Some(3), "{odd}: {at}");
+        }
+        let key = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap();
+        stage.command(two, Command::AdoptKey { secret: key.secret.clone() }).unwrap();
+        stage.settle();
+        assert!([one, two].iter().all(|at| current(&stage, *at) == key.secret), "{odd}");
+        pass(&mut stage, 3);
+        assert_eq!(muaa(&stage, one).digest(), muaa(&stage, two).digest(), "{odd}");
+    }
+}

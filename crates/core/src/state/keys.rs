@@ -178,7 +178,38 @@ mod tests {
         one
     }
 
+    /// Numbers at which something could wrap, the own one being 1000.
+    fn odd() -> impl Strategy<Value = u64> {
+        proptest::sample::select(vec![0, 1, 999, 1000, 1001, 1 << 20, 1 << 63, u64::MAX])
+    }
+
     proptest! {
+        /// Whatever is said to be its generation and creation, in whatever order.
+        #[test]
+        fn a_key_with_odd_numbers_is_the_same_in_any_order_and_panics_nowhere(
+            said in proptest::collection::vec((0..3u8, 0..3u8, odd(), odd(), 0..3u64), 1..8).prop_flat_map(
+                |said| (Just(said.clone()), Just(said).prop_shuffle()),
+            ),
+        ) {
+            let keys = |said: &[(u8, u8, u64, u64, u64)]| {
+                let mut keys = Keys::default();
+                for (key, version, generation, created, epoch) in said {
+                    let (generation, created, epoch) = (*generation, Timestamp(*created), *epoch);
+                    let (fingerprint, version) = (fingerprint(*key), Hash([*version; 32]));
+                    keys.name(&KeyNotice { fingerprint, epoch, created, generation, version });
+                }
+                keys
+            };
+            let (one, other) = (keys(&said.0), keys(&said.1));
+            prop_assert_eq!(&one, &other);
+            prop_assert_eq!(one.current(|_| true), other.current(|_| true));
+            for (key, named) in one.iter() {
+                let of_it = || said.0.iter().filter(|(of, ..)| fingerprint(*of) == *key);
+                prop_assert_eq!(Some(named.generation()), of_it().map(|(_, _, generation, ..)| *generation).max());
+                prop_assert_eq!(Some(named.created.0), of_it().map(|(_, _, _, created, _)| *created).min());
+            }
+        }
+
         #[test]
         fn t4_account_keys_join_in_any_grouping_order_and_number(
             a in any_keys(), b in any_keys(), c in any_keys(),
