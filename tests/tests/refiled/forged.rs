@@ -54,6 +54,11 @@ impl Forger {
 
     /// An offer of this key to a newcomer, in the name of a group that nobody knows.
     pub(super) fn offer(&mut self, to: MuaaId, nth: u8) -> Envelope {
+        self.offer_with(to, nth, 7, u64::MAX)
+    }
+
+    /// The same under another incarnation, until then.
+    fn offer_with(&mut self, to: MuaaId, nth: u8, incarnation: u64, expires: u64) -> Envelope {
         let session = SessionId([nth; 16]);
         let password = Secret::new(b"00000000".to_vec());
         let run = PakeRun { side: Side::Member, password: &password, session, seed: &[3; 32] };
@@ -62,11 +67,12 @@ impl Forger {
             share: CRYPTO.pake_share(run),
             certificate: self.key.certificate.clone(),
             to: Some(to),
-            expires: Timestamp(u64::MAX),
+            expires: Timestamp(expires),
             form: Form::Code,
         };
         let mut content = self.content(Kind::Offer, wire::encode(&offer));
         content.group = Some(CRYPTO.hash("group", &[]));
+        content.incarnation = incarnation;
         self.sign(&content, Class::Offer)
     }
 
@@ -446,5 +452,26 @@ fn an_offer_that_was_answered_and_is_filed_again_is_not_told_of() {
         play.stage.advance(DAY);
         assert!(play.stage.pair(member, newcomer));
         assert_eq!(play.stage.broken(), None);
+    }
+}
+
+/// The numbers at which something could wrap. Whatever they are, a code answers the offer of the member that is named.
+#[test]
+fn odd_expiries_and_incarnations_of_a_strangers_offers_draw_no_code_to_it() {
+    let odd = [0, 1, 999, 1000, 1001, 1 << 20, 1 << 63, u64::MAX];
+    for (nth, number) in (0..).zip(odd) {
+        let (mut play, member, newcomer) = Play::member_and_newcomer();
+        let mut forger = Forger::announced(&mut play);
+        for (incarnation, expires) in [(number, u64::MAX), (7, number), (number, number)] {
+            let offer = forger.offer_with(play.id(newcomer), nth, incarnation, expires);
+            play.file(play.inbox(newcomer), &offer);
+        }
+        play.stage.offer(member, newcomer).unwrap();
+        play.stage.settle();
+        assert_eq!(play.stage.type_code(member, newcomer), Ok(()), "{number}");
+        play.stage.settle();
+        assert!(play.stage.are_paired(&[member, newcomer]), "{number}");
+        play.stage.advance(2 * DAY);
+        assert_eq!(play.stage.broken(), None, "{number}");
     }
 }
