@@ -81,8 +81,10 @@ mod tests {
             lines.iter().map(Line::as_str).collect::<Vec<_>>().join("\n")
         };
         let paired = Event::PhaseChanged(Phase::Paired);
-        for text in [said(Phase::Paired, &[offer.clone()]), said(Phase::Requesting, &[paired, offer.clone()])]
-        {
+        for text in [
+            said(Phase::Paired, std::slice::from_ref(&offer)),
+            said(Phase::Requesting, &[paired, offer.clone()]),
+        ] {
             assert!(
                 text.contains("offers to take it into another group") && !text.contains("--code"),
                 "{text}"
