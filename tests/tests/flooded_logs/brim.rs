@@ -278,14 +278,13 @@ fn in_a_log_that_a_thief_has_filled_everybody_removes_it_leaves_and_destroys_a_k
 }
 
 #[test]
-#[ignore = "found: vetoes and restorations have no room of their own, and a vetoed merge goes on"]
 fn in_a_log_that_a_thief_has_filled_everybody_vetoes_a_merge_and_restores_a_key() {
     let found = at_the_brim(&NOTHING_OR_ITS_SHARE, &["veto", "restore"]);
     assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
-#[ignore = "found: whose part of the reserve is taken by its own earlier removals neither removes the thief nor leaves"]
+#[ignore = "a known limit: protocol 13, devices that a thief made up"]
 fn in_a_log_that_a_thief_has_filled_one_that_has_removed_many_removes_the_thief_and_leaves() {
     let found = at_the_brim(&[(Spent::Endings, "its part of the reserve")], &["remove", "leave"]);
     assert!(found.is_empty(), "{found:#?}");
@@ -361,26 +360,16 @@ fn put_back(before: bool, left: usize) -> (Vec<String>, usize) {
     (found, moves)
 }
 
-/// There is room for both moves, or for none.
+/// Moves have room in the reserve, whatever the thief left.
 #[test]
 fn two_devices_that_are_put_back_after_a_thief_has_filled_the_log_go_on_and_stay_paired() {
-    for (left, expected) in [(3000, 2), (1, 0)] {
-        let (found, moves) = put_back(false, left);
-        assert!(found.is_empty(), "{left}: {found:#?}");
-        assert_eq!(moves, expected, "{left}");
+    for left in [3000, 600, 1] {
+        assert_eq!(put_back(false, left), (Vec::new(), 2), "{left}");
     }
 }
 
+/// Their own logs have room for anything when they move.
 #[test]
-#[ignore = "found: each moves in its own log, the others have room for one of the moves, and the other device is lost to them"]
-fn two_devices_that_are_put_back_where_the_log_takes_one_of_their_moves_stay_paired() {
-    let (found, _) = put_back(false, 600);
-    assert!(found.is_empty(), "{found:#?}");
-}
-
-#[test]
-#[ignore = "found: each moves in its own log, which is not full yet, the others have no room for the moves, and both are lost to them"]
 fn two_devices_that_are_put_back_to_before_a_thief_filled_the_log_go_on_and_stay_paired() {
-    let (found, _) = put_back(true, 1);
-    assert!(found.is_empty(), "{found:#?}");
+    assert_eq!(put_back(true, 1), (Vec::new(), 2));
 }

@@ -90,7 +90,6 @@ fn a_thief_that_let_in_more_devices_than_an_operation_can_name_heads_is_removed_
 
 /// Else the key that a person adopts is not used.
 #[test]
-#[ignore = "found: of more heads than can be named those are named that have the lowest hashes, whoever said them"]
 fn who_hears_of_a_removal_beside_more_heads_than_it_can_name_knows_of_it_in_all_that_it_signs() {
     let mut found = Vec::new();
     for round in 0..6 {

@@ -99,7 +99,6 @@ fn joining_and_judging_a_log_that_is_as_large_and_as_deep_as_it_can_be_ends_on_a
 }
 
 #[test]
-#[ignore = "found: judging one log of 609 KiB takes 13 s where removals are in chains, and 48 s where they are on one thread"]
 fn judging_a_log_full_of_removals_in_chains_or_on_one_thread_ends() {
     for shape in [Shape::Chains, Shape::OneThread] {
         let (bytes, _) = judged(shape, 80, 80);

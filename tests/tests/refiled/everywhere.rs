@@ -90,7 +90,6 @@ fn whatever_members_said_and_is_filed_again_in_any_folder_tells_nothing_moves_no
 }
 
 #[test]
-#[ignore = "found: members tell of it as of a device that they see for the first time"]
 fn an_announcement_of_a_device_that_left_and_is_filed_again_weeks_later_tells_nothing() {
     let (mut play, _, mut kept) = lived();
     kept.retain(|envelope| (envelope.sender, envelope.class) == (LEFT, Class::Announcement));

@@ -203,7 +203,8 @@ impl<C: Crypto> Muaa<C> {
             if !self.io.exists(Folder::Inbox(id)) {
                 self.list_soon();
             }
-            if !self.view.members.contains_key(&key) {
+            // Whoever has ended was seen before.
+            if !self.view.members.contains_key(&key) && !self.view.ended.contains_key(&key) {
                 self.tell(Event::MuaaSeen(id));
             }
         }

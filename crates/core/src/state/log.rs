@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use minicbor::{Decode, Encode};
 
-use super::room::Room;
+use super::{reserve::CameBy, room::Room};
 use crate::{
     Crypto, Fingerprint, Hash, MuaaId, Timestamp, plausible,
     wire::{Content, Kind, Seen, SignedOp},
@@ -16,6 +16,8 @@ use crate::{
 
 /// How many operations of others an operation names as known.
 const SEEN_MAX: usize = 16;
+/// If there are more, so many of all that came by one device are named before more of these.
+const HEADS_BY_ONE: usize = 4;
 
 /// A device as the log introduces it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
@@ -431,13 +433,30 @@ impl Log {
         named.extend(previous);
         let mut heads: Vec<_> = whole.into_iter().filter(|hash| !named.contains(hash)).collect();
         if heads.len() > SEEN_MAX {
-            let author = |hash: &Hash| self.get(hash).map(|entry| entry.key);
-            let mut many: BTreeMap<Option<Fingerprint>, usize> = BTreeMap::new();
-            heads.iter().for_each(|hash| *many.entry(author(hash)).or_default() += 1);
-            heads.sort_by_key(|hash| (many.get(&author(hash)).copied(), *hash));
+            self.sort_heads(&mut heads);
             heads.truncate(SEEN_MAX);
         }
         heads.into_iter().collect()
+    }
+
+    /// Puts those first that a stolen member cannot crowd out, whose chain forks and that lets in others as often as it likes: of each author
+    /// one, then of all who came by one device a few, then those who came by few others.
+    fn sort_heads(&self, heads: &mut Vec<Hash>) {
+        let founder = self.get(&self.group()).map(|genesis| genesis.key);
+        let came_by = CameBy::of(self, founder);
+        let (mut of_authors, mut of_ways) = (BTreeMap::new(), BTreeMap::new());
+        let mut ranked = Vec::new();
+        for hash in heads.iter().copied().collect::<BTreeSet<_>>() {
+            let author = self.get(&hash).map(|entry| entry.key);
+            let (steps, by) = author.map_or((usize::MAX, None), |author| came_by.way_to(&author));
+            let of_author: &mut usize = of_authors.entry(author).or_default();
+            let of_way: &mut usize = of_ways.entry((by, *of_author)).or_default();
+            ranked.push((*of_author, *of_way / HEADS_BY_ONE, steps, hash));
+            *of_author += 1;
+            *of_way += 1;
+        }
+        ranked.sort_unstable();
+        *heads = ranked.into_iter().map(|(.., hash)| hash).collect();
     }
 
     /// The operations of which all is here that they know of.

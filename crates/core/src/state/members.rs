@@ -194,8 +194,8 @@ impl Membership {
                 let restores = |entry: &Entry| matches!(&entry.body, LogBody::Restore(restoration) if restoration.fingerprint == key);
                 let restores: Vec<_> = said.iter().filter(|(_, entry)| restores(entry)).collect();
                 let restored = !restores.is_empty() && {
-                    let aware = Graph::of(log).after(hash);
-                    restores.iter().any(|(restores, _)| aware.contains(*restores))
+                    let graph = Graph::of(log);
+                    restores.iter().any(|(restores, _)| graph.after(hash).contains(restores))
                 };
                 if !restored {
                     self.keys.destroy(key);
@@ -216,8 +216,8 @@ impl Membership {
         let held_by_one_of = |ends: &BTreeSet<Hash>| {
             let mut held = BTreeSet::new();
             for end in ends {
-                let aware = graph.as_ref().map(|graph| graph.after(end)).unwrap_or_default();
-                held.extend(notices.iter().filter(|(hash, _)| !aware.contains(hash)).map(|(_, key)| *key));
+                let aware = |hash: &Hash| graph.as_ref().is_some_and(|graph| graph.after(end).contains(hash));
+                held.extend(notices.iter().filter(|(hash, _)| !aware(hash)).map(|(_, key)| *key));
             }
             held
         };

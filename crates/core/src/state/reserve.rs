@@ -26,9 +26,9 @@ pub(super) const RESERVE_BYTES: usize = (1 + ADDED_MAX + 1) * (ENDINGS_BYTES + A
 /// What room in the reserve is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Use {
-    /// Removals, the account key that follows one, and leaves.
+    /// Removals, the account key that follows one, and leaves; vetoes and restorations, which undo what a thief began.
     Ending,
-    /// Letting a device in.
+    /// Letting a device in, and moves.
     Adding,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Reserve {
 
 /// By whom the devices of a log came.
 #[derive(Default)]
-struct CameBy {
+pub(super) struct CameBy {
     /// A device may have come by several: whoever floods the log lets the others in once more, and must take nothing from them by that.
     by: BTreeMap<Fingerprint, BTreeSet<Fingerprint>>,
     /// The fewest steps from the founder to each device.
@@ -126,20 +126,19 @@ impl Reserve {
 impl Use {
     fn of(log: &Log, entry: &Entry) -> Option<Self> {
         match &entry.body {
-            LogBody::Remove(_) | LogBody::Leave => Some(Self::Ending),
-            LogBody::Add(_) => Some(Self::Adding),
+            LogBody::Remove(_) | LogBody::Leave | LogBody::Veto(_) | LogBody::Restore(_) => {
+                Some(Self::Ending)
+            }
+            LogBody::Add(_) | LogBody::Move(_) => Some(Self::Adding),
             LogBody::AccountKey(_) => {
                 let before = entry.previous.and_then(|hash| log.get(&hash));
                 let follows = |before: &Entry| before.key == entry.key && before.body.removal().is_some();
                 before.is_some_and(follows).then_some(Self::Ending)
             }
             LogBody::Genesis(_)
-            | LogBody::Move(_)
             | LogBody::Merge(_)
             | LogBody::Alive
             | LogBody::Destroy(_)
-            | LogBody::Veto(_)
-            | LogBody::Restore(_)
             | LogBody::Unknown(_) => None,
         }
     }
@@ -155,7 +154,14 @@ impl Use {
 }
 
 impl CameBy {
-    fn of(log: &Log, founder: Option<Fingerprint>) -> Self {
+    /// How far a device is from the founder, and by whom it came on the shortest way.
+    pub(super) fn way_to(&self, device: &Fingerprint) -> (usize, Option<Fingerprint>) {
+        let steps = |device: &Fingerprint| self.steps.get(device).copied().unwrap_or(usize::MAX);
+        let by = self.by.get(device).into_iter().flatten().copied();
+        (steps(device), by.min_by_key(|by| (steps(by), *by)))
+    }
+
+    pub(super) fn of(log: &Log, founder: Option<Fingerprint>) -> Self {
         let mut found = Self::default();
         let mut let_in: BTreeMap<Fingerprint, BTreeSet<Fingerprint>> = BTreeMap::new();
         for (_, entry) in log.entries() {
