@@ -12,11 +12,19 @@ mod numbers;
 
 use std::time::Duration;
 
-use sma_core::{Class, Command, Envelope, Event, Folder, MuaaId, OpError, Phase, Token};
+use sma_core::{
+    Class, Command, Envelope, Event, Folder, MuaaId, OpError, Phase, Token,
+    wire::{self, Kind},
+};
 use sma_sim::{
     lab::Fate,
     stage::{Mishap, Stage},
     store::Kept,
+};
+use sma_tests::{
+    account::{insider, join},
+    insider::Insider,
+    outsiders,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -399,9 +407,18 @@ fn what_the_log_does_not_take_is_no_success() {
     play.they_understand_each_other(0, 1, "still");
 }
 
+/// Of the reserve its part is taken by what devices have made up that it let in.
 #[test]
 fn a_move_that_the_log_does_not_take_is_not_told_of_and_costs_no_numbers() {
     let mut play = Play::paired(&[1, 27]);
+    let by_it = [33, 34].map(|id| join(&mut play.stage, id, Some(1)));
+    for (at, made_up) in by_it.into_iter().zip([outsiders::made_up::<23>(), outsiders::made_up()]) {
+        let mut stolen = insider(&play.stage, at);
+        play.stage.lab.stop(at);
+        let add = |of: &Insider| stolen.op(Kind::Add.number(), wire::encode(&of.introduction()));
+        let ops: Vec<_> = made_up.iter().map(add).collect();
+        [0, 1].into_iter().for_each(|at| outsiders::say(&mut play.stage, &mut stolen, at, &ops));
+    }
     play.stage.lab.back_up(1);
     play.they_understand_each_other(0, 1, "first");
     play.stage.advance(10 * DAY);
@@ -413,7 +430,10 @@ fn a_move_that_the_log_does_not_take_is_not_told_of_and_costs_no_numbers() {
     }
     play.stage.advance(100 * DAY);
     assert_eq!(play.moves(), 0);
-    let sequence = sma_tests::insider::Insider::of(&play.stage.lab.machines[1]).unwrap().sequence;
+    let sequence = Insider::of(&play.stage.lab.machines[1]).unwrap().sequence;
     assert!(sequence < 1000, "{sequence}");
+    // What it says before it has heard anything may have a number that was used.
+    play.stage.command(0, Command::Rename { name: "news".to_owned() }).unwrap();
+    play.stage.advance(DAY);
     play.they_understand_each_other(0, 1, "still");
 }
