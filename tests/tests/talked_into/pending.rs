@@ -154,7 +154,7 @@ fn a_device_that_takes_another_key_while_it_waits_goes_nowhere() {
     }
 }
 
-/// The log takes no veto: nobody else leads anybody where this device said it would go, so there is nothing to keep others from.
+/// The reserve has room for its veto.
 #[test]
 fn whoever_says_no_where_the_log_is_full_goes_nowhere_and_nobody_else_does() {
     let (mut stage, [laptop, phone, stranger]) = pending();
@@ -169,8 +169,8 @@ fn whoever_says_no_where_the_log_is_full_goes_nowhere_and_nobody_else_does() {
     assert_eq!((members(&stage, laptop), members(&stage, phone)), (vec![1, 2], vec![1, 2]));
     assert_eq!(members(&stage, stranger), [666]);
     assert!(keys(&stage, phone).iter().all(|key| muaa(&stage, stranger).account_secret(key).is_none()));
-    // No veto stands in the log yet.
-    assert_eq!(stage.lab.command(phone, Command::Veto { merge }), Some(Ok(())));
+    // The veto stands already.
+    assert_eq!(stage.lab.command(phone, Command::Veto { merge }), Some(Err(InputError::NoJoin)));
 }
 
 /// It was off, or had no connection, when the phone vetoed it.

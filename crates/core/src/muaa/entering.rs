@@ -95,8 +95,8 @@ impl<C: Crypto> Muaa<C> {
         Ok(())
     }
 
-    /// The person says no, or a member does: the device that let this one in hears that it left. A log that is full takes no veto, and
-    /// needs none: only the author of a merge leads others by it.
+    /// The person says no, or a member does: the device that let this one in hears that it left. A log whose reserve is full takes
+    /// no veto, and needs none: only the author of a merge leads others by it.
     pub(super) fn decline_join(&mut self) -> Result<(), InputError> {
         let Some(entering) = self.state.entering.take() else { return Err(InputError::NoJoin) };
         let own = self.state.device.fingerprint;
