@@ -416,54 +416,55 @@ fn a_key_that_came_from_another_group_to_decrypt_is_not_adopted_there() {
     }
 }
 
-/// The stolen member removes who let it in, and with that itself and the key that it made. What it said before that, it kept to itself.
+/// In each order of their ids: who founded the group, whom it let in, and a stolen member that this one let in.
+fn rows_of_three() -> impl Iterator<Item = (Stage, [usize; 3])> {
+    [[1, 2, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]].into_iter().map(|ids| {
+        let mut stage = Stage::new();
+        let mut by = None;
+        let row = ids.map(|id| *by.insert(join(&mut stage, id, by)));
+        (stage, row)
+    })
+}
+
+/// A stolen member removes who let it in, and with that itself, after something that nobody shows.
+fn undo_itself(stage: &mut Stage, stolen: usize, let_in_by: &Insider, to: usize) {
+    let mut thief = insider(stage, stolen);
+    stage.lab.stop(stolen);
+    let _ = thief.op(99, Vec::new());
+    let removal = Removal { target: let_in_by.key(), cut: BTreeSet::new(), silent: true };
+    let op = thief.op(Kind::Remove.number(), wire::encode(&removal));
+    outsiders::say(stage, &mut thief, to, &[op]);
+    pass(stage, 40);
+}
+
+/// With itself the stolen member removes the key that it made. What it said before that, it kept to itself.
 #[test]
 fn a_key_that_a_device_had_which_left_is_not_current_again_when_a_stolen_member_undoes_itself() {
-    for [a, b, t] in [[1, 2, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
-        let mut stage = Stage::new();
-        let founder = join(&mut stage, a, None);
-        let leaver = join(&mut stage, b, Some(founder));
-        let stolen = join(&mut stage, t, Some(leaver));
+    for (mut stage, [founder, leaver, stolen]) in rows_of_three() {
         pass(&mut stage, 2);
         let had = muaa(&stage, founder).account().keys;
         let of = insider(&stage, leaver);
         stage.command(leaver, Command::Leave).unwrap();
         pass(&mut stage, 2);
-        let mut thief = insider(&stage, stolen);
-        stage.lab.stop(stolen);
-        let _ = thief.op(99, Vec::new());
-        let removal = Removal { target: of.key(), cut: BTreeSet::new(), silent: true };
-        let op = thief.op(Kind::Remove.number(), wire::encode(&removal));
-        outsiders::say(&mut stage, &mut thief, founder, &[op]);
-        pass(&mut stage, 40);
+        undo_itself(&mut stage, stolen, &of, founder);
         let current = muaa(&stage, founder).account().current.unwrap();
-        assert!(!had.contains(&current), "{a} {b} {t}");
+        assert!(!had.contains(&current), "{:?}", stage.id(founder));
     }
 }
 
-/// The removal follows something that nobody shows, and takes back what let its author in, and the key that was current.
+/// The removal takes back what let its author in, and the key that was current.
 #[test]
 fn no_earlier_key_is_current_again_that_a_stolen_member_had_which_undoes_itself() {
-    for [a, b, t] in [[1, 2, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]] {
-        let mut stage = Stage::new();
-        let founder = join(&mut stage, a, None);
-        let middle = join(&mut stage, b, Some(founder));
-        let stolen = join(&mut stage, t, Some(middle));
+    for (mut stage, [founder, middle, stolen]) in rows_of_three() {
         let fresh = Symbolic.new_account_key("anna@example.org", &[5; 32], stage.lab.now).unwrap();
         stage.command(middle, Command::AdoptKey { secret: fresh.secret }).unwrap();
         pass(&mut stage, 2);
         let had = muaa(&stage, founder).account().keys;
         let of = insider(&stage, middle);
-        let mut thief = insider(&stage, stolen);
-        stage.lab.stop(stolen);
-        let _ = thief.op(99, Vec::new());
-        let removal = Removal { target: of.key(), cut: BTreeSet::new(), silent: true };
-        let op = thief.op(Kind::Remove.number(), wire::encode(&removal));
-        outsiders::say(&mut stage, &mut thief, founder, &[op]);
-        pass(&mut stage, 40);
-        assert_eq!(muaa(&stage, founder).members().len(), 1, "{a} {b} {t}");
+        undo_itself(&mut stage, stolen, &of, founder);
+        assert_eq!(muaa(&stage, founder).members().len(), 1, "{:?}", stage.id(founder));
         let current = muaa(&stage, founder).account().current.unwrap();
-        assert!(!had.contains(&current), "{a} {b} {t}");
+        assert!(!had.contains(&current), "{:?}", stage.id(founder));
     }
 }
 

@@ -123,6 +123,14 @@ impl Play {
         assert!(self.knows_name(other, one, &format!("{word} {one}")), "{word}");
     }
 
+    /// Puts the second device back to what it was before the two understood each other, ten days ago. It does not run yet.
+    fn put_back_by_ten_days(&mut self) {
+        self.stage.lab.back_up(1);
+        self.they_understand_each_other(0, 1, "first");
+        self.stage.advance(10 * DAY);
+        self.stage.lab.restore_backup(1);
+    }
+
     /// Any operation of a device on the store whose line contains this ends so, for as long as this stands.
     fn always(&mut self, at: usize, on: &str, fate: Fate) {
         let mishap = Mishap { at, on: on.to_owned(), fate, crash: false };
@@ -192,10 +200,7 @@ fn a_newcomer_whose_announcement_is_filed_again_pairs_all_the_same() {
 #[test]
 fn a_server_that_says_every_folder_exists_makes_no_row_of_moves() {
     let mut play = Play::paired(&[1, 27]);
-    play.stage.lab.back_up(1);
-    play.they_understand_each_other(0, 1, "first");
-    play.stage.advance(10 * DAY);
-    play.stage.lab.restore_backup(1);
+    play.put_back_by_ten_days();
     play.stage.lab.start(1);
     play.always(1, "CREATE", Fate::Refused(OpError::AlreadyExists));
     play.stage.advance(2 * DAY);
@@ -419,10 +424,7 @@ fn a_move_that_the_log_does_not_take_is_not_told_of_and_costs_no_numbers() {
         let ops: Vec<_> = made_up.iter().map(add).collect();
         [0, 1].into_iter().for_each(|at| outsiders::say(&mut play.stage, &mut stolen, at, &ops));
     }
-    play.stage.lab.back_up(1);
-    play.they_understand_each_other(0, 1, "first");
-    play.stage.advance(10 * DAY);
-    play.stage.lab.restore_backup(1);
+    play.put_back_by_ten_days();
     for at in 0..2 {
         play.stage.lab.machines[at].config.log_max = 3;
         play.stage.lab.stop(at);

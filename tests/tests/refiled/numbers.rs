@@ -84,10 +84,9 @@ fn a_device_that_moved_and_is_put_back_within_a_day_goes_on_and_contradicts_noth
         play.stage.lab.start(1);
         play.stage.settle();
     };
-    play.stage.lab.back_up(1);
-    play.they_understand_each_other(0, 1, "first");
-    play.stage.advance(10 * DAY);
-    put_back(&mut play);
+    play.put_back_by_ten_days();
+    play.stage.lab.start(1);
+    play.stage.settle();
     assert_eq!(play.moves(), 1);
     play.stage.lab.back_up(1);
     play.they_understand_each_other(0, 1, "before");
@@ -108,10 +107,7 @@ fn a_device_that_moved_and_is_put_back_within_a_day_goes_on_and_contradicts_noth
 #[test]
 fn a_device_whose_key_a_copy_moved_takes_another_one_at_once_however_lately_it_did() {
     let mut play = Play::paired(&[1, 27]);
-    play.stage.lab.back_up(1);
-    play.they_understand_each_other(0, 1, "first");
-    play.stage.advance(10 * DAY);
-    play.stage.lab.restore_backup(1);
+    play.put_back_by_ten_days();
     play.stage.lab.start(1);
     play.stage.settle();
     assert_eq!(play.moves(), 1);

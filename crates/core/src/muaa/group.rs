@@ -32,17 +32,16 @@ pub(super) struct Digested {
 }
 
 impl<C: Crypto> Muaa<C> {
-    /// What made another key current counts no more, and an earlier one is current again: whoever was out since had it.
-    fn outdate_what_is_current_again(&mut self, before: &Membership) {
-        let epoch = |keys: &Keys, key: &Fingerprint| keys.get(key).map(|named| named.epoch);
-        let earlier = |key: &Fingerprint| {
-            before.current != Some(*key)
-                && before.keys.knows(key)
-                && epoch(&before.keys, key) == epoch(&self.view.keys, key)
-        };
-        let again = self.view.current.filter(earlier);
-        if again.is_some() && self.view.ended.values().any(|(_, how)| *how != Gone::Moved) {
-            self.state.outdated = again;
+    /// A key that was known before is replaced where somebody had it who is out by what counts no more: one that is void now, or, where the
+    /// key is current again because what made another one current fell, whoever was out since.
+    fn outdate_what_was_known(&mut self, before: &Membership) {
+        let Some(current) = self.view.current.filter(|key| before.keys.knows(key)) else { return };
+        let is_void = |key: &Fingerprint| self.view.how_ended(key) == Some(Gone::Voided);
+        let epoch = |keys: &Keys| keys.get(&current).map(|named| named.epoch);
+        let again = before.current != Some(current) && epoch(&before.keys) == epoch(&self.view.keys);
+        let anybody_is_out = || self.view.ended.values().any(|(_, how)| *how != Gone::Moved);
+        if before.members.keys().any(is_void) || (again && anybody_is_out()) {
+            self.state.outdated = Some(current);
         }
     }
 
@@ -65,15 +64,10 @@ impl<C: Crypto> Muaa<C> {
                 self.io.read_again(self.own_inbox());
             }
         }
-        self.outdate_what_is_current_again(&before);
+        self.outdate_what_was_known(&before);
         for key in known.difference(&present) {
             let Some(member) = before.members.get(key) else { continue };
-            let how = self.view.ended.get(key).map(|(_, how)| *how);
-            // It had every key that there was.
-            let had = self.view.current.filter(|current| before.keys.knows(current));
-            if how == Some(Gone::Voided) && had.is_some() {
-                self.state.outdated = had;
-            }
+            let how = self.view.how_ended(key);
             let other = *key != self.state.device.fingerprint && !self.state.former_keys.contains(key);
             self.state.notices.remove(key);
             // Whoever was heard lately was not silent, whatever others say.
@@ -231,7 +225,7 @@ impl<C: Crypto> Muaa<C> {
         for (hash, op) in ops {
             let Some(content) = op.content() else { continue };
             let ends = content.kind() == Kind::Remove;
-            let how = view.ended.get(&content.key).map(|(_, how)| *how);
+            let how = view.how_ended(&content.key);
             let was_member =
                 how.map_or_else(|| view.members.contains_key(&content.key), |how| how != Gone::Voided);
             let by_whom_is_out = self.view.ended.contains_key(&content.key);

@@ -157,7 +157,7 @@ impl<C: Crypto> Muaa<C> {
             return;
         }
         let is_over = |((id, key), known): &(&(MuaaId, Fingerprint), &Known)| {
-            let how = self.view.ended.get(key).map(|(_, how)| *how);
+            let how = self.view.how_ended(key);
             let stopped = || self.has_been_silent(known, self.config.heartbeat * BEATS_OF_ONE_THAT_IS_OUT);
             how == Some(Gone::Left) || (self.view.is_out(key) && (is_gone(*id) || stopped()))
         };
@@ -551,7 +551,7 @@ impl<C: Crypto> Muaa<C> {
         if self.state.life != Life::Grouped && self.state.life != Life::Suspended {
             return;
         }
-        match self.view.ended.get(&own).map(|(_, how)| *how) {
+        match self.view.how_ended(&own) {
             Some(Gone::Removed | Gone::Expired) => self.end_by_others(),
             Some(Gone::Voided | Gone::Left | Gone::Moved) | None => {}
         }
@@ -564,7 +564,7 @@ impl<C: Crypto> Muaa<C> {
         if self.state.life != Life::Grouped && self.state.life != Life::Suspended {
             return;
         }
-        match self.view.ended.get(&own).map(|(_, how)| *how) {
+        match self.view.how_ended(&own) {
             Some(Gone::Voided) if self.go_back_from_here() => {}
             Some(Gone::Voided) => self.end_by_others(),
             Some(Gone::Removed | Gone::Expired | Gone::Left | Gone::Moved) | None => {}

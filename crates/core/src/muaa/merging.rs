@@ -308,7 +308,7 @@ impl<C: Crypto> Muaa<C> {
             let there = Membership::of(&log);
             let is_out = |key: &Fingerprint| {
                 // Who is void here may be a member there: it counts by whom it was let in there.
-                self.view.ended.get(key).is_some_and(|(_, how)| *how != Gone::Voided)
+                self.view.how_ended(key).is_some_and(|how| how != Gone::Voided)
                     || self.comes_by_one_that_is_out(&log, key)
             };
             let is_heard = |op: &&SignedOp| {
@@ -457,7 +457,7 @@ fn moved_on(
         return BTreeSet::new();
     }
     let is_there = |key: &Fingerprint| {
-        there.members.contains_key(key) || there.ended.get(key).is_some_and(|(_, how)| *how != Gone::Voided)
+        there.members.contains_key(key) || there.how_ended(key).is_some_and(|how| how != Gone::Voided)
     };
     let rightly: BTreeSet<_> =
         moves(out_of).into_iter().filter(|(_, key)| is_there(key)).map(|(from, _)| from).collect();

@@ -65,10 +65,15 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
+    /// Whether a copy of this device's state moved: a key that moved is no more the own one. Until this device has moved too, what it signs is
+    /// void.
+    pub(super) fn has_own_key_moved(&self) -> bool {
+        self.view.how_ended(&self.state.device.fingerprint) == Some(Gone::Moved)
+    }
+
     pub(super) fn go_on_if_behind(&mut self) {
-        let ended = self.view.ended.get(&self.state.device.fingerprint).map(|(_, how)| *how);
-        // A key that moved is no more the own one, unless it was a copy that moved.
-        let copied = (ended == Some(Gone::Moved)).then_some(self.state.sequence);
+        let ended = self.view.how_ended(&self.state.device.fingerprint);
+        let copied = self.has_own_key_moved().then_some(self.state.sequence);
         let Some(ahead) = self.io.ahead.take().or(copied) else { return };
         match (self.state.life.clone(), ended) {
             // It has nothing of a group yet, so nothing is lost.
@@ -286,7 +291,7 @@ impl<C: Crypto> Muaa<C> {
         let mut moved = target;
         while let Some((_, key)) = origin(log, &moved) {
             let closed = removals.iter().any(|removal| removal.target == key);
-            if closed || self.view.ended.get(&key).is_none_or(|(_, how)| *how != Gone::Moved) {
+            if closed || self.view.how_ended(&key) != Some(Gone::Moved) {
                 break;
             }
             removals.push(Removal { target: key, cut: self.cut_of(log, &key), silent: false });

@@ -49,7 +49,7 @@ impl<C: Crypto> Muaa<C> {
 
     fn can_write(&self) -> bool {
         // A key that moved, and waits to go on under another one, says nothing until then: nobody would believe it.
-        let own = self.view.ended.get(&self.state.device.fingerprint).map(|(_, how)| *how);
+        let own = self.view.how_ended(&self.state.device.fingerprint);
         let speaks = own != Some(Gone::Moved);
         speaks && self.state.life == Life::Grouped && self.state.inbox == InboxState::Made
     }
@@ -223,7 +223,7 @@ impl<C: Crypto> Muaa<C> {
 
     /// Whether this device was forced out, left, or was let in by nobody that counts, as far as is known here.
     pub(super) fn is_forced_out(&self, key: &Fingerprint) -> bool {
-        let how = self.view.ended.get(key).map(|(_, how)| *how);
+        let how = self.view.how_ended(key);
         how.is_some_and(|how| how != Gone::Moved)
     }
 

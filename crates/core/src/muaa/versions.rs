@@ -3,7 +3,7 @@
 
 use super::{Muaa, member::reason, persistent::Stage};
 use crate::{
-    Crypto, Event, Fingerprint, Gone, InputError,
+    Crypto, Event, Fingerprint, InputError,
     state::{Log, LogBody, Membership},
 };
 
@@ -16,12 +16,6 @@ impl<C: Crypto> Muaa<C> {
 
     pub(super) fn require_understanding(&self) -> Result<(), InputError> {
         if self.needs_update() { Err(InputError::UpdateNeeded) } else { Ok(()) }
-    }
-
-    /// A copy of this device's state moved, and the log had no room yet for a move of its own: what it signs is void.
-    fn has_own_key_moved(&self) -> bool {
-        let ended = self.view.ended.get(&self.state.device.fingerprint);
-        ended.is_some_and(|(_, how)| *how == Gone::Moved)
     }
 
     /// Whether this program may say so. Whoever says what nobody here understands can be removed all the same, as from before it

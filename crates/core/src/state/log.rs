@@ -433,30 +433,28 @@ impl Log {
         named.extend(previous);
         let mut heads: Vec<_> = whole.into_iter().filter(|hash| !named.contains(hash)).collect();
         if heads.len() > SEEN_MAX {
-            self.sort_heads(&mut heads);
+            heads = self.ranked(&heads);
             heads.truncate(SEEN_MAX);
         }
         heads.into_iter().collect()
     }
 
-    /// Puts those first that a stolen member cannot crowd out, whose chain forks and that lets in others as often as it likes: of each author
+    /// These heads, those first that a stolen member cannot crowd out, whose chain forks and that lets in others as often as it likes: of each author
     /// one, then of all who came by one device a few, then those who came by few others.
-    fn sort_heads(&self, heads: &mut Vec<Hash>) {
-        let founder = self.get(&self.group()).map(|genesis| genesis.key);
-        let came_by = CameBy::of(self, founder);
+    fn ranked(&self, heads: &[Hash]) -> Vec<Hash> {
+        let came_by = CameBy::of(self);
         let (mut of_authors, mut of_ways) = (BTreeMap::new(), BTreeMap::new());
         let mut ranked = Vec::new();
-        for hash in heads.iter().copied().collect::<BTreeSet<_>>() {
-            let author = self.get(&hash).map(|entry| entry.key);
-            let (steps, by) = author.map_or((usize::MAX, None), |author| came_by.way_to(&author));
-            let of_author: &mut usize = of_authors.entry(author).or_default();
+        for (hash, entry) in heads.iter().filter_map(|hash| Some((*hash, self.get(hash)?))) {
+            let (steps, by) = came_by.way_to(&entry.key);
+            let of_author: &mut usize = of_authors.entry(entry.key).or_default();
             let of_way: &mut usize = of_ways.entry((by, *of_author)).or_default();
             ranked.push((*of_author, *of_way / HEADS_BY_ONE, steps, hash));
             *of_author += 1;
             *of_way += 1;
         }
         ranked.sort_unstable();
-        *heads = ranked.into_iter().map(|(.., hash)| hash).collect();
+        ranked.into_iter().map(|(.., hash)| hash).collect()
     }
 
     /// The operations of which all is here that they know of.

@@ -17,9 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::{
+    graph::Graph,
     keys::Keys,
     log::{Entry, Followed, KeyNotice, Log, LogBody, Merge, Removal},
-    removals::{Graph, Said, removals_that_count},
+    removals::{Said, removals_that_count},
 };
 use crate::{Fingerprint, Gone, Hash, MuaaId, plausible, wire::Kind};
 
@@ -80,7 +81,8 @@ impl Membership {
     pub fn of(log: &Log) -> Self {
         let entries: Vec<Said<'_>> = log.entries().collect();
         let introduced = introduced(&entries);
-        let cuts = Cuts::of(log, &entries, &introduced);
+        let graph = Graph::of(log);
+        let cuts = Cuts::of(log, &graph, &entries, &introduced);
         let reached = reach(&entries, |said| cuts.admits(said));
         let counts =
             |said: &Said<'_>| is_genesis(said.1) || (reached.contains(&said.1.key) && cuts.admits(*said));
@@ -94,8 +96,8 @@ impl Membership {
             Self { equivocators, removed, removals_said, firmly_removed, named, ..Self::default() };
         found.find_members(&said, &cuts);
         found.find_ended(&cuts, &introduced);
-        found.find_keys(log, &entries, &said);
-        found.choose_key(log, &said, &cuts);
+        found.find_keys(&graph, &entries, &said);
+        found.choose_key(log, &graph, &said, &cuts);
         found.find_unknown(&counting);
         found.find_merges(log, &said);
         found
@@ -177,7 +179,7 @@ impl Membership {
     }
 
     /// What is said of the keys, with numbers as far as somebody can have reached them: a notice with others only names its key.
-    fn find_keys(&mut self, log: &Log, all: &[Said<'_>], said: &[Said<'_>]) {
+    fn find_keys(&mut self, graph: &Graph<'_>, all: &[Said<'_>], said: &[Said<'_>]) {
         let notices: Vec<_> = all.iter().filter_map(|(_, entry)| entry.body.account_key()).collect();
         let epoch = plausible::reached(1, notices.iter().map(|notice| notice.epoch));
         for (hash, entry) in said {
@@ -192,12 +194,8 @@ impl Membership {
                 // Whoever restores a key knows which destruction it undoes.
                 let key = destruction.fingerprint;
                 let restores = |entry: &Entry| matches!(&entry.body, LogBody::Restore(restoration) if restoration.fingerprint == key);
-                let restores: Vec<_> = said.iter().filter(|(_, entry)| restores(entry)).collect();
-                let restored = !restores.is_empty() && {
-                    let graph = Graph::of(log);
-                    restores.iter().any(|(restores, _)| graph.after(hash).contains(restores))
-                };
-                if !restored {
+                let mut restores = said.iter().filter(|(_, entry)| restores(entry));
+                if !restores.any(|(restores, _)| graph.after(hash).contains(restores)) {
                     self.keys.destroy(key);
                 }
             }
@@ -206,18 +204,17 @@ impl Membership {
 
     /// No removed device holds the current key: all who named it knew of all removals. Of one that follows something which is not here nobody
     /// can say that it is known, so it asks for no other key.
-    fn choose_key(&mut self, log: &Log, said: &[Said<'_>], cuts: &Cuts<'_>) {
+    fn choose_key(&mut self, log: &Log, graph: &Graph<'_>, said: &[Said<'_>], cuts: &Cuts<'_>) {
         let named = |hash: &Hash, entry: &Entry| Some((*hash, entry.body.account_key()?.fingerprint));
         let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
         let (mut barring, mut others) = (cuts.barring(), cuts.leaves.clone());
         barring.retain(|end| log.has_all_before(end));
         others.retain(|end| log.has_all_before(end));
-        let graph = (!barring.is_empty() || !others.is_empty()).then(|| Graph::of(log));
         let held_by_one_of = |ends: &BTreeSet<Hash>| {
             let mut held = BTreeSet::new();
             for end in ends {
-                let aware = |hash: &Hash| graph.as_ref().is_some_and(|graph| graph.after(end).contains(hash));
-                held.extend(notices.iter().filter(|(hash, _)| !aware(hash)).map(|(_, key)| *key));
+                let aware = graph.after(end);
+                held.extend(notices.iter().filter(|(hash, _)| !aware.contains(hash)).map(|(_, key)| *key));
             }
             held
         };
@@ -228,6 +225,12 @@ impl Membership {
         let stale = self.current.is_none_or(|current| left.contains(&current));
         self.wants_key = stale || self.keys.lost_current(may);
         (self.barred_keys, self.left_keys) = (held, left);
+    }
+
+    /// How a device ended, if it did.
+    #[must_use]
+    pub fn how_ended(&self, key: &Fingerprint) -> Option<Gone> {
+        self.ended.get(key).map(|(_, how)| *how)
     }
 
     /// Whether this key was in the group, or was forced out, and is no member: it is not let in, nor led here.
@@ -277,12 +280,12 @@ struct Cuts<'a> {
 }
 
 impl<'a> Cuts<'a> {
-    fn of(log: &Log, entries: &[Said<'a>], introduced: &BTreeSet<Fingerprint>) -> Self {
+    fn of(log: &Log, graph: &Graph<'_>, entries: &[Said<'a>], introduced: &BTreeSet<Fingerprint>) -> Self {
         let potential = reach(entries, |_| true);
         let from_potential: Vec<_> =
             entries.iter().copied().filter(|(_, entry)| potential.contains(&entry.key)).collect();
         let equivocators = forks_of(&from_potential).into_keys().collect();
-        let removals = removals_that_count(log, &from_potential);
+        let removals = removals_that_count(log, graph, &from_potential);
         let (standing, moved, forks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (leaves, named, ended) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         let mut cuts = Self { removals, leaves, standing, moved, forks, equivocators, named, ended };

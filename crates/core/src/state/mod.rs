@@ -1,6 +1,7 @@
 //! Replicated state: join-semilattices without I/O. Any order, duplication or batching of what is joined gives the same
 //! state on every device (`docs/protocol.md` section 8).
 
+mod graph;
 mod keys;
 mod log;
 mod members;

@@ -10,91 +10,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::log::{Entry, Log, LogBody, Removal};
+use super::{
+    graph::{After, Graph},
+    log::{Entry, Log, LogBody, Removal},
+};
 use crate::{Fingerprint, Hash};
 
 /// An operation by its hash.
 pub(super) type Said<'a> = (&'a Hash, &'a Entry);
-
-/// Which operations know of which: the version graph, read towards what came later. It is worked out once for all, in one pass over the log:
-/// a stolen member makes a log in which most operations are asked after.
-pub(super) struct Graph {
-    places: BTreeMap<Hash, usize>,
-    /// Of each operation, by its place, which ones know of it.
-    after: Vec<Places>,
-}
-
-/// A set of operations by their places in the log.
-#[derive(Clone, Default)]
-struct Places(Vec<u64>);
-
-/// The operations whose authors knew of one.
-#[derive(Clone, Copy)]
-pub(super) struct After<'a> {
-    graph: &'a Graph,
-    found: Option<&'a Places>,
-}
-
-impl Places {
-    fn new(places: usize) -> Self {
-        Self(vec![0; places.div_ceil(64)])
-    }
-
-    fn insert(&mut self, place: usize) {
-        if let Some(word) = self.0.get_mut(place / 64) {
-            *word |= 1 << (place % 64);
-        }
-    }
-
-    fn contains(&self, place: usize) -> bool {
-        self.0.get(place / 64).is_some_and(|word| word & (1 << (place % 64)) != 0)
-    }
-
-    fn join(&mut self, other: &Self) {
-        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
-    }
-}
-
-impl After<'_> {
-    pub(super) fn contains(self, hash: &Hash) -> bool {
-        let place = self.graph.places.get(hash);
-        self.found.zip(place).is_some_and(|(found, place)| found.contains(*place))
-    }
-}
-
-impl Graph {
-    pub(super) fn of(log: &Log) -> Self {
-        let places: BTreeMap<Hash, usize> =
-            log.entries().zip(0..).map(|((hash, _), place)| (*hash, place)).collect();
-        let parents: Vec<BTreeSet<usize>> = log
-            .entries()
-            .map(|(_, entry)| entry.parents().filter_map(|parent| places.get(&parent).copied()).collect())
-            .collect();
-        let mut later = vec![0_usize; places.len()];
-        parents.iter().flatten().for_each(|parent| later[*parent] += 1);
-        // What nothing follows is done first; no operation knows of itself, for it is known by its hash.
-        let mut next: Vec<_> = (0..places.len()).filter(|place| later[*place] == 0).collect();
-        let mut after = vec![Places::new(places.len()); places.len()];
-        while let Some(place) = next.pop() {
-            let mut own = after[place].clone();
-            own.insert(place);
-            for parent in &parents[place] {
-                after[*parent].join(&own);
-                later[*parent] -= 1;
-                if later[*parent] == 0 {
-                    next.push(*parent);
-                }
-            }
-        }
-        Self { places, after }
-    }
-
-    /// The operations whose authors knew of this one.
-    pub(super) fn after(&self, hash: &Hash) -> After<'_> {
-        let found = self.places.get(hash).and_then(|place| self.after.get(*place));
-        After { graph: self, found }
-    }
-}
 
 impl Log {
     /// Whether this is a leave that counts: one that knows of something which is not here is not taken for the end of a chain, or what is
@@ -121,14 +44,19 @@ impl Log {
 }
 
 /// Of the operations of potential devices the removals that count.
-pub(super) fn removals_that_count<'a>(log: &Log, said: &[Said<'a>]) -> Vec<(Said<'a>, &'a Removal)> {
-    let judge = Judge::of(log, said);
+pub(super) fn removals_that_count<'a>(
+    log: &Log,
+    graph: &Graph<'_>,
+    said: &[Said<'a>],
+) -> Vec<(Said<'a>, &'a Removal)> {
+    let judge = Judge::of(log, graph, said);
     let void = judge.void();
     judge.removals.into_iter().filter(|((hash, _), _)| !void.contains(*hash)).collect()
 }
 
 struct Judge<'a, 'b> {
     log: &'b Log,
+    graph: &'b Graph<'b>,
     said: &'b [Said<'a>],
     removals: Vec<(Said<'a>, &'a Removal)>,
     leaves: Vec<Said<'a>>,
@@ -139,7 +67,6 @@ struct Judge<'a, 'b> {
 /// What is asked of a log again and again where one that ended removes others. To find it anew for each pair of a removal and an end would take a stolen
 /// member's log for minutes.
 struct Found<'a> {
-    graph: Graph,
     /// What shows what a device knew: its own operations, and those that let it in.
     of: BTreeMap<Fingerprint, Vec<Said<'a>>>,
     /// Of each operation the devices that removed its author and left it out.
@@ -157,7 +84,7 @@ struct Doubt {
 }
 
 impl<'a, 'b> Judge<'a, 'b> {
-    fn of(log: &'b Log, said: &'b [Said<'a>]) -> Self {
+    fn of(log: &'b Log, graph: &'b Graph<'b>, said: &'b [Said<'a>]) -> Self {
         let removal = |op: &Said<'a>| Some((*op, op.1.body.removal()?));
         let leaves = said.iter().filter(|op| log.is_leave(op)).copied().collect();
         let removals: Vec<_> = said.iter().filter_map(removal).collect();
@@ -166,7 +93,7 @@ impl<'a, 'b> Judge<'a, 'b> {
             let stands = log.chains(&removal.target, &removal.cut);
             of.entry(removal.target).or_default().push((place, stands));
         }
-        Self { log, said, removals, leaves, of }
+        Self { log, graph, said, removals, leaves, of }
     }
 
     /// The ends of an author that leave this operation of its out.
@@ -192,7 +119,7 @@ impl<'a, 'b> Judge<'a, 'b> {
             }
         }
         let out = self.of.keys().copied().chain(self.leaves.iter().map(|(_, leave)| leave.key)).collect();
-        Found { graph: Graph::of(self.log), of, left_out_by, out }
+        Found { of, left_out_by, out }
     }
 
     /// The removals that do not count. Of those that hang on one another in a circle all count.
@@ -206,7 +133,8 @@ impl<'a, 'b> Judge<'a, 'b> {
             }
             let found = &*found.get_or_insert_with(|| self.find());
             let (removal, target) = ((*hash, *entry), removal.target);
-            let case = Case { said: self.said, found, removal, target, known: found.graph.after(hash) };
+            let (said, graph, known) = (self.said, self.graph, self.graph.after(hash));
+            let case = Case { said, graph, found, removal, target, known };
             let shields = removed.iter().filter(|end| case.is_shielded_by(end)).map(|end| *end.0).collect();
             doubts.insert(**hash, Doubt { void: left.iter().any(|end| case.is_after(end)), shields });
         }
@@ -229,6 +157,7 @@ impl<'a, 'b> Judge<'a, 'b> {
 /// A removal by a device that ended.
 struct Case<'a, 'b> {
     said: &'b [Said<'a>],
+    graph: &'b Graph<'b>,
     found: &'b Found<'a>,
     removal: Said<'a>,
     target: Fingerprint,
@@ -240,7 +169,7 @@ impl Case<'_, '_> {
     /// Whether the target knew of this end of the remover before it knew of the removal. What is not in the group cannot be forced
     /// out of it by one that is out, and who was let in by somebody that knew of the end knew of it from the beginning.
     fn is_shielded_by(&self, end: &Said<'_>) -> bool {
-        let aware = self.found.graph.after(end.0);
+        let aware = self.graph.after(end.0);
         if end.1.key == self.target {
             return self.is_witnessed(aware);
         }
@@ -272,7 +201,7 @@ impl Case<'_, '_> {
     /// Whether the remover said it after it had left: nobody else heard of it before hearing of the leave, or the target knew of the
     /// leave first.
     fn is_after(&self, leave: &Said<'_>) -> bool {
-        let aware = self.found.graph.after(leave.0);
+        let aware = self.graph.after(leave.0);
         let (remover, target) = (self.removal.1.key, self.target);
         let attests = |(hash, entry): &Said<'_>| {
             entry.key != remover

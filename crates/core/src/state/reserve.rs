@@ -34,7 +34,6 @@ enum Use {
 
 /// What of a log's reserve is taken.
 pub(super) struct Reserve {
-    founder: Option<Fingerprint>,
     came_by: CameBy,
     /// How much by a device and all that came by it.
     taken: BTreeMap<(Fingerprint, Use), usize>,
@@ -45,6 +44,7 @@ pub(super) struct Reserve {
 /// By whom the devices of a log came.
 #[derive(Default)]
 pub(super) struct CameBy {
+    founder: Option<Fingerprint>,
     /// A device may have come by several: whoever floods the log lets the others in once more, and must take nothing from them by that.
     by: BTreeMap<Fingerprint, BTreeSet<Fingerprint>>,
     /// The fewest steps from the founder to each device.
@@ -54,14 +54,12 @@ pub(super) struct CameBy {
 impl Reserve {
     /// Of a log, with nothing taken yet.
     pub(super) fn of(log: &Log) -> Self {
-        let founder = log.get(&log.group()).map(|genesis| genesis.key);
-        let came_by = CameBy::of(log, founder);
-        Self { founder, came_by, taken: BTreeMap::new(), added: BTreeMap::new() }
+        Self { came_by: CameBy::of(log), taken: BTreeMap::new(), added: BTreeMap::new() }
     }
 
     /// A device was let in.
     pub(super) fn introduced(&mut self, log: &Log) {
-        self.came_by = CameBy::of(log, self.founder);
+        self.came_by = CameBy::of(log);
     }
 
     /// Whether `author` may let one more device in.
@@ -102,11 +100,12 @@ impl Reserve {
             taken + size <= used.part(steps)
         };
         let ways = self.ways(author, fits);
-        ways.iter().any(|device| Some(*device) == self.founder || self.came_by_founder(device))
+        ways.iter().any(|device| Some(*device) == self.came_by.founder || self.came_by_founder(device))
     }
 
     fn came_by_founder(&self, device: &Fingerprint) -> bool {
-        self.founder
+        self.came_by
+            .founder
             .is_some_and(|founder| self.came_by.by.get(device).is_some_and(|by| by.contains(&founder)))
     }
 
@@ -114,9 +113,9 @@ impl Reserve {
     fn ways(&self, key: &Fingerprint, fits: impl Fn(&Fingerprint) -> bool) -> BTreeSet<Fingerprint> {
         let (mut ways, mut next) = (BTreeSet::new(), vec![*key]);
         while let Some(device) = next.pop() {
-            if fits(&device) && ways.insert(device) && Some(device) != self.founder {
+            if fits(&device) && ways.insert(device) && Some(device) != self.came_by.founder {
                 let by = self.came_by.by.get(&device).into_iter().flatten().copied();
-                next.extend(by.filter(|by| Some(*by) != self.founder));
+                next.extend(by.filter(|by| Some(*by) != self.came_by.founder));
             }
         }
         ways
@@ -161,8 +160,9 @@ impl CameBy {
         (steps(device), by.min_by_key(|by| (steps(by), *by)))
     }
 
-    pub(super) fn of(log: &Log, founder: Option<Fingerprint>) -> Self {
-        let mut found = Self::default();
+    pub(super) fn of(log: &Log) -> Self {
+        let founder = log.get(&log.group()).map(|genesis| genesis.key);
+        let mut found = Self { founder, ..Self::default() };
         let mut let_in: BTreeMap<Fingerprint, BTreeSet<Fingerprint>> = BTreeMap::new();
         for (_, entry) in log.entries() {
             if let Some(device) = entry.introduced.filter(|device| *device != entry.key) {
