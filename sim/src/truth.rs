@@ -26,6 +26,8 @@ pub struct Origin {
 #[derive(Clone, Default, Debug)]
 pub struct Truth {
     paired: BTreeMap<Fingerprint, Fingerprint>,
+    /// Of each key that a device moved to the one that it began with.
+    first_keys: BTreeMap<Fingerprint, Fingerprint>,
     /// Account keys by fingerprint.
     pub keys: BTreeMap<Fingerprint, Origin>,
     /// Devices that a person had removed, or that others took for lost, and on which devices.
@@ -90,12 +92,22 @@ impl Truth {
         }
     }
 
-    /// A device goes on under another key; if it was removed, it still is.
+    /// A device goes on under another key. If it was removed under any that it had, it still is: one that is put back to a backup goes on from
+    /// an earlier key than the one that a person removed.
     pub fn moves(&mut self, from: Fingerprint, to: Fingerprint) {
         self.pair(from, to);
-        if let Some(by) = self.removed.get(&from).cloned() {
+        let first = self.first_key(from);
+        self.first_keys.insert(to, first);
+        let removed = self.removed.iter().filter(|(key, _)| self.first_key(**key) == first);
+        let by: BTreeSet<_> = removed.flat_map(|(_, by)| by).copied().collect();
+        if !by.is_empty() {
             self.removed.insert(to, by);
         }
+    }
+
+    /// The key that a device began with.
+    fn first_key(&self, of: Fingerprint) -> Fingerprint {
+        self.first_keys.get(&of).copied().unwrap_or(of)
     }
 
     /// The same for all devices that people paired with one another, directly or not.
@@ -206,4 +218,20 @@ fn versions(muaa: &Muaa<Symbolic>) -> Vec<(Fingerprint, Secret)> {
 #[must_use]
 pub fn member_keys(muaa: &Muaa<Symbolic>) -> BTreeSet<Fingerprint> {
     muaa.member_keys().chain([muaa.fingerprint()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_goes_on_from_an_earlier_key_than_the_removed_one_is_removed_as_well() {
+        let [first, second, third, other] = [1, 2, 3, 4].map(|octet| Fingerprint::new(&[octet; 32]).unwrap());
+        let mut truth = Truth::default();
+        truth.moves(first, second);
+        truth.remove(other, second);
+        truth.moves(first, third);
+        assert!(truth.was_rightly_removed(&third));
+        assert!(!truth.was_rightly_removed(&other));
+    }
 }

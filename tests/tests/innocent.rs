@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sma_core::{Class, Command, Event, Folder, Ignored, MuaaId, OpError, Phase};
+use sma_core::{Class, Command, Envelope, Event, Folder, Ignored, MuaaId, OpError, Phase};
 use sma_sim::{
     lab::Fate,
     stage::{Mishap, Stage},
@@ -42,6 +42,15 @@ fn phase(stage: &Stage, at: usize) -> Option<Phase> {
 fn lose(stage: &mut Stage, id: u64) {
     let mailbox = stage.lab.store.folders.get_mut(&Folder::Inbox(MuaaId(id))).expect("the folder stands");
     Arc::make_mut(mailbox).messages.clear();
+}
+
+/// What it announced that is gone, and what stands.
+fn announcements_of(stage: &Stage, id: u64) -> Vec<Envelope> {
+    let gone = stage.lab.store.remembered.iter().map(|(_, envelope)| envelope);
+    let known = gone.chain(stage.lab.store.envelopes().map(|(.., envelope)| envelope));
+    let of_it =
+        known.filter(|envelope| envelope.class == Class::Announcement && envelope.sender == MuaaId(id));
+    of_it.cloned().collect()
 }
 
 /// Nobody was suspended, and nobody was asked about a folder.
@@ -185,15 +194,50 @@ fn r7_whoever_was_away_for_half_a_year_is_not_misled_by_an_announcement_that_is_
     stage.lab.stop(three);
     stage.advance(200 * DAY);
     assert!(!stage.lab.store.folders.contains_key(&Folder::Inbox(MuaaId(3))), "it was cleared away");
-    let known = stage.lab.store.remembered.iter().map(|(_, envelope)| envelope);
-    let said = known.filter(|envelope| envelope.class == Class::Announcement && envelope.sender == MuaaId(3));
-    let said: Vec<_> = said.cloned().collect();
-    for envelope in said {
-        stage.lab.store.put(Folder::Announcements, Kept::Envelope(envelope), true, stage.lab.now);
+    for said in announcements_of(&stage, 3) {
+        stage.lab.store.put(Folder::Announcements, Kept::Envelope(said), true, stage.lab.now);
     }
     stage.lab.start(two);
     stage.settle();
     stage.lab.start(three);
     stage.advance(20 * DAY);
+    nobody_was_harmed(&stage);
+}
+
+/// A message with a date far ahead hides from 2 how long it was away, and its announcement is shown again: it makes its folder anew because
+/// the one that it posts does not stand yet. A deletion that is still under way then takes that folder too.
+#[test]
+fn r7_a_deletion_that_arrives_when_the_owner_has_made_its_folder_anew_harms_nobody() {
+    let (mut stage, devices) = paired(&[1, 2, 3]);
+    let (one, two, three) = (devices[0], devices[1], devices[2]);
+    stage.cut.extend([one, three]);
+    let ahead = announcements_of(&stage, 3);
+    for said in &ahead {
+        stage.lab.store.put(
+            Folder::Announcements,
+            Kept::Envelope(said.clone()),
+            true,
+            stage.lab.now + 400 * DAY,
+        );
+    }
+    stage.lab.notice(two, Folder::Announcements);
+    stage.advance(2 * DAY);
+    stage.lab.stop(two);
+    let mailbox = stage.lab.store.folders.get_mut(&Folder::Announcements).expect("the folder stands");
+    Arc::make_mut(mailbox).messages.retain(|_, stored| !stored.injected);
+    stage.cut.clear();
+    fail(&mut stage, one, "DELETE", Fate::UnknownLost, 1);
+    stage.advance(182 * DAY);
+    stage.advance(6 * DAY);
+    assert!(!stage.lab.store.folders.contains_key(&Folder::Inbox(MuaaId(2))), "it was cleared away");
+    for said in announcements_of(&stage, 2) {
+        stage.lab.store.put(Folder::Announcements, Kept::Envelope(said), true, stage.lab.now);
+    }
+    stage.told.clear();
+    stage.lab.start(two);
+    stage.settle();
+    assert!(stage.lab.store.folders.contains_key(&Folder::Inbox(MuaaId(2))), "it is back");
+    assert!(stage.arrive(one, "DELETE"));
+    stage.advance(3 * DAY);
     nobody_was_harmed(&stage);
 }

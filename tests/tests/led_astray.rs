@@ -406,3 +406,49 @@ fn a_device_that_both_halves_let_in_is_listed_by_the_one_that_it_is_with() {
     assert_eq!([four, five].map(|at| members(&stage, at)), [[4, 5], [4, 5]]);
     assert_eq!(stage.broken(), None);
 }
+
+/// Two groups let each other in while one device was off, and who brought it along is removed on both sides: it knows nothing of the merges,
+/// and by its removal they do not count. Whichever group the others went on in, none of them takes in again who was removed, and a code fetches
+/// it.
+#[test]
+fn a_device_that_removed_the_one_who_brought_it_along_is_fetched_by_a_code() {
+    let mut found = Vec::new();
+    for other in 0..20 {
+        let mut stage = Stage::new();
+        let four = join(&mut stage, 4, None);
+        let one = join(&mut stage, 1, Some(four));
+        let two = join(&mut stage, 100 + other, None);
+        let five = join(&mut stage, 200 + other, Some(two));
+        pass(&mut stage, 2);
+        stage.lab.stop(four);
+        stage.offer(one, two).unwrap();
+        stage.settle();
+        stage.type_code(one, two).unwrap();
+        while stage.turn_of(two) {}
+        stage.cut.insert(two);
+        stage.settle();
+        stage.offer(five, one).unwrap();
+        stage.settle();
+        stage.type_code(five, one).unwrap();
+        stage.settle();
+        stage.cut.clear();
+        pass(&mut stage, 3);
+        stage.command(five, Command::Remove { id: MuaaId(1) }).unwrap();
+        pass(&mut stage, 1);
+        stage.lab.stop(one);
+        hide(&mut stage, 4);
+        hide(&mut stage, 1);
+        stage.lab.start(four);
+        stage.settle();
+        stage.command(four, Command::Remove { id: MuaaId(1) }).unwrap();
+        pass(&mut stage, 40);
+        let paired = stage.pair(two, four);
+        pass(&mut stage, 5);
+        let all = [four, two, five].map(|at| members(&stage, at));
+        if !paired || all.iter().any(|all| *all != [4, 100 + other, 200 + other]) || stage.broken().is_some()
+        {
+            found.push(format!("{other}: paired {paired}, {all:?}, {:?}", stage.broken()));
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}

@@ -185,6 +185,10 @@ impl<C: Crypto> Muaa<C> {
             self.state.life = Life::Suspended;
         } else {
             self.state.inbox = InboxState::Tried;
+            if !cleared {
+                // What takes away the folders of those who were silent may still be under way, and meets the new one.
+                self.state.cleared = Some(self.now);
+            }
         }
         self.io.forget(self.own_inbox());
         self.changed();

@@ -38,7 +38,12 @@ impl<C: Crypto> Muaa<C> {
         let others = view.members.iter().filter(|(other, _)| **other != key);
         let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| self.view.is_out(key));
         for (key, member) in led {
-            self.lead_one(key, member, via);
+            // One that speaks in the own group, and never did in the former one, is here already.
+            let spoke = |log: &Log| log.heads().contains_key(key);
+            let is_here = !spoke(&log) && self.state.group.as_ref().is_some_and(|group| spoke(&group.log));
+            if !is_here {
+                self.lead_one(key, member, via);
+            }
         }
         let group = log.group();
         if self.state.formers.len() < FORMERS_MAX || self.state.formers.contains_key(&group) {
@@ -76,6 +81,13 @@ impl<C: Crypto> Muaa<C> {
         let moved = former.zip(own).map(|(former, own)| moved_on(&new, former, own));
         let moved = moved.unwrap_or_default().into_iter().filter(|key| Some(*key) != let_in_by);
         self.force_out_all(&removed.iter().copied().chain(moved).collect());
+    }
+
+    /// Whom members of the own group removed in another one. A member that is removed there itself removes nobody here.
+    pub(super) fn removed_by_members(&self, there: &Log, view: &Membership) -> BTreeSet<Fingerprint> {
+        let is_heard = |key: &Fingerprint| self.view.members.contains_key(key) && !view.removed.contains(key);
+        let heard = there.entries().filter(|(_, entry)| is_heard(&entry.key));
+        heard.filter_map(|(_, entry)| Some(entry.body.removal()?.target)).collect()
     }
 
     /// Has these out of the own group, and kept out.
@@ -158,8 +170,14 @@ impl<C: Crypto> Muaa<C> {
         let Some((group, log)) = left.map(|(group, former)| (*group, former.log.clone())) else {
             return false;
         };
+        let here = self.state.group.as_ref().map(|own| own.log.clone());
         self.state.formers.remove(&group);
         self.return_to_group(log);
+        if let Some(log) = here {
+            // Nobody who does not know leads it there once more.
+            let into = log.group();
+            self.state.formers.insert(into, Former { log, into, via: None, own: None, left: false });
+        }
         true
     }
 
@@ -206,6 +224,14 @@ impl<C: Crypto> Muaa<C> {
             self.tell_it_is_out(heard.content.author(), &heard.content.key, log);
         }
         out
+    }
+
+    /// One that takes itself for a member of a group in which this device is out, and is out there as well.
+    fn tell_if_it_is_out(&mut self, said: &Content, log: Log, view: &Membership) {
+        let (id, key) = (said.author(), said.key);
+        if view.ended.contains_key(&key) && self.may_be_told_for_writing(id, &key) {
+            self.tell_it_is_out(id, &key, log);
+        }
     }
 
     /// A device that takes itself for a member of a group that this one is or was in gets the log by which it is none, and
@@ -271,6 +297,13 @@ impl<C: Crypto> Muaa<C> {
             return Verdict::Ignore(Ignored::Stale);
         }
         let view = Membership::of(&former.log);
+        if view.ended.contains_key(&self.state.device.fingerprint) {
+            let certificate = former.log.certificate(&content.key);
+            if certificate.is_some_and(|certificate| op.is_by(&self.crypto, &certificate)) {
+                self.tell_if_it_is_out(content, former.log, &view);
+            }
+            return Verdict::Drop(Ignored::NotAMember);
+        }
         self.bring_ends(&former.log, &view);
         let member = view.members.get(&content.key);
         let Some(member) = member.filter(|member| op.is_by(&self.crypto, &member.certificate)) else {
@@ -391,6 +424,8 @@ impl<C: Crypto> Muaa<C> {
         if !view.members.contains_key(&self.state.device.fingerprint) {
             if view.removed.contains(&self.state.device.fingerprint) {
                 self.end(Life::Removed);
+            } else {
+                self.tell_if_it_is_out(said, log, &view);
             }
             return;
         }

@@ -371,7 +371,7 @@ pub(crate) struct Durable {
     pub(crate) outdated: Option<Fingerprint>,
 }
 
-/// A group that this device was in before, and where it goes on.
+/// A group that this device was in before, and where it goes on: in no other, if this device is out there.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Former {
