@@ -452,3 +452,28 @@ fn a_device_that_removed_the_one_who_brought_it_along_is_fetched_by_a_code() {
     }
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// 3 wrote to 4 from another group. Its remover comes to 4, where only the removal is known of it, and the subkey that it sealed to is
+/// destroyed meanwhile.
+#[test]
+fn what_a_removed_device_of_another_group_wrote_is_cleared_away_though_nobody_can_open_it_any_more() {
+    let mut stage = Stage::new();
+    let four = join(&mut stage, 4, None);
+    let two = join(&mut stage, 2, None);
+    let three = join(&mut stage, 3, Some(two));
+    pass(&mut stage, 2);
+    let (mut from, to) = (insider(&stage, three), insider(&stage, four));
+    let group = from.log().group();
+    let update = Update::new(to.key());
+    file(&mut stage, &mut from, &to, Some(group), update);
+    stage.command(two, Command::Remove { id: MuaaId(3) }).unwrap();
+    pass(&mut stage, 100);
+    let lies_there = |stage: &Stage| {
+        let by_it = |kept: &Kept| matches!(kept, Kept::Envelope(said) if said.sender == MuaaId(3));
+        stage.lab.store.folders[&Folder::Inbox(MuaaId(4))].messages.values().any(|stored| by_it(&stored.kept))
+    };
+    assert!(lies_there(&stage), "nothing is known of its sender");
+    assert!(stage.pair(four, two));
+    pass(&mut stage, 5);
+    assert!(!lies_there(&stage), "nobody clears it away");
+}

@@ -30,7 +30,16 @@ pub(super) fn check(lab: &Lab, folder: Folder) -> Verdict {
     for (sender, messages) in by_sender(mailbox, counted) {
         // What was taken in waits no more; that it is still there is the server's doing.
         // Copies of a device that do not know of one another announce themselves each.
-        let allowed = if lab.truth.copied { WAITING_MAX * lab.machines.len() } else { WAITING_MAX };
+        // Whoever leaves says so in its own group, and in the one that it was about to enter.
+        let leaves = lab.by_id(sender).is_some_and(|at| {
+            let muaa = lab.machines[at].muaa.as_ref();
+            muaa.is_some_and(|muaa| muaa.phase() == Phase::Left)
+        });
+        let allowed = match (lab.truth.copied, leaves) {
+            (true, _) => WAITING_MAX * lab.machines.len(),
+            (false, true) => WAITING_MAX + 1,
+            (false, false) => WAITING_MAX,
+        };
         let too_many = messages.len() > allowed && waiting(lab, folder, &messages) > allowed;
         if too_many {
             let (count, class) = (messages.len(), counted.name());

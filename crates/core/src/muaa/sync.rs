@@ -151,8 +151,8 @@ impl<C: Crypto> Muaa<C> {
         let Ok(opened) = self.open_sealed(&envelope.body) else {
             // A member replaces what was sealed to a subkey that is destroyed. One that is out does not, and one that is silent says all
             // anew when it is back.
-            let out = self.view.ended.values().any(|(id, _)| *id == envelope.sender);
             let id = envelope.sender;
+            let out = self.view.ended.keys().chain(&self.view.removed).any(|key| MuaaId::of(key) == id);
             let silent = self.view.by_id(id).is_some_and(|(key, _)| self.is_silent_member(id, key));
             return if out || silent {
                 Verdict::Drop(Ignored::Unproven)
