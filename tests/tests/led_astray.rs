@@ -477,3 +477,42 @@ fn what_a_removed_device_of_another_group_wrote_is_cleared_away_though_nobody_ca
     pass(&mut stage, 5);
     assert!(!lies_there(&stage), "nobody clears it away");
 }
+
+/// 6 types the code of 1, and is led into the group of 1 by another way before it reads that 1 let it in. There, 1 is nobody: one that
+/// had been removed let in who let it in.
+#[test]
+fn what_lets_a_device_in_where_its_author_is_nobody_is_cleared_away() {
+    let mut stage = Stage::new();
+    let two = join(&mut stage, 2, None);
+    let three = join(&mut stage, 3, Some(two));
+    let seven = join(&mut stage, 7, None);
+    let six = join(&mut stage, 6, Some(seven));
+    pass(&mut stage, 2);
+    stage.cut.insert(two);
+    let eight = join(&mut stage, 8, Some(three));
+    let one = join(&mut stage, 1, Some(eight));
+    stage.cut.extend([three, eight, seven]);
+    stage.offer(one, six).unwrap();
+    stage.settle();
+    stage.type_code(one, six).unwrap();
+    while stage.turn_of(six) {}
+    stage.cut.insert(six);
+    stage.settle();
+    let folder = Folder::Inbox(MuaaId(6));
+    let mailbox = std::sync::Arc::make_mut(stage.lab.store.folders.get_mut(&folder).unwrap());
+    let is_accept = |kept: &Kept| matches!(kept, Kept::Envelope(said) if said.class == Class::Accept);
+    let accept = mailbox.messages.values().find(|stored| is_accept(&stored.kept)).unwrap().kept.clone();
+    mailbox.messages.retain(|_, stored| !is_accept(&stored.kept));
+    stage.cut.clear();
+    stage.cut.extend([one, three, eight]);
+    stage.command(two, Command::Remove { id: MuaaId(3) }).unwrap();
+    stage.settle();
+    stage.pair(two, seven);
+    pass(&mut stage, 5);
+    assert_eq!(members(&stage, six), [2, 6, 7]);
+    stage.lab.store.put(folder, accept, false, stage.lab.now);
+    stage.lab.notice(six, folder);
+    stage.settle();
+    assert!(!stage.lab.store.folders[&folder].messages.values().any(|stored| is_accept(&stored.kept)));
+    assert_eq!(members(&stage, six), [2, 6, 7]);
+}

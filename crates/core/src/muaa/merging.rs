@@ -38,12 +38,7 @@ impl<C: Crypto> Muaa<C> {
         let others = view.members.iter().filter(|(other, _)| **other != key);
         let (ended, led): (Vec<_>, Vec<_>) = others.partition(|(key, _)| self.view.is_out(key));
         for (key, member) in led {
-            // One that speaks in the own group, and never did in the former one, is here already.
-            let spoke = |log: &Log| log.heads().contains_key(key);
-            let is_here = !spoke(&log) && self.state.group.as_ref().is_some_and(|group| spoke(&group.log));
-            if !is_here {
-                self.lead_one(key, member, via);
-            }
+            self.lead_one(key, member, via);
         }
         let group = log.group();
         if self.state.formers.len() < FORMERS_MAX || self.state.formers.contains_key(&group) {
@@ -275,6 +270,12 @@ impl<C: Crypto> Muaa<C> {
             self.take_ops(update.merged.as_deref().unwrap_or_default(), &[]);
             self.answer_leader(content);
             return Verdict::Done;
+        }
+        if own.is_some() && self.led_to(update) == own && self.is_announced(content) {
+            // What it says in the name of the other group it would say in this one's: it takes itself for a member.
+            let brought = Update { ops: update.merged.clone().unwrap_or_default(), ..update.clone() };
+            self.answer_by_what_it_brings(op, content, &brought);
+            return Verdict::Ignore(Ignored::NotAMember);
         }
         let here = self.view.members.get(&content.key);
         let here = here.is_some_and(|member| op.is_by(&self.crypto, &member.certificate));

@@ -24,16 +24,12 @@ type OfferKey = (SessionId, Fingerprint);
 
 /// Why an accept is not taken.
 enum Rejected {
-    /// As any message may be.
-    Ignored(Ignored),
+    /// Its author did not prove that it knows the code: the member may still answer.
+    Unproven,
+    /// The member proved that it knows the code, and what it says lets this device in nowhere.
+    Void(Ignored),
     /// By this log, to which this device added what it knew, the member is none any more.
     Out(Log),
-}
-
-impl From<Ignored> for Rejected {
-    fn from(why: Ignored) -> Self {
-        Self::Ignored(why)
-    }
 }
 
 impl<C: Crypto> Muaa<C> {
@@ -293,15 +289,21 @@ impl<C: Crypto> Muaa<C> {
                 }
                 Verdict::Done
             }
-            Err(Rejected::Ignored(why)) => Verdict::Ignore(why),
+            Err(Rejected::Unproven) => Verdict::Ignore(Ignored::Unproven),
+            Err(Rejected::Void(why)) => self.end_void_join(why),
             Err(Rejected::Out(log)) => {
-                self.state.joining = None;
-                let (id, key) = (joining.offer.from, joining.offer.fingerprint);
-                self.tell_it_is_out(id, &key, log);
-                self.tell(Event::PairingEnded { with: id, why: Ended::Aborted });
-                Verdict::Drop(Ignored::NotAMember)
+                self.tell_it_is_out(joining.offer.from, &joining.offer.fingerprint, log);
+                self.end_void_join(Ignored::NotAMember)
             }
         }
+    }
+
+    fn end_void_join(&mut self, why: Ignored) -> Verdict {
+        if let Some((_, joining)) = self.state.joining.take() {
+            self.tell(Event::PairingEnded { with: joining.offer.from, why: Ended::Aborted });
+            self.changed();
+        }
+        Verdict::Drop(why)
     }
 
     fn open_accept(
@@ -312,31 +314,33 @@ impl<C: Crypto> Muaa<C> {
     ) -> Result<(Log, Update), Rejected> {
         let expected = self.crypto.mac(&joining.member_key, joining.transcript.as_bytes());
         if !bool::from(expected.ct_eq(accept.mac.as_bytes())) {
-            return Err(Ignored::Unproven.into());
+            return Err(Rejected::Unproven);
         }
-        let opened =
-            self.crypto.open_bundle(&joining.bundle_key, &accept.bundle).map_err(|_| Ignored::Unproven)?;
-        let update: Update = wire::decode(opened.expose()).ok_or(Ignored::Malformed)?;
+        let opened = self.crypto.open_bundle(&joining.bundle_key, &accept.bundle);
+        let opened = opened.map_err(|_| Rejected::Unproven)?;
         let (own, theirs) = (self.state.device.fingerprint, joining.offer.fingerprint);
-        if update.to != own || heard.content.key != theirs {
-            return Err(Ignored::Unproven.into());
+        if heard.content.key != theirs {
+            return Err(Rejected::Unproven);
+        }
+        let update: Update = wire::decode(opened.expose()).ok_or(Rejected::Void(Ignored::Malformed))?;
+        if update.to != own {
+            return Err(Rejected::Unproven);
         }
         let log = if self.group() == Some(joining.offer.group) {
             self.log_with(&theirs, &update.ops).map(|(log, _)| log)
         } else {
             self.log_of(joining.offer.group, &update.ops)
         };
-        let log = log.ok_or(Ignored::Malformed)?;
+        let log = log.ok_or(Rejected::Void(Ignored::Malformed))?;
         let view = Membership::of(&log);
         if view.is_out(&theirs) || self.view.removed.contains(&theirs) {
             return Err(Rejected::Out(log));
         }
-        let member = view.members.get(&theirs).ok_or(Ignored::Unproven)?;
-        if view.members.contains_key(&own) && self.check(heard, &member.certificate) {
-            Ok((log, update))
-        } else {
-            Err(Ignored::Unproven.into())
+        let member = view.members.get(&theirs).ok_or(Rejected::Void(Ignored::NotAMember))?;
+        if !self.check(heard, &member.certificate) {
+            return Err(Rejected::Unproven);
         }
+        view.members.contains_key(&own).then_some((log, update)).ok_or(Rejected::Void(Ignored::NotAMember))
     }
 
     fn drop_all_offers(&mut self) {

@@ -198,7 +198,7 @@ impl<C: Crypto> Muaa<C> {
         let Some(certificate) = member.map(|member| member.certificate.clone()) else {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
-                if self.state.siblings.contains_key(&(content.author(), content.key)) {
+                if self.is_announced(&content) {
                     self.answer_by_what_it_brings(&op, &content, &update);
                     return Verdict::Ignore(Ignored::NotAMember);
                 }
@@ -219,6 +219,10 @@ impl<C: Crypto> Muaa<C> {
         }
         self.on_update(&content, &update);
         Verdict::Done
+    }
+
+    pub(super) fn is_announced(&self, content: &Content) -> bool {
+        self.state.siblings.contains_key(&(content.author(), content.key))
     }
 
     /// Whether this device was forced out, left, or was let in by nobody that counts, as far as is known here.
@@ -314,8 +318,8 @@ impl<C: Crypto> Muaa<C> {
         }
     }
 
-    /// A member says that this device is out, by a log that says so, and it is not: somebody removed people's devices on two sides, neither of
-    /// which believes the other (8.2), and the member is on the other one. If it says nothing else for long, this side lists it no more.
+    /// A member says that this device is out, by a log that says so, or that it is unknown, and it is neither: somebody removed people's devices
+    /// on two sides, neither of which believes the other (8.2), and the member is on the other one. If it says nothing else for long, this side lists it no more.
     fn part_from_the_other_side(&mut self, id: MuaaId, key: &Fingerprint, update: &Update) {
         let own = self.state.device.fingerprint;
         let is_out = || {
@@ -324,7 +328,8 @@ impl<C: Crypto> Muaa<C> {
                 group.and_then(|group| Log::from_ops(&self.crypto, group, &update.ops, self.config.log_max));
             log.is_some_and(|log| Membership::of(&log).ended.contains_key(&own))
         };
-        let apart = update.digest == Hash::default() && self.view.members.contains_key(&own) && is_out();
+        let says_so = || update.ops.is_empty() || is_out();
+        let apart = update.digest == Hash::default() && self.view.members.contains_key(&own) && says_so();
         let now = self.now;
         let Some(known) = self.state.siblings.get_mut(&(id, *key)) else { return };
         let since = apart.then(|| known.apart.unwrap_or(now));
@@ -511,20 +516,25 @@ impl<C: Crypto> Muaa<C> {
         self.tell_standing(id, key, &certificate);
     }
 
-    /// One that nobody here knows, and that by what it brings itself is out, is told so: what let it in is not taken here, as the move of one
-    /// that is void.
-    fn answer_by_what_it_brings(&mut self, op: &SignedOp, content: &Content, update: &Update) {
+    /// One that takes itself for a member, and by all that it brings is none here: what let it in is not taken, as the move of one that is
+    /// void. If what it brings shows that it is out it gets the log, else it may be a stranger and hears only that it is unknown.
+    pub(super) fn answer_by_what_it_brings(&mut self, op: &SignedOp, content: &Content, update: &Update) {
         let Some(group) = &self.state.group else { return };
-        let mut log = group.log.clone();
-        log.join(&self.crypto, &update.ops, self.config.log_max);
         let (id, key) = (content.author(), content.key);
-        let certificate = log.certificate(&key).filter(|certificate| op.is_by(&self.crypto, certificate));
-        let is_out = certificate.is_some() && Membership::of(&log).ended.contains_key(&key);
-        if !is_out || self.state.life != Life::Grouped || !self.may_be_told_for_writing(id, &key) {
+        let Some(certificate) = self.sealing_certificate(id, &key) else { return };
+        let knows = update.digest == Hash::default();
+        if knows || self.state.life != Life::Grouped || !op.is_by(&self.crypto, &certificate) {
             return;
         }
-        if let Some(certificate) = self.sealing_certificate(id, &key) {
+        let mut log = group.log.clone();
+        log.join(&self.crypto, &update.ops, self.config.log_max);
+        if !self.may_be_told_for_writing(id, &key) {
+            return;
+        }
+        if Membership::of(&log).ended.contains_key(&key) {
             self.tell_standing(id, key, &certificate);
+        } else {
+            self.say_farewell(id, &certificate, self.group(), &Update::new(key));
         }
     }
 
