@@ -53,7 +53,7 @@ fn unlock(armored: &[u8]) {
     if let Ok(hint) = setup_message::hint(armored) {
         assert!(hint.begins.len() <= 2, "it is shown to people");
     }
-    if let Ok(setup) = setup_message::unlock(armored, &Secret::new(CODE.into())) {
+    if let Ok(setup) = setup_message::unlock(armored, &Secret::new(CODE.into()), None) {
         let again = keys::unprotect(setup.secret.expose(), None);
         assert_eq!(again, Ok(setup.secret), "what comes out can be adopted");
     }

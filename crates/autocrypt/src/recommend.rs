@@ -39,12 +39,13 @@ pub struct Advice {
 
 impl Advice {
     /// The `Autocrypt-Gossip` headers for the encrypted part of a mail to these recipients, one for each key that a header can
-    /// carry; nothing for a single recipient, who has their own key (Level 1, "Key Gossip").
+    /// carry; nothing for a single recipient, who has their own key (Level 1, "Key Gossip"). Hand in who receives the mail openly: `Bcc` must
+    /// not show. `minimal` makes of a certificate what says no more of its owner than this address.
     #[must_use]
-    pub fn gossip(&self) -> String {
+    pub fn gossip(&self, minimal: impl Fn(&Address, &Bytes) -> Bytes) -> String {
         let header = |(addr, key): (&Address, &Bytes)| {
-            let header =
-                Header { addr: addr.clone(), preference: Preference::NoPreference, key: key.clone() };
+            let key = minimal(addr, key);
+            let header = Header { addr: addr.clone(), preference: Preference::NoPreference, key };
             header.render(Source::Gossip).ok()
         };
         if self.keys.len() < 2 { String::new() } else { self.keys.iter().filter_map(header).collect() }

@@ -283,13 +283,18 @@ fn what_is_gossiped_to_several_recipients_is_read_by_each_and_a_single_one_gets_
         recommendation: sma_autocrypt::Recommendation::Encrypt,
         keys: keys(names),
     };
-    assert_eq!(advice(&["carol@example.org"]).gossip(), "");
+    assert_eq!(advice(&["carol@example.org"]).gossip(|_, key| key.clone()), "");
     let names = ["carol@example.org", "dave@example.org"];
-    let payload = format!("{}Content-Type: text/plain\r\n\r\nHello\r\n", advice(&names).gossip());
+    let payload =
+        format!("{}Content-Type: text/plain\r\n\r\nHello\r\n", advice(&names).gossip(|_, key| key.clone()));
     let mail = mail(&["To: carol@example.org, Dave <dave@example.org>"]);
     let facts = read_gossip(&mail, payload.as_bytes(), RECEIVED, 1).expect("gossip");
     let told: Vec<_> = facts.iter().map(|fact| (fact.addr.clone(), fact.entry.key.clone())).collect();
     assert_eq!(told, keys(&names).into_iter().collect::<Vec<_>>());
     let elsewhere = ["zoë@example.org", "dave@example.org"];
-    assert_eq!(advice(&elsewhere).gossip().matches("Autocrypt-Gossip").count(), 1, "ASCII alone");
+    assert_eq!(
+        advice(&elsewhere).gossip(|_, key| key.clone()).matches("Autocrypt-Gossip").count(),
+        1,
+        "ASCII alone"
+    );
 }

@@ -164,8 +164,11 @@ pub(crate) enum Keys {
     },
     /// Take an OpenPGP secret key as the account's, as gpg --export-secret-keys writes it; its password is asked for
     Import {
-        /// The file that holds the key, armored or not
+        /// The file that holds the key, armored or not; - reads the standard input
         file: PathBuf,
+        /// Take it although it is a key of another address
+        #[arg(long)]
+        yes: bool,
     },
     /// Have all devices set an older key aside, and wipe it after 30 days: mail to it cannot be read any more
     Destroy {
@@ -187,8 +190,11 @@ pub(crate) enum Keys {
     },
     /// Take the account's key from an Autocrypt Setup Message; its code is asked for
     ImportSetupMessage {
-        /// The mail
+        /// The mail; - reads the standard input
         file: PathBuf,
+        /// Take the key although it is one of another address
+        #[arg(long)]
+        yes: bool,
     },
 }
 

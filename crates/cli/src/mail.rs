@@ -2,9 +2,13 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use bytes::Bytes;
 use sma_autocrypt::{Address, Advice, Date, Header, Preference, Recommendation, Source};
 use sma_core::{Command, Muaa};
-use sma_openpgp::{OpenPgp, keys::is_usable};
+use sma_openpgp::{
+    OpenPgp,
+    keys::{is_usable, minimized, published},
+};
 
 use crate::{
     account::Settings,
@@ -20,8 +24,8 @@ pub(crate) fn header(directory: &Path, report: &mut Report) -> Result<(), Failur
     let settings = Settings::load(directory)?;
     let muaa = status::with_key(directory, &settings)?;
     let preference = if muaa.prefers_encrypt() { Preference::Mutual } else { Preference::NoPreference };
-    let key = status::public_key(&muaa)?.into();
-    let header = Header { addr: address(&settings.address)?, preference, key };
+    let addr = address(&settings.address)?;
+    let header = Header { key: own_key(&muaa, &addr)?, addr, preference };
     let header = header.render(Source::Header).map_err(|error| Failure::Failed(error.to_string()))?;
     report.set("header", header.as_str());
     report.write(&header);
@@ -30,7 +34,8 @@ pub(crate) fn header(directory: &Path, report: &mut Report) -> Result<(), Failur
 
 /// The `Autocrypt-Gossip` headers for the recipients of an encrypted mail.
 pub(crate) fn gossip(directory: &Path, addresses: &[String], report: &mut Report) -> Result<(), Failure> {
-    let headers = advice(directory, addresses, false)?.gossip();
+    let now = sma_imap::now();
+    let headers = advice(directory, addresses, false)?.gossip(|address, key| minimized(key, address, now));
     report.set("headers", headers.as_str());
     report.write(&headers);
     Ok(())
@@ -64,6 +69,18 @@ fn advice(directory: &Path, addresses: &[String], reply_to_encrypted: bool) -> R
     };
     let now = sma_imap::now();
     Ok(muaa.recommendation(&addresses, reply_to_encrypted, |key| is_usable(key, now)))
+}
+
+/// The account's key as others get it under this address.
+pub(crate) fn own_key(muaa: &Muaa<OpenPgp>, address: &Address) -> Result<Bytes, Failure> {
+    let current = muaa.account().current;
+    let secret = current.and_then(|key| muaa.account_secret(&key)).cloned().unwrap_or_default();
+    published(&secret, address, sma_imap::now()).map_err(|why| Failure::Failed(keys::unusable_sentence(why)))
+}
+
+/// The account's address.
+pub(crate) fn own_address(directory: &Path) -> Result<Address, Failure> {
+    address(&Settings::load(directory)?.address)
 }
 
 fn address(text: &str) -> Result<Address, Failure> {

@@ -68,9 +68,9 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
         Action::Device(device) => {
             actions::device(&directory, password_command.as_deref(), device, report).await
         }
-        Action::Keys(Keys::Export { public: _ }) => status::export_public(&directory, report),
-        Action::Keys(Keys::Import { file }) => {
-            keys::import(&directory, password_command.as_deref(), &file, report).await
+        Action::Keys(Keys::Export { public: _ }) => keys::export_public(&directory, report),
+        Action::Keys(Keys::Import { file, yes }) => {
+            keys::import(&directory, password_command.as_deref(), &file, yes, report).await
         }
         Action::Keys(Keys::Destroy { fingerprint }) => {
             keys::destroy(&directory, password_command.as_deref(), fingerprint, report).await
@@ -79,8 +79,8 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             keys::restore(&directory, password_command.as_deref(), fingerprint, report).await
         }
         Action::Keys(Keys::SetupMessage { out }) => keys::write_setup_message(&directory, &out, report),
-        Action::Keys(Keys::ImportSetupMessage { file }) => {
-            keys::import_setup_message(&directory, password_command.as_deref(), &file, report).await
+        Action::Keys(Keys::ImportSetupMessage { file, yes }) => {
+            keys::import_setup_message(&directory, password_command.as_deref(), &file, yes, report).await
         }
         Action::Mail(Mail::Observe { file, received }) => {
             mail::observe(&directory, password_command.as_deref(), &file, received, report).await

@@ -52,17 +52,6 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
     Ok(())
 }
 
-/// The public account key, armored.
-pub(crate) fn export_public(directory: &Path, report: &mut Report) -> Result<(), Failure> {
-    let settings = Settings::load(directory)?;
-    let muaa = with_key(directory, &settings)?;
-    let armored = sma_openpgp::keys::armor_public(&public_key(&muaa)?);
-    report.set("fingerprint", muaa.account().current.map(|key| key.to_string()));
-    report.set("public_key", armored.as_str());
-    report.write(&armored);
-    Ok(())
-}
-
 /// The public part of the account's key.
 pub(crate) fn public_key(muaa: &Muaa<OpenPgp>) -> Result<Vec<u8>, Failure> {
     muaa.account().public.map(Into::into).ok_or_else(|| {

@@ -1,0 +1,260 @@
+//! Keys as people have them: the files of `tests/data/met`, and what is right for each (`tests/data/met/README.md`).
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{OPENPGP, secret};
+use pgp::{
+    composed::{Deserializable, SignedPublicKey, SignedSecretKey},
+    packet::PacketParser,
+    types::Tag,
+};
+use sma_autocrypt::{Address, HEADER_BYTES_MAX, Header, Preference, Source};
+use sma_core::{Crypto, Secret, Timestamp};
+use sma_openpgp::{
+    keys::{self, ImportError, Unusable},
+    setup_message::{self, Setup},
+};
+
+/// When the keys were made, and when they were changed.
+const MADE: u64 = 1_767_225_600;
+const LATER: u64 = 1_769_904_000;
+const DAY: u64 = 86_400;
+/// A day on which everything lives that has not ended.
+const NOW: Timestamp = Timestamp::from_secs(LATER + 10 * DAY);
+
+fn directory() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/met")
+}
+
+fn file(name: &str) -> Vec<u8> {
+    let path = directory().join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn import(name: &str) -> Result<Secret, ImportError> {
+    keys::unprotect(&file(name), None)
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn public(secret: &Secret) -> Vec<u8> {
+    OPENPGP.read_account_key(secret).unwrap().public.to_vec()
+}
+
+fn tags(octets: &[u8]) -> Vec<Tag> {
+    PacketParser::new(octets).map(|packet| pgp::packet::PacketTrait::tag(&packet.unwrap())).collect()
+}
+
+const FIVE: [Tag; 5] = [Tag::PublicKey, Tag::UserId, Tag::Signature, Tag::PublicSubkey, Tag::Signature];
+
+#[test]
+fn one_key_is_the_same_in_every_form_in_which_people_have_it() {
+    let plain = import("plain.asc").unwrap();
+    for name in [
+        "binary.gpg",
+        "blank-lines.asc",
+        "blanks-at-ends.asc",
+        "byte-order-mark.asc",
+        "dos.asc",
+        "in-a-mail.asc",
+        "indented.asc",
+        "labelled-public.asc",
+        "latin-1-comment.asc",
+        "no-blank-line.asc",
+        "no-checksum.asc",
+        "odd-headers.asc",
+        "old-mac.asc",
+        "one-line.asc",
+        "public-then-secret.asc",
+        "public-then-secret.gpg",
+        "secret-then-public.asc",
+        "twice.asc",
+        "utf-16.asc",
+        "wrong-checksum.asc",
+    ] {
+        assert_eq!(import(name), Ok(plain.clone()), "{name}");
+    }
+    // Packets with other headers, or in another order.
+    for name in [
+        "subkey-before-user-ids.asc",
+        "public-and-secret-in-one-block.asc",
+        "secret-and-public-in-one-block.asc",
+    ] {
+        let key = import(name).unwrap();
+        assert_eq!(
+            (public(&key), keys::addresses(&key)),
+            (public(&plain), keys::addresses(&plain)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn secret_parts_that_are_elsewhere_are_said_to_be_so() {
+    assert_eq!(import("offline-primary.asc"), Err(ImportError::Offline));
+    assert_eq!(import("card.asc"), Err(ImportError::OnCard));
+    assert_eq!(import("subkey-on-card.asc"), Err(ImportError::OnCard));
+    // Only what signs and what authenticates is on the card: mail can be read without them.
+    let key = import("signing-on-card.asc").unwrap();
+    let whole = import("all-usages.asc").unwrap();
+    assert!(keys::is_usable(&public(&key), NOW));
+    assert_eq!(
+        keys::published(&key, &address("all-usages@example.org"), NOW),
+        keys::published(&whole, &address("all-usages@example.org"), NOW)
+    );
+}
+
+#[test]
+fn what_is_usable_is_what_can_be_encrypted_to_on_the_day() {
+    let judged =
+        |name: &str, now: u64| keys::unusable(&public(&import(name).unwrap()), Timestamp::from_secs(now));
+    let ended = |at: u64| Some(Unusable::Ended(Timestamp::from_secs(at)));
+    let subkey_ended = |at: u64| Some(Unusable::SubkeyEnded(Timestamp::from_secs(at)));
+    for name in ["subkey-ended.asc", "ended.asc"] {
+        assert_eq!(judged(name, MADE + DAY / 2), None, "{name}");
+    }
+    assert_eq!(judged("ended.asc", NOW.as_secs()), ended(MADE + DAY));
+    assert_eq!(judged("subkey-ended.asc", NOW.as_secs()), subkey_ended(MADE + DAY));
+    for name in
+        ["subkey-renewed.asc", "subkey-replaced.asc", "one-revoked.asc", "user-id-revoked.asc", "yearly.asc"]
+    {
+        assert_eq!(judged(name, NOW.as_secs()), None, "{name}");
+    }
+    assert_eq!(judged("plain.asc", MADE - 1), Some(Unusable::NotYet(Timestamp::from_secs(MADE))));
+    for name in ["no-subkey.asc", "all-revoked.asc"] {
+        assert_eq!(import(name), Err(ImportError::NothingEncrypts), "{name}");
+    }
+    for name in ["brainpool.asc", "elgamal.asc"] {
+        assert_eq!(judged(name, NOW.as_secs()), Some(Unusable::UnknownAlgorithm), "{name}: carried along");
+    }
+}
+
+#[test]
+fn a_header_has_five_packets_with_the_accounts_user_id_and_fits() {
+    let mut seen = 0;
+    for entry in fs::read_dir(directory()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_key = name.ends_with(".asc") || name.ends_with(".gpg");
+        let Ok(key) = keys::unprotect(&if is_key { file(&name) } else { continue }, None) else { continue };
+        for account in ["anna@example.org", "anna@work.example", "third@example.net"].map(address) {
+            let Ok(octets) = keys::published(&key, &account, NOW) else { continue };
+            if name == "brainpool.asc" {
+                continue; // Its signatures cannot be checked here: it is passed on as it is.
+            }
+            seen += 1;
+            assert_eq!(tags(&octets), FIVE, "{name}");
+            let cert = SignedPublicKey::from_bytes(&octets[..]).unwrap();
+            cert.verify_bindings().unwrap();
+            let id = cert.details.users[0].id.as_str().unwrap();
+            assert!(id.contains(&format!("<{account}>")), "{name}: {id}");
+            let header = Header { addr: account, preference: Preference::Mutual, key: octets };
+            assert!(header.render(Source::Header).unwrap().len() <= HEADER_BYTES_MAX, "{name}");
+        }
+    }
+    assert!(seen > 60, "{seen}");
+}
+
+#[test]
+fn a_user_id_that_is_added_says_what_the_others_say_and_is_the_same_everywhere() {
+    for name in ["plain.asc", "rsa.asc", "nist.asc", "ended.asc"] {
+        let key = import(name).unwrap();
+        let new = address("new@example.org");
+        let added = keys::with_address(&key, &new);
+        assert_eq!(added, keys::with_address(&key, &new), "{name}");
+        assert!(keys::addresses(&added).contains(&new), "{name}");
+        assert_eq!(keys::with_address(&added, &new), added, "{name}: once");
+        let (old, new) = (public(&key), public(&added));
+        assert_eq!(keys::expires(&old), keys::expires(&new), "{name}");
+        let now = Timestamp::from_secs(MADE + DAY / 2);
+        let account = address("new@example.org");
+        let header = keys::published(&added, &account, now);
+        assert_eq!(header, keys::published(&key, &account, now), "{name}: also before it is stored");
+        assert_eq!(
+            header,
+            keys::published(&added, &account, Timestamp::from_secs(MADE + DAY / 2 + 60)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_address_is_compared_as_autocrypt_does() {
+    let key = import("plain.asc").unwrap();
+    assert_eq!(keys::addresses(&key), ["anna@example.org", "anna@work.example"].map(address));
+    assert_eq!(
+        keys::published(&key, &address("Anna@WORK.example"), NOW),
+        keys::published(&key, &address("anna@work.example"), NOW)
+    );
+    assert_eq!(keys::with_address(&key, &address("ANNA@Example.ORG")), key);
+    assert_eq!(keys::addresses(&import("user-id-revoked.asc").unwrap()), [address("new@example.org")]);
+}
+
+#[test]
+fn gossip_says_one_address_of_a_peer_and_what_can_be_encrypted_to() {
+    let whole = |name: &str| {
+        let key = SignedSecretKey::from_bytes(import(name).unwrap().expose()).unwrap();
+        pgp::ser::Serialize::to_bytes(&key.to_public_key()).unwrap()
+    };
+    for (name, account) in [
+        ("plain.asc", "anna@work.example"),
+        ("plain.asc", "anna@example.org"),
+        ("photo.asc", "photo@example.org"),
+        ("all-usages.asc", "all-usages@example.org"),
+        ("foreign-signatures.asc", "foreign-signatures@example.org"),
+        ("one-revoked.asc", "one-revoked@example.org"),
+    ] {
+        let minimized = keys::minimized(&whole(name), &address(account), NOW);
+        assert_eq!(tags(&minimized), FIVE, "{name}");
+        let cert = SignedPublicKey::from_bytes(&minimized[..]).unwrap();
+        assert!(cert.details.users[0].id.as_str().unwrap().contains(account), "{name}");
+        assert!(keys::is_usable(&minimized, NOW), "{name}");
+        assert_eq!(keys::minimized(&minimized, &address(account), NOW), minimized, "{name}");
+    }
+    assert_eq!(keys::minimized(b"hello", &address("a@b"), NOW), &b"hello"[..]);
+}
+
+#[test]
+fn a_setup_message_takes_along_what_decrypts_and_no_more() {
+    let opened = |name: &str, account: &str| {
+        let setup = Setup { secret: import(name).unwrap(), mutual: true };
+        let locked = setup_message::lock(&setup, &address(account), &[7; 32]).unwrap();
+        setup_message::unlock(locked.armored.as_bytes(), &secret(&*locked.code), None).unwrap().secret
+    };
+    let five = [Tag::SecretKey, Tag::UserId, Tag::Signature, Tag::SecretSubkey, Tag::Signature];
+    for (name, account) in [
+        ("plain.asc", "anna@work.example"),
+        ("photo.asc", "photo@example.org"),
+        ("foreign-signatures.asc", "foreign-signatures@example.org"),
+        ("rsa.asc", "other@example.org"),
+    ] {
+        let key = opened(name, account);
+        assert_eq!(tags(key.expose()), five, "{name}");
+        assert_eq!(keys::addresses(&key), [address(account)], "{name}");
+    }
+    // Older mail was encrypted to subkeys that ended since.
+    let yearly = opened("yearly.asc", "yearly@example.org");
+    assert_eq!(tags(yearly.expose()).iter().filter(|tag| **tag == Tag::SecretSubkey).count(), 11);
+    // The primary key does not sign: the subkey that does is needed; the one that authenticates is not.
+    let usages = opened("all-usages.asc", "all-usages@example.org");
+    assert_eq!(tags(usages.expose()).iter().filter(|tag| **tag == Tag::SecretSubkey).count(), 2);
+}
+
+#[test]
+fn a_key_beside_a_revoked_public_form_of_it_is_refused() {
+    let mut key = file("plain.asc");
+    let theirs = fs::read(directory().join("../revoked.pub.asc")).unwrap();
+    key.extend(&theirs);
+    assert_eq!(keys::unprotect(&key, None), import("plain.asc"), "another key's revocation");
+    let revoked = fs::read(directory().join("../revoked.sec.asc")).unwrap();
+    assert_eq!(keys::unprotect(&[theirs, revoked].concat(), None), Err(ImportError::Revoked));
+    let two = [file("plain.asc"), file("rsa.asc")].concat();
+    assert_eq!(keys::unprotect(&two, None), Err(ImportError::SeveralKeys));
+    let public = keys::armor_public(&public(&import("plain.asc").unwrap()));
+    assert_eq!(keys::unprotect(public.as_bytes(), None), Err(ImportError::PublicOnly));
+}
