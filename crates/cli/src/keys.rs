@@ -8,6 +8,7 @@ use std::{
 
 use sma_autocrypt::{Address, Header, Preference, Source};
 use sma_core::{Command, Crypto, Fingerprint, Phase, Secret, Token};
+use sma_mime::{NoSetupMessage, SetupMail};
 use sma_openpgp::{
     OpenPgp,
     keys::{ImportError, Unusable, addresses, armor_public, is_usable, published, unprotect, with_address},
@@ -19,6 +20,7 @@ use crate::{
     account::Settings,
     actions::{LIMIT, alter, open, settle},
     failure::Failure,
+    identity::Identity,
     mail,
     report::Report,
     shown::Line,
@@ -306,12 +308,28 @@ pub(crate) async fn import_setup_message(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mail = read(file)?;
-    let armored = sma_mime::parse_setup_message(&mail);
-    let hint = armored.as_ref().and_then(|armored| setup_message::hint(armored).ok());
-    let Some((armored, Hint { begins, .. })) = armored.zip(hint) else {
-        let why =
-            "is no Autocrypt Setup Message: save the whole mail, with its headers and attachment, as a file";
-        return Err(Failure::Failed(format!("{} {why}", file.display())));
+    let no_setup = |why: &str| {
+        Failure::Failed(format!(
+            "{} {why}: save the whole mail, with its headers and attachment, as a file",
+            file.display()
+        ))
+    };
+    let SetupMail { armored, address } = sma_mime::parse_setup_message(&mail).map_err(|why| match why {
+        NoSetupMessage::NotOne => no_setup("is no Autocrypt Setup Message, or one of another version"),
+        NoSetupMessage::Malformed => no_setup("is a damaged Autocrypt Setup Message"),
+    })?;
+    let identity = Identity::load(directory)?;
+    if !yes && !address.as_ref().is_some_and(|address| identity.is_own(address)) {
+        let whose = address
+            .map_or_else(|| "not from and to one account".to_owned(), |address| format!("of {address}"));
+        let why = format!(
+            "the setup message is {whose}, and this account is {}: to take its key all the same, run this again with --yes",
+            identity.address
+        );
+        return Err(Failure::NeedsPerson(why));
+    }
+    let Ok(Hint { begins, .. }) = setup_message::hint(&armored) else {
+        return Err(no_setup("is a damaged Autocrypt Setup Message"));
     };
     let begins = if begins.is_empty() { begins } else { format!(" (it begins with {begins})") };
     let code = ask(&format!("Setup code{begins}: "), CODE_VARIABLE)?;
