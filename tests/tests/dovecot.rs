@@ -1,5 +1,7 @@
 //! Two devices of one account on a real server, each command a process of its own.
 
+#[path = "dovecot/autocrypt.rs"]
+mod autocrypt;
 #[path = "dovecot/joining.rs"]
 mod joining;
 

@@ -28,7 +28,7 @@ pub use fact::{Deletion, Entry, Fact, Known};
 pub use header::{Header, HeaderError, Preference, Source};
 pub use layers::{Layers, Peer};
 #[cfg(feature = "mail")]
-pub use message::{Payload, read, read_draft_state, read_gossip};
+pub use message::{Mail, Payload, read, read_draft_state, read_gossip};
 pub use observed::{Observed, Untold};
 pub use peers::Peers;
 pub use recommend::{Advice, Draft, Recommendation, aggregate};

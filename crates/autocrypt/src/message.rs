@@ -32,21 +32,55 @@ impl<'a> Payload<'a> {
     }
 }
 
+impl<'a> From<&'a [u8]> for Payload<'a> {
+    fn from(entity: &'a [u8]) -> Self {
+        Self::new(entity)
+    }
+}
+
+/// A mail as the store has it, and what was inside.
+#[derive(Clone, Copy, Debug)]
+pub struct Mail<'a> {
+    octets: &'a [u8],
+    payload: Option<Payload<'a>>,
+}
+
+impl<'a> Mail<'a> {
+    /// The mail, or its header section. Without its payload an encrypted one that has no `Autocrypt` header outside tells nothing.
+    #[must_use]
+    pub const fn new(octets: &'a [u8]) -> Self {
+        Self { octets, payload: None }
+    }
+
+    /// With what was inside.
+    #[must_use]
+    pub fn with_payload(self, payload: impl Into<Payload<'a>>) -> Self {
+        Self { payload: Some(payload.into()), ..self }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Mail<'a> {
+    fn from(octets: &'a [u8]) -> Self {
+        Self::new(octets)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Mail<'a> {
+    fn from(octets: &'a Vec<u8>) -> Self {
+        Self::new(octets)
+    }
+}
+
 /// Reads a mail's header section, and that of its payload. Total.
 ///
-/// `payload` is what was decrypted; without it an encrypted mail that has no `Autocrypt` header outside tells nothing.
 /// `received` is the date that the store gives the mail (IMAP's INTERNALDATE), the same for every device; `reporter` is the
 /// number of this device. Spam should not be handed in.
 ///
 /// # Errors
 /// Why the mail is to be ignored.
-pub fn read(
-    mail: &[u8],
-    payload: Option<Payload<'_>>,
-    received: Date,
-    reporter: u64,
-) -> Result<Observed, Untold> {
-    let mail = Mail::read(mail, payload)?;
+pub fn read<'a>(mail: impl Into<Mail<'a>>, received: Date, reporter: u64) -> Result<Observed, Untold> {
+    let Mail { octets, payload } = mail.into();
+    let mail = Sections::read(octets, payload)?;
     if mail.sections().any(Section::is_auto_replied) {
         return Err(Untold::AutoReplied);
     }
@@ -70,13 +104,13 @@ pub fn read(
 ///
 /// # Errors
 /// [`Untold::NoMail`] or [`Untold::FromTheFuture`].
-pub fn read_gossip(
-    mail: &[u8],
-    payload: Payload<'_>,
+pub fn read_gossip<'a>(
+    mail: &'a [u8],
+    payload: impl Into<Payload<'a>>,
     received: Date,
     reporter: u64,
 ) -> Result<Vec<Fact>, Untold> {
-    let mail = Mail::read(mail, Some(payload))?;
+    let mail = Sections::read(mail, Some(payload.into()))?;
     let date = mail.date(received)?;
     let recipients = mail.recipients();
     let message = mail.message_id();
@@ -106,14 +140,14 @@ fn fact(header: Header, source: Source, date: Date, message: [u8; 32], reporter:
     Fact { addr, source, entry: Known { date, key, preference, message, reporter } }
 }
 
-/// A mail, outside and inside.
-struct Mail<'m> {
+/// The header sections of a mail, outside and inside.
+struct Sections<'m> {
     outer: Section<'m>,
     inner: Option<(Section<'m>, Protection)>,
     signed: bool,
 }
 
-impl<'m> Mail<'m> {
+impl<'m> Sections<'m> {
     fn read(mail: &'m [u8], payload: Option<Payload<'m>>) -> Result<Self, Untold> {
         let outer = Section::read(mail).ok_or(Untold::NoMail)?;
         let inner = match payload {

@@ -23,7 +23,7 @@ fn octets(armored: &str) -> Vec<u8> {
 #[test]
 fn the_key_in_a_header_is_what_gpg_and_sequoia_export() {
     for name in ["curve", "rsa", "sequoia", "revoked", "expired"] {
-        let observed = read(file(&format!("autocrypt-{name}.eml")).as_bytes(), None, WRITTEN, 1).expect(name);
+        let observed = read(file(&format!("autocrypt-{name}.eml")).as_bytes(), WRITTEN, 1).expect(name);
         assert_eq!(observed.from.as_str(), format!("{name}@example.org"));
         assert_eq!(observed.date, WRITTEN);
         let fact = observed.fact.expect(name);

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use sma_autocrypt::{
-    Address, Date, HEADER_BYTES_MAX, Header, HeaderError, Observed, Payload, Preference, Source, Untold,
-    read, read_gossip,
+    Address, Date, HEADER_BYTES_MAX, Header, HeaderError, Mail, Observed, Payload, Preference, Source,
+    Untold, read, read_gossip,
 };
 
 const RECEIVED: Date = Date(1_700_000_000);
@@ -32,7 +32,7 @@ fn mail(lines: &[&str]) -> Vec<u8> {
 }
 
 fn observed(lines: &[&str]) -> Observed {
-    read(&mail(lines), None, RECEIVED, 1).expect("a mail that tells something")
+    read(&mail(lines), RECEIVED, 1).expect("a mail that tells something")
 }
 
 fn key_of(lines: &[&str]) -> Option<Vec<u8>> {
@@ -157,10 +157,10 @@ fn a_mail_of_several_senders_tells_nothing() {
         "Team:;",
     ] {
         let mail = format!("From: {from}\r\nDate: {DATE}\r\n{GOOD}\r\n\r\n");
-        assert_eq!(read(mail.as_bytes(), None, RECEIVED, 1), Err(Untold::NoSingleSender), "{from}");
+        assert_eq!(read(mail.as_bytes(), RECEIVED, 1), Err(Untold::NoSingleSender), "{from}");
     }
     let twice = mail(&["From: eve@example.org", GOOD]);
-    assert_eq!(read(&twice, None, RECEIVED, 1), Err(Untold::NoSingleSender));
+    assert_eq!(read(&twice, RECEIVED, 1), Err(Untold::NoSingleSender));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn answers_of_machines_tell_nothing_and_other_machines_do() {
         "Content-Type: multipart/report; boundary=x",
         "Content-Type: Multipart/Report; report-type=disposition-notification; boundary=x",
     ] {
-        assert_eq!(read(&mail(&[line, GOOD]), None, RECEIVED, 1), Err(Untold::AutoReplied), "{line}");
+        assert_eq!(read(&mail(&[line, GOOD]), RECEIVED, 1), Err(Untold::AutoReplied), "{line}");
     }
     assert_eq!(
         key_of(&["Auto-Submitted: auto-generated", "Content-Type: multipart/mixed; boundary=x", GOOD]),
@@ -187,7 +187,7 @@ fn a7_a_mail_from_the_year_3000_or_later_tells_nothing() {
         "Thu, 16 Nov 2023 00:00:00 +0000",
     ] {
         let mail = format!("From: bob@example.org\r\nDate: {date}\r\n{GOOD}\r\n\r\n");
-        assert_eq!(read(mail.as_bytes(), None, RECEIVED, 1), Err(Untold::FromTheFuture), "{date}");
+        assert_eq!(read(mail.as_bytes(), RECEIVED, 1), Err(Untold::FromTheFuture), "{date}");
     }
 }
 
@@ -195,7 +195,7 @@ fn a7_a_mail_from_the_year_3000_or_later_tells_nothing() {
 fn the_date_is_that_of_the_mail_capped_by_its_receipt() {
     let dated = |date: &str| {
         let mail = format!("From: bob@example.org\r\n{date}\r\n{GOOD}\r\n\r\n");
-        read(mail.as_bytes(), None, RECEIVED, 1).unwrap().date
+        read(mail.as_bytes(), RECEIVED, 1).unwrap().date
     };
     assert_eq!(dated(&format!("Date: {DATE}")), Date(RECEIVED.0 - 800));
     assert_eq!(dated("Date: Tue, 14 Nov 2023 23:00:00 +0100"), Date(RECEIVED.0 - 800));
@@ -213,13 +213,9 @@ fn a_mail_without_a_header_still_tells_that_it_was_seen() {
 
 #[test]
 fn a_fact_names_the_mail_by_hash_and_the_device() {
-    let one =
-        read(&mail(&[GOOD, "Message-ID: <1@example.org>"]), None, RECEIVED, 27).unwrap().fact.unwrap().entry;
-    let two = read(&mail(&[GOOD, "Message-ID:\r\n <1@example.org>"]), None, RECEIVED, 28)
-        .unwrap()
-        .fact
-        .unwrap()
-        .entry;
+    let one = read(&mail(&[GOOD, "Message-ID: <1@example.org>"]), RECEIVED, 27).unwrap().fact.unwrap().entry;
+    let two =
+        read(&mail(&[GOOD, "Message-ID:\r\n <1@example.org>"]), RECEIVED, 28).unwrap().fact.unwrap().entry;
     assert_eq!((one.reporter, two.reporter), (27, 28));
     assert_eq!(one.message, two.message);
     let hex: String = one.message.iter().map(|b| format!("{b:02x}")).collect();
@@ -255,14 +251,14 @@ fn a_body_is_not_looked_at_however_deep_it_is() {
     let mut deep = mail(&[GOOD]);
     deep.truncate(deep.len() - "\r\nHello\r\n".len());
     deep.extend("Content-Type: message/rfc822\r\n\r\n".repeat(100_000).into_bytes());
-    assert_eq!(read(&deep, None, RECEIVED, 1).unwrap().fact.unwrap().entry.key.as_ref(), [0, 1, 2]);
+    assert_eq!(read(&deep, RECEIVED, 1).unwrap().fact.unwrap().entry.key.as_ref(), [0, 1, 2]);
 }
 
 proptest! {
     #[test]
     fn any_octets_are_read_without_a_panic(octets: Vec<u8>, more: Vec<u8>) {
-        let _ = read(&octets, None, RECEIVED, 1);
-        let _ = read(&octets, Some(Payload::new(&more)), RECEIVED, 1);
+        let _ = read(&octets, RECEIVED, 1);
+        let _ = read(Mail::new(&octets).with_payload(&more[..]), RECEIVED, 1);
         let _ = read_gossip(&octets, Payload::new(&more), RECEIVED, 1);
     }
 
@@ -271,7 +267,7 @@ proptest! {
         if let Ok(header) = parse(&value) {
             prop_assert!(!header.key.is_empty());
         }
-        let _ = read(&mail(&[&format!("Autocrypt: {value}")]), None, RECEIVED, 1);
+        let _ = read(&mail(&[&format!("Autocrypt: {value}")]), RECEIVED, 1);
     }
 
     #[test]

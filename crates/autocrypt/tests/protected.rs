@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use sma_autocrypt::{
-    Address, Date, Draft, Layers, Observed, Payload, Preference, Recommendation, Table, Untold, read,
+    Address, Date, Draft, Layers, Mail, Observed, Payload, Preference, Recommendation, Table, Untold, read,
 };
 
 const DAY: u64 = 86_400;
@@ -67,11 +67,12 @@ fn a_year(every: u64, earlier: impl Fn(u64) -> u64) {
         let (received, until) = (Date(at + 60), Date(at + DAY));
         let (mail, payload) = (outside(at, earlier(day)), inside(at, key));
         let (opens, other) = (number % 2, 1 - number % 2);
-        let observed = read(&mail, Some(Payload::new(&payload)), received, opens as u64).expect("a mail");
+        let observed =
+            read(Mail::new(&mail).with_payload(&payload[..]), received, opens as u64).expect("a mail");
         assert_eq!((observed.date, observed.fact.is_some()), (Date(at), true));
         let delta = devices[opens].observe(&observed, until);
         tell(&mut devices, delta, until);
-        assert_eq!(read(&mail, None, received, other as u64), Err(Untold::Encrypted));
+        assert_eq!(read(&mail, received, other as u64), Err(Untold::Encrypted));
         for device in &devices {
             assert_eq!(
                 advice(device, Preference::Mutual, until),
@@ -94,7 +95,7 @@ fn who_protects_all_headers_stays_available_for_a_year_and_two_changes_of_the_ke
 fn the_day_outside_never_makes_a_key_older_than_the_one_before() {
     let mail = |at, earlier, key| {
         let payload = inside(at, key);
-        read(&outside(at, earlier), Some(Payload::new(&payload)), Date(at + 60), 1).expect("a mail")
+        read(Mail::new(&outside(at, earlier)).with_payload(&payload[..]), Date(at + 60), 1).expect("a mail")
     };
     let until = Date(BEGIN + 10 * DAY);
     let mut device = Table::new(100);
@@ -115,7 +116,7 @@ fn layers_are_taken_off_up_to_a_bound() {
             ]
             .concat();
         }
-        read(&outside(BEGIN, 0), Some(Payload::new(&payload)), Date(BEGIN), 1)
+        read(Mail::new(&outside(BEGIN, 0)).with_payload(&payload[..]), Date(BEGIN), 1)
             .map(|observed| observed.fact.is_some())
     };
     for (layers, found) in [(1, true), (2, true), (4, true), (5, false), (1000, false)] {
@@ -125,7 +126,7 @@ fn layers_are_taken_off_up_to_a_bound() {
 
 #[test]
 fn a_payload_that_is_none_is_told() {
-    let told = |payload: &[u8]| read(&outside(BEGIN, 0), Some(Payload::new(payload)), Date(BEGIN), 1);
+    let told = |payload: &[u8]| read(Mail::new(&outside(BEGIN, 0)).with_payload(payload), Date(BEGIN), 1);
     assert_eq!(told(b""), Err(Untold::NoMail));
     let observed = Observed { from: bob(), date: Date(BEGIN), fact: None };
     assert_eq!(told(b"Content-Type: multipart/signed; boundary=s\r\n\r\n"), Ok(observed));
@@ -139,6 +140,6 @@ proptest! {
     ) {
         let payload = Payload::new(head.as_bytes());
         let payload = if signed { payload.signed() } else { payload };
-        let _ = read(&outside(BEGIN, 0), Some(payload), Date(BEGIN), 1);
+        let _ = read(Mail::new(&outside(BEGIN, 0)).with_payload(payload), Date(BEGIN), 1);
     }
 }

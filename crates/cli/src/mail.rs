@@ -8,8 +8,8 @@ use std::{
 use bytes::Bytes;
 use serde_json::json;
 use sma_autocrypt::{
-    Address, Advice, Date, Draft, DraftState, Header, Payload, Preference, Recommendation, Source, Untold,
-    read_draft_state,
+    Address, Advice, Date, Draft, DraftState, Header, Mail, Payload, Preference, Recommendation, Source,
+    Untold, read_draft_state,
 };
 use sma_core::{Command, Muaa};
 use sma_openpgp::{
@@ -200,7 +200,9 @@ pub(crate) async fn observe(
         Failure::Failed(format!("{} tells nothing: {why}; {advice}", file.display()))
     };
     // The core puts this device's number in.
-    let told = sma_autocrypt::read(&mail, payload, Date(received), 0).map_err(untold)?;
+    let whole = Mail::new(&mail);
+    let whole = payload.map_or(whole, |payload| whole.with_payload(payload));
+    let told = sma_autocrypt::read(whole, Date(received), 0).map_err(untold)?;
     let gossip = payload.map(|payload| sma_autocrypt::read_gossip(&mail, payload, Date(received), 0));
     let facts = gossip.transpose().map_err(untold)?.unwrap_or_default();
     let (from, has_key) = (told.from.clone(), told.fact.is_some());
