@@ -32,9 +32,9 @@ impl<'a> Payload<'a> {
     }
 }
 
-impl<'a> From<&'a [u8]> for Payload<'a> {
-    fn from(entity: &'a [u8]) -> Self {
-        Self::new(entity)
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Payload<'a> {
+    fn from(entity: &'a T) -> Self {
+        Self::new(entity.as_ref())
     }
 }
 
@@ -59,15 +59,9 @@ impl<'a> Mail<'a> {
     }
 }
 
-impl<'a> From<&'a [u8]> for Mail<'a> {
-    fn from(octets: &'a [u8]) -> Self {
-        Self::new(octets)
-    }
-}
-
-impl<'a> From<&'a Vec<u8>> for Mail<'a> {
-    fn from(octets: &'a Vec<u8>) -> Self {
-        Self::new(octets)
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Mail<'a> {
+    fn from(octets: &'a T) -> Self {
+        Self::new(octets.as_ref())
     }
 }
 
