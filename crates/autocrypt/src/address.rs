@@ -14,8 +14,8 @@ pub struct Address(Arc<str>);
 impl Address {
     /// Canonicalises a bare address, without a name or angle brackets. A local part stands in quotation marks if, and only if, it would not
     /// be a `dot-atom` without them (RFC 5322 section 3.4.1). `None` if it is none that an Autocrypt header
-    /// can carry: no `@`, an empty side, control characters, blanks, `;`, `<`, `>`, `"` but between quotation marks, a domain that IDNA refuses, or more
-    /// than [`ADDRESS_BYTES_MAX`] octets.
+    /// can carry: no `@`, an empty side, control characters, blanks or special characters but between quotation marks, a domain that IDNA
+    /// refuses, or more than [`ADDRESS_BYTES_MAX`] octets.
     ///
     /// ```
     /// use sma_autocrypt::Address;
@@ -47,14 +47,12 @@ impl Address {
         };
         let local = local.to_lowercase();
         // As mobile providers once gave them out: dots where no dot-atom has them.
-        let odd = local.chars().all(|c| c == '.' || is_of_an_atom(c)) && !is_dot_atom(&local);
-        let is_quoted = odd || quoted && !is_dot_atom(&local);
-        let carried = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, ';' | '<' | '>' | '"');
+        let odd = local.chars().all(|c| c == '.' || is_of_an_atom(c));
+        let is_quoted = !is_dot_atom(&local);
+        let may_be = |c: char| c == ' ' || !c.is_whitespace() && !c.is_control();
+        let whole = !local.is_empty() && local.chars().all(may_be) && (!is_quoted || quoted || odd);
         // Asked of the result: IDNA maps some letters to blanks and semicolons.
-        let whole = !local.is_empty()
-            && !domain.is_empty()
-            && domain.chars().all(carried)
-            && local.chars().all(|c| carried(c) || is_quoted && matches!(c, ' ' | ';' | '<' | '>' | '"'));
+        let whole = whole && is_domain(&domain);
         let canonical =
             if is_quoted { format!("\"{}\"@{domain}", escaped(&local)) } else { format!("{local}@{domain}") };
         (whole && canonical.len() <= ADDRESS_BYTES_MAX).then(|| Self(canonical.into()))
@@ -70,6 +68,14 @@ impl Address {
 /// A character of an `atom` (RFC 5322 section 3.2.3, RFC 6532 section 3.2).
 fn is_of_an_atom(character: char) -> bool {
     !character.is_whitespace() && !character.is_control() && !"()<>[]:;@\\,.\"".contains(character)
+}
+
+/// What may stand behind the `@`: letters, or an address of a machine in brackets.
+fn is_domain(text: &str) -> bool {
+    let name =
+        text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).map(|inside| inside.replace(':', ""));
+    let name = name.as_deref().unwrap_or(text);
+    !name.is_empty() && name.chars().all(|c| c == '.' || is_of_an_atom(c))
 }
 
 fn is_dot_atom(text: &str) -> bool {
@@ -132,9 +138,21 @@ mod tests {
 
     #[test]
     fn what_a_header_cannot_carry_is_no_address() {
-        for text in
-            ["", "bob", "@", "bob@", "@example.org", "a b@c", "a;b@c", "<a@b>", "a@b\r\nX: y", "a\0@b"]
-        {
+        for text in [
+            "",
+            "bob",
+            "@",
+            "bob@",
+            "@example.org",
+            "a b@c",
+            "a;b@c",
+            "<a@b>",
+            "a@b\r\nX: y",
+            "a\0@b",
+            "a@b@c",
+            "a,b@c",
+            "a@b,c",
+        ] {
             assert_eq!(Address::parse(text), None, "{text:?}");
         }
         assert_eq!(Address::parse(&format!("{}@b", "a".repeat(ADDRESS_BYTES_MAX))), None);

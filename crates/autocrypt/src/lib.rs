@@ -8,7 +8,6 @@ mod fact;
 mod greatest;
 mod header;
 mod layers;
-#[cfg(feature = "mail")]
 mod mailbox;
 #[cfg(feature = "mail")]
 mod message;
@@ -27,6 +26,7 @@ pub use draft::DraftState;
 pub use fact::{Deletion, Entry, Fact, Known};
 pub use header::{Header, HeaderError, Preference, Source};
 pub use layers::{Layers, Peer};
+pub use mailbox::addresses;
 #[cfg(feature = "mail")]
 pub use message::{Mail, Payload, read, read_draft_state, read_gossip};
 pub use observed::{Observed, Untold};

@@ -19,7 +19,14 @@ enum Token {
 /// The addresses of a list, in their order, `None` for an entry that is none. Names of groups are left out, and so is an entry without
 /// `@` before one in angle brackets, as in `Doe, John <john@example.org>`. An encoded word is never decoded: none may stand in an
 /// address (RFC 2047 section 5). Total.
-pub(crate) fn addresses(list: &str) -> Vec<Option<Address>> {
+///
+/// ```
+/// use sma_autocrypt::{Address, addresses};
+/// let list = "Zoe (at home) <zoe@example.org>, Team: \"a..b.\"@docomo.example;";
+/// assert_eq!(addresses(list), ["zoe@example.org", "a..b.@docomo.example"].map(Address::parse));
+/// ```
+#[must_use]
+pub fn addresses(list: &str) -> Vec<Option<Address>> {
     let mut entries = Vec::new();
     let mut entry = Vec::new();
     let mut in_brackets = false;

@@ -280,8 +280,7 @@ pub(crate) fn write_setup_message(directory: &Path, out: &Path, report: &mut Rep
         Token(token),
         &text,
     );
-    fs::write(out, mail)
-        .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", out.display())))?;
+    write_new(out, &mail)?;
     report.set("setup_code", locked.code.as_str());
     report.say(format!(
         "{} is written. Put it into the account's inbox, open it there with the other mail program, and type this code:",
@@ -290,6 +289,19 @@ pub(crate) fn write_setup_message(directory: &Path, out: &Path, report: &mut Rep
     report.say(locked.code.as_str());
     report.say("Tell the code to nobody: with it the message opens, and all encrypted mail can be read.");
     Ok(())
+}
+
+/// Writes a file that was not there before and that nobody else may read.
+fn write_new(out: &Path, octets: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::Failed(format!("cannot write {}: {error}; name another file", out.display()))
+    };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(out).map_err(failed)?;
+    file.write_all(octets).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 fn random<const N: usize>() -> Result<[u8; N], Failure> {

@@ -104,7 +104,8 @@ fn as_octets(text: &[u8]) -> Zeroizing<Vec<u8>> {
     octets
 }
 
-/// Without blanks at its ends, those included that editors and web pages put there: a byte order mark, no-break spaces.
+/// Without blanks at its ends, those included that editors and web pages put there: a byte order mark, no-break spaces; and without the
+/// marks of a quotation.
 fn trimmed(mut line: &[u8]) -> &[u8] {
     const ODD: [&[u8]; 4] = ["\u{feff}".as_bytes(), "\u{a0}".as_bytes(), "\u{200b}".as_bytes(), b"\0"];
     loop {
@@ -114,6 +115,7 @@ fn trimmed(mut line: &[u8]) -> &[u8] {
             line = line.strip_prefix(odd).unwrap_or(line);
             line = line.strip_suffix(odd).unwrap_or(line);
         }
+        line = line.strip_prefix(b">").unwrap_or(line);
         if line.len() == before {
             return line;
         }
@@ -221,6 +223,7 @@ mod tests {
             PLAIN.replace('\n', "\n\n"),
             PLAIN.replace('\n', " \t\r\r\n"),
             PLAIN.replace('\n', "\u{a0}\n\u{a0}  "),
+            PLAIN.replace('\n', "\n> > "),
             PLAIN.replace("Version: 1\n\n", ""),
             PLAIN.replace("Version: 1\n\n", "Version: 1\n"),
             PLAIN.replace("Version: 1", "Комментарий: ключ\nComment:\nnot a header\nHash: SHA256"),

@@ -47,10 +47,7 @@ pub fn is_usable(public: &[u8], now: Timestamp) -> bool {
 /// Why mail cannot be encrypted to a public key at this time; `None` if it can.
 #[must_use]
 pub fn unusable(public: &[u8], now: Timestamp) -> Option<Unusable> {
-    match SignedPublicKey::from_bytes(public) {
-        Ok(key) => usable::unusable(&key, now.as_secs()),
-        Err(_) => Some(Unusable::NotAKey),
-    }
+    usable::unusable_octets(public, now.as_secs())
 }
 
 /// The armored form of a public key, as [`sma_core::AccountKey::public`] holds it; empty if it is none.

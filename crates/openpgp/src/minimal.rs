@@ -28,15 +28,12 @@ use crate::{
     packets::{refused, split},
     seeded,
     transferable::{Refusal, Transferable},
-    usable::{Unusable, is_current, unusable},
+    usable::{Unusable, has_parts_that_are_not_known, is_current, unusable},
 };
 
-/// The address in a user id: in angle brackets, or the whole of it.
+/// The first address in a user id, in whatever character set its name is.
 fn address_of(id: &UserId) -> Option<Address> {
-    let text = id.as_str()?;
-    let bracketed =
-        text.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inside, _)| inside);
-    Address::parse(bracketed.unwrap_or(text))
+    sma_autocrypt::addresses(&String::from_utf8_lossy(id.id())).into_iter().flatten().next()
 }
 
 /// The addresses of the user ids of a secret key that the key itself signed and that are not revoked, in their order. Empty if it is none, or has a primary
@@ -201,7 +198,7 @@ fn added(secret: &Secret, address: &Address) -> Option<Secret> {
 }
 
 /// Another person's public key for gossip about this address: five packets, with the user id of the address. A key that has none keeps the
-/// foremost one. What cannot be checked here, or encrypts nothing now, stays as it is.
+/// foremost one. What cannot be checked here, has parts that are not known here, or encrypts nothing now, stays as it is.
 #[must_use]
 pub fn minimized(public: &[u8], address: &Address, now: Timestamp) -> Bytes {
     minimal_public(public, address, now.as_secs()).unwrap_or_else(|| Bytes::copy_from_slice(public))
@@ -209,6 +206,9 @@ pub fn minimized(public: &[u8], address: &Address, now: Timestamp) -> Bytes {
 
 fn minimal_public(public: &[u8], address: &Address, now: u64) -> Option<Bytes> {
     let key = SignedPublicKey::from_bytes(public).ok().filter(|key| can_verify(key.public_params()))?;
+    if has_parts_that_are_not_known(&key, public) {
+        return None;
+    }
     let choose = |users: &[SignedUser]| user_of(users, address).or_else(|| foremost(users)).cloned();
     let all = users(&key.primary_key, &key.details.users, Some(now));
     let user = choose(&all);

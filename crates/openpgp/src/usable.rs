@@ -1,15 +1,18 @@
 //! Whether mail can be encrypted to a key at a time, and why not.
 
 use pgp::{
-    composed::{SignedPublicKey, SignedPublicSubKey},
+    composed::{Deserializable, SignedPublicKey, SignedPublicSubKey},
     packet::Signature,
-    types::KeyDetails,
+    types::{KeyDetails, Tag},
 };
 use sma_core::Timestamp;
 
-use crate::certificate::{
-    bound, can_encrypt, can_verify, encrypts, foremost, is_revoked, lifetime, lives, primary_encrypts,
-    revocations, signed,
+use crate::{
+    certificate::{
+        bound, can_encrypt, can_verify, encrypts, foremost, is_revoked, lifetime, lives, primary_encrypts,
+        revocations, signed,
+    },
+    packets::{split, tags},
 };
 
 /// Why mail cannot be encrypted to a key. Of several reasons it is the one that is the easiest to mend.
@@ -50,6 +53,29 @@ enum Worth {
     /// The latest end is the least.
     Ended(std::cmp::Reverse<u64>),
     Revoked,
+}
+
+/// The same of a key as it stands in a header. Versions and subkeys that rPGP does not read, as LibrePGP's, are not known here.
+pub(crate) fn unusable_octets(public: &[u8], now: u64) -> Option<Unusable> {
+    let Ok(key) = SignedPublicKey::from_bytes(public) else {
+        let is_key = tags(public).is_ok_and(|tags| tags.first() == Some(&Tag::PublicKey));
+        let is_known = split(public).is_ok_and(|all| matches!(all.first(), Some((_, [2..=4 | 6, ..]))));
+        return Some(if is_key && !is_known { Unusable::UnknownAlgorithm } else { Unusable::NotAKey });
+    };
+    match unusable(&key, now) {
+        Some(Unusable::NothingEncrypts | Unusable::SubkeyEnded(_) | Unusable::SubkeyRevoked)
+            if has_parts_that_are_not_known(&key, public) =>
+        {
+            Some(Unusable::UnknownAlgorithm)
+        }
+        why => why,
+    }
+}
+
+/// Whether rPGP skipped a subkey.
+pub(crate) fn has_parts_that_are_not_known(key: &SignedPublicKey, octets: &[u8]) -> bool {
+    let subkeys = tags(octets).map_or(0, |tags| tags.iter().filter(|tag| **tag == Tag::PublicSubkey).count());
+    key.public_subkeys.len() < subkeys
 }
 
 /// Why mail cannot be encrypted to the key at this time, in seconds since 1970. A revocation counts whenever it was made.

@@ -17,6 +17,7 @@ use common::{OPENPGP, gpg::Gpg};
 use sequoia_openpgp::{
     Cert, cert::CertParser, parse::Parse, policy::StandardPolicy, serialize::SerializeInto,
 };
+use sma_autocrypt::Address;
 use sma_core::{Crypto, Timestamp};
 use sma_openpgp::keys;
 
@@ -127,7 +128,8 @@ fn gpg_sequoia_and_this_project_agree_on_what_can_be_encrypted_to() {
         judged += 1;
         // What others get of a key can be encrypted to exactly if the key can.
         let Some(secret) = &taken else { continue };
-        for address in keys::addresses(secret) {
+        let new = Address::parse("third@example.net").unwrap();
+        for address in keys::addresses(secret).into_iter().chain([new]) {
             match keys::published(secret, &address, Timestamp::from_secs(NOW)) {
                 Ok(header) => {
                     let cert = Cert::from_bytes(&header).unwrap();

@@ -16,7 +16,7 @@ use sma_autocrypt::{Address, HEADER_BYTES_MAX, Header, Preference, Source};
 use sma_core::{Crypto, Secret, Timestamp};
 use sma_openpgp::{
     keys::{self, ImportError, Unusable},
-    setup_message::{self, Setup},
+    setup_message::{self, Setup, UnlockError},
 };
 
 /// When the keys were made, and when they were changed.
@@ -192,7 +192,15 @@ fn an_address_is_compared_as_autocrypt_does() {
         keys::published(&key, &address("anna@work.example"), NOW)
     );
     assert_eq!(keys::with_address(&key, &address("ANNA@Example.ORG")), key);
-    assert_eq!(keys::addresses(&import("user-id-revoked.asc").unwrap()), [address("new@example.org")]);
+    for (name, found) in [
+        ("user-id-revoked.asc", "new@example.org"),
+        ("latin-1-name.asc", "juergen@example.org"),
+        ("bare-address.asc", "bare@example.org"),
+    ] {
+        let key = import(name).unwrap();
+        assert_eq!(keys::addresses(&key), [address(found)], "{name}");
+        assert_eq!(keys::with_address(&key, &address(found)), key, "{name}");
+    }
 }
 
 #[test]
@@ -257,4 +265,48 @@ fn a_key_beside_a_revoked_public_form_of_it_is_refused() {
     assert_eq!(keys::unprotect(&two, None), Err(ImportError::SeveralKeys));
     let public = keys::armor_public(&public(&import("plain.asc").unwrap()));
     assert_eq!(keys::unprotect(public.as_bytes(), None), Err(ImportError::PublicOnly));
+}
+
+#[test]
+fn setup_messages_of_other_programs_are_opened_with_all_that_comes_with_them() {
+    let code = secret("1742-0185-6197-1303-7016-8412-3581-4441-0597");
+    let plain = import("plain.asc").unwrap();
+    for (name, mutual) in [
+        ("setup.asc", true),
+        ("setup-blanks-wrong-checksum.asc", true),
+        ("setup-cast5.asc", true),
+        ("setup-trailing-data.asc", true),
+        ("setup-without-preference.asc", false),
+    ] {
+        let setup = Setup { secret: plain.clone(), mutual };
+        assert_eq!(setup_message::unlock(&file(name), &code, None), Ok(setup), "{name}");
+    }
+    let inner = file("setup-inner-password.asc");
+    let unlock = |password: Option<&str>| setup_message::unlock(&inner, &code, password.map(secret).as_ref());
+    assert_eq!(unlock(None), Err(UnlockError::Key(ImportError::PasswordNeeded)));
+    assert_eq!(unlock(Some("wrong donkey")), Err(UnlockError::Key(ImportError::WrongPassword)));
+    let setup = unlock(Some("correct horse")).unwrap();
+    assert_eq!(keys::addresses(&setup.secret), [address("locked@example.org")]);
+    let wrong = secret("1742-0185-6197-1303-7016-8412-3581-4441-0598");
+    assert_eq!(setup_message::unlock(&inner, &wrong, None), Err(UnlockError::WrongCode));
+    let public = setup_message::unlock(&file("setup-public-key-inside.asc"), &code, None);
+    assert_eq!(public, Err(UnlockError::Key(ImportError::NotAKey)));
+}
+
+#[test]
+fn a_key_of_librepgp_is_of_a_kind_that_is_not_known_and_not_damaged() {
+    // A primary key of version 5: count of its key material, Ed25519.
+    let material = [&[9_u8, 0x2b, 6, 1, 4, 1, 0xda, 0x47, 0x0f, 1, 1, 7, 0x40][..], &[0x11; 32]].concat();
+    let length = u32::try_from(material.len()).unwrap().to_be_bytes();
+    let body = [&[5][..], &0x6500_0000_u32.to_be_bytes(), &[22], &length, &material].concat();
+    let packet = |tag: u8, body: &[u8]| [&[0xc0 | tag, u8::try_from(body.len()).unwrap()][..], body].concat();
+    let key = [packet(6, &body), packet(13, b"<anna@example.org>")].concat();
+    assert_eq!(keys::unusable(&key, NOW), Some(Unusable::UnknownAlgorithm));
+    assert_eq!(keys::unusable(&key[..40], NOW), Some(Unusable::NotAKey));
+    assert_eq!(keys::minimized(&key, &address("anna@example.org"), NOW), key);
+    // A subkey of version 5 under a key that is known.
+    let known = public(&import("plain.asc").unwrap());
+    let whole = [&known[..], &packet(14, &body)].concat();
+    assert_eq!(keys::unusable(&whole, NOW), None);
+    assert_eq!(keys::minimized(&whole, &address("anna@example.org"), NOW), whole);
 }
