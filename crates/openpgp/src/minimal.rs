@@ -108,20 +108,33 @@ fn own_user(
     let public = &key.public;
     let users = users(&public.primary_key, &public.details.users, at);
     let direct = newest_direct(public, at);
-    let found = user_of(&users, address);
-    let is_newer = public.primary_key.version() == KeyVersion::V6;
+    let (found, foremost) = (user_of(&users, address), foremost(&users));
     if let Some(user) = found
-        && (is_newer || direct.as_ref().is_none_or(|direct| says_as_much(user, direct)))
+        && stands_alone(public, user, foremost, direct.as_ref())
     {
         return Ok(user.clone());
     }
-    let like = found.or_else(|| foremost(&users)).and_then(|user| user.signatures.first());
-    let like: Vec<_> = like.into_iter().chain(&direct).collect();
+    // What the key says of itself is what its foremost user id says.
+    let like = [foremost, found].into_iter().flatten().filter_map(|user| user.signatures.first());
+    let like: Vec<_> = like.chain(&direct).collect();
     let id = match found {
         Some(user) => user.id.clone(),
         None => UserId::from_str(Default::default(), format!("<{address}>")).map_err(refused)?,
     };
     self_signed(secret, id, &like)
+}
+
+/// Whether a user id's signature says as much of the key without the others: all that the direct one does, and the same end as the foremost
+/// one. In version 6 the direct one stands beside it.
+fn stands_alone(
+    key: &SignedPublicKey,
+    user: &SignedUser,
+    foremost: Option<&SignedUser>,
+    direct: Option<&Signature>,
+) -> bool {
+    let end = |user: &SignedUser| user.signatures.iter().find_map(Signature::key_expiration_time);
+    let is_newer = key.primary_key.version() == KeyVersion::V6;
+    is_newer || foremost.map(end) == Some(end(user)) && direct.is_none_or(|direct| says_as_much(user, direct))
 }
 
 /// What a signature over a user id tells of the key, and what must not be lost.
@@ -209,9 +222,8 @@ fn minimal_public(public: &[u8], address: &Address, now: u64) -> Option<Bytes> {
     if has_parts_that_are_not_known(&key, public) {
         return None;
     }
-    let choose = |users: &[SignedUser]| user_of(users, address).or_else(|| foremost(users)).cloned();
     let all = users(&key.primary_key, &key.details.users, Some(now));
-    let user = choose(&all);
+    let user = user_of(&all, address).or_else(|| foremost(&all)).cloned();
     let signed = signed(&key, Some(now), foremost)?;
     let subkey = current_subkey(&key, now);
     if subkey.is_none() && !primary_encrypts(&signed) {
@@ -226,6 +238,10 @@ fn minimal_public(public: &[u8], address: &Address, now: u64) -> Option<Bytes> {
     let users = user.into_iter().collect();
     let details = SignedKeyDetails::new(vec![], direct.into_iter().collect(), users, vec![]);
     let kept = SignedPublicKey::new(key.primary_key.clone(), details, subkey.into_iter().collect());
+    // A user id whose own signature says less than another one's cannot be signed again here.
+    if unusable(&kept, now).is_some() && unusable(&key, now).is_none() {
+        return None;
+    }
     with_current_headers(&kept.to_bytes().ok()?).ok().map(Bytes::from)
 }
 
@@ -263,4 +279,54 @@ fn minimal_secret(secret: &Secret, address: &Address) -> Option<Secret> {
     });
     let written = account::write(&kept).ok()?;
     account::read(&written).ok().map(|_| written)
+}
+
+#[cfg(test)]
+mod tests {
+    use pgp::{packet::SubpacketData, types::Duration};
+
+    use super::*;
+
+    const MADE: Timestamp = Timestamp::from_secs(1_700_000_000);
+    const DAY: u64 = 86_400;
+
+    /// A key with a user id more, the first of which says that the key ends after a day, and the second, marked as foremost, after ten.
+    fn with_two_ends() -> Secret {
+        let key = account::generate_key("anna@example.org", &[4; 32], MADE).unwrap();
+        let mut key = SignedSecretKey::from_bytes(key.secret.expose()).unwrap();
+        let signed = |id: &str, days: u32, is_foremost: bool| {
+            let id = UserId::from_str(Default::default(), id).unwrap();
+            let primary = &key.primary_key;
+            let mut config =
+                account::signature(SignatureType::CertPositive, primary, primary.created_at()).unwrap();
+            let lifetime = Duration::from_secs(days * 86_400);
+            for data in [SubpacketData::KeyExpirationTime(lifetime), SubpacketData::IsPrimary(is_foremost)] {
+                config.hashed_subpackets.push(Subpacket::regular(data).unwrap());
+            }
+            let password = Password::empty();
+            let signature =
+                config.sign_certification(primary, primary.public_key(), &password, id.tag(), &id);
+            SignedUser::new(id, vec![signature.unwrap()])
+        };
+        let users = vec![signed("<anna@example.org>", 1, false), signed("<foremost@example.org>", 10, true)];
+        key.details.users = users;
+        account::write(&key).unwrap()
+    }
+
+    #[test]
+    fn the_accounts_user_id_says_the_end_that_the_foremost_one_says() {
+        let secret = with_two_ends();
+        let address = Address::parse("anna@example.org").unwrap();
+        let later = Timestamp::from_secs(MADE.as_secs() + 5 * DAY);
+        let header = published(&secret, &address, later).unwrap();
+        assert!(crate::keys::is_usable(&header, later), "it lives as the key does");
+        assert_eq!(crate::keys::expires(&header), Some(Timestamp::from_secs(MADE.as_secs() + 10 * DAY)));
+        let end = Timestamp::from_secs(MADE.as_secs() + 10 * DAY);
+        assert_eq!(published(&secret, &address, end), Err(Unusable::Ended(end)));
+        // Somebody else's cannot be signed again: it stays whole.
+        let public = Transferable::read(secret.expose()).unwrap().octets;
+        assert_eq!(minimized(&public, &address, later), public);
+        let foremost = Address::parse("foremost@example.org").unwrap();
+        assert!(minimized(&public, &foremost, later).len() < public.len());
+    }
 }

@@ -310,3 +310,18 @@ fn a_key_of_librepgp_is_of_a_kind_that_is_not_known_and_not_damaged() {
     assert_eq!(keys::unusable(&whole, NOW), None);
     assert_eq!(keys::minimized(&whole, &address("anna@example.org"), NOW), whole);
 }
+
+#[test]
+fn a_key_of_version_six_has_its_direct_signature_besides() {
+    let key = keys::unprotect(&fs::read(directory().join("../pq6.sec.asc")).unwrap(), None).unwrap();
+    let six =
+        [Tag::PublicKey, Tag::Signature, Tag::UserId, Tag::Signature, Tag::PublicSubkey, Tag::Signature];
+    let new = address("new@example.org");
+    let added = keys::with_address(&key, &new);
+    assert!(keys::addresses(&added).contains(&new) && added != key);
+    for key in [&key, &added] {
+        let header = keys::published(key, &new, NOW).unwrap();
+        assert_eq!(tags(&header), six);
+        SignedPublicKey::from_bytes(&header[..]).unwrap().verify_bindings().unwrap();
+    }
+}
