@@ -89,10 +89,10 @@ fn what_to_do(error: ImportError) -> &'static str {
         ImportError::PasswordNeeded | ImportError::WrongPassword => {
             "run it again and give the password under which it was written"
         }
-        ImportError::NotAKey => "write the whole key, with gpg --armor --export-secret-keys ID",
-        ImportError::PublicOnly => "write the secret key, with gpg --armor --export-secret-keys ID",
+        ImportError::NotAKey => "write the whole key, with gpg --export-secret-keys ID",
+        ImportError::PublicOnly => "write the secret key, with gpg --export-secret-keys ID",
         ImportError::Offline => {
-            "write it where all of it is, with gpg --armor --export-secret-keys ID (not --export-secret-subkeys)"
+            "write it where all of it is, with gpg --export-secret-keys ID (not --export-secret-subkeys)"
         }
         ImportError::OnCard => "a card gives no secret key away: take a backup from before, or another key",
         ImportError::NothingEncrypts => {
@@ -330,16 +330,6 @@ pub(crate) async fn import_setup_message(
         NoSetupMessage::NotOne => no_setup("is no Autocrypt Setup Message, or one of another version"),
         NoSetupMessage::Malformed => no_setup("is a damaged Autocrypt Setup Message"),
     })?;
-    let identity = Identity::load(directory)?;
-    if !yes && !address.as_ref().is_some_and(|address| identity.is_own(address)) {
-        let whose = address
-            .map_or_else(|| "not from and to one account".to_owned(), |address| format!("of {address}"));
-        let why = format!(
-            "the setup message is {whose}, and this account is {}: to take its key all the same, run this again with --yes",
-            identity.address
-        );
-        return Err(Failure::NeedsPerson(why));
-    }
     let Ok(Hint { begins, .. }) = setup_message::hint(&armored) else {
         return Err(no_setup("is a damaged Autocrypt Setup Message"));
     };
@@ -354,9 +344,22 @@ pub(crate) async fn import_setup_message(
     };
     let setup = setup.map_err(|error| match error {
         UnlockError::WrongCode => Failure::NeedsPerson(format!("{error}: look at the code again and retry")),
+        UnlockError::Key(key @ (ImportError::PasswordNeeded | ImportError::WrongPassword)) => {
+            Failure::Failed(format!("{error}; {}", what_to_do(key)))
+        }
         UnlockError::Key(key) => {
             Failure::Failed(format!("{error}; in the program that has it: {}", what_to_do(key)))
         }
     })?;
+    let identity = Identity::load(directory)?;
+    if !yes && !address.as_ref().is_some_and(|address| identity.is_own(address)) {
+        let whose = address
+            .map_or_else(|| "not from and to one account".to_owned(), |address| format!("of {address}"));
+        let why = format!(
+            "the setup message is {whose}, and this account is {}: to take its key all the same, run this again with --yes",
+            identity.address
+        );
+        return Err(Failure::NeedsPerson(why));
+    }
     adopt(directory, password_command, setup, yes, report).await
 }

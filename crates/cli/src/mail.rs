@@ -52,6 +52,8 @@ fn preference(muaa: &Muaa<OpenPgp>) -> Preference {
 
 /// The account's key as others get it under this address.
 pub(crate) fn own_key(muaa: &Muaa<OpenPgp>, address: &Address) -> Result<Bytes, Failure> {
+    // What cannot be read here has no public part.
+    status::public_key(muaa)?;
     let current = muaa.account().current;
     let secret = current.and_then(|key| muaa.account_secret(&key)).cloned().unwrap_or_default();
     published(&secret, address, sma_imap::now()).map_err(|why| Failure::Failed(keys::unusable_sentence(why)))

@@ -279,4 +279,19 @@ fn a_setup_message_is_held_against_the_account_and_its_key_may_have_a_password()
     let second = alone(&server, LOGIN);
     let changed: Value = done_with(&second, &import, &[("SMA_SETUP_CODE", &code)], "");
     assert_eq!(changed["usable"], true);
+
+    // The key inside has a password of its own.
+    let locked = alone(&server, "locked@example.org");
+    let armored = fs::read_to_string(met("setup-inner-password.asc")).expect("an armored message");
+    let mail = format!(
+        "From: locked@example.org\r\nTo: locked@example.org\r\nAutocrypt-Setup-Message: v1\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n\
+         --b\r\nContent-Type: application/autocrypt-setup\r\n\r\n<pre>\n{armored}</pre>\r\n--b--\r\n"
+    );
+    let mail = file(&locked, "setup.eml", &mail);
+    let import = ["keys", "import-setup-message", &mail];
+    let code = ("SMA_SETUP_CODE", "1742-0185-6197-1303-7016-8412-3581-4441-0597");
+    fails(&locked, &import, &[code], 1, "set SMA_KEY_PASSWORD");
+    fails(&locked, &import, &[code, ("SMA_KEY_PASSWORD", "wrong donkey")], 1, "the password is wrong");
+    done_with(&locked, &import, &[code, ("SMA_KEY_PASSWORD", "correct horse")], "");
 }
