@@ -27,10 +27,12 @@ const NOW_BY_GPG: &str = "20260211T000000!";
 const NOW_BY_SQ: &str = "2026-02-11T00:00:00Z";
 
 /// Names without their end, and what GnuPG, Sequoia and this project say.
-const DIFFERENT: [(&str, [bool; 3]); 5] = [
+const DIFFERENT: [(&str, [bool; 3]); 6] = [
     // rPGP has neither these curves nor ElGamal; Sequoia's pure Rust backend has not, either, and its policy ended DSA and ElGamal.
     ("brainpool", [true, false, false]),
     ("elgamal", [true, false, false]),
+    // Bindings signed over SHA-1: Sequoia's policy has ended that, in 2023.
+    ("sha1", [true, false, true]),
     // Post-quantum keys, which only Sequoia uses as it is built here.
     ("mldsa.sec", [false, true, false]),
     ("pq4.sec", [false, true, false]),
