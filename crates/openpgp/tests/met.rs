@@ -325,3 +325,15 @@ fn a_key_of_version_six_has_its_direct_signature_besides() {
         SignedPublicKey::from_bytes(&header[..]).unwrap().verify_bindings().unwrap();
     }
 }
+
+#[test]
+fn of_several_subkeys_that_encrypt_the_newest_goes_into_the_header() {
+    let yearly = import("yearly.asc").unwrap();
+    let subkey = |now: u64| {
+        let account = address("yearly@example.org");
+        let header = keys::published(&yearly, &account, Timestamp::from_secs(now)).unwrap();
+        let cert = SignedPublicKey::from_bytes(&header[..]).unwrap();
+        u64::from(pgp::types::KeyDetails::created_at(&cert.public_subkeys[0]).as_secs())
+    };
+    assert_eq!((subkey(LATER - 1), subkey(LATER)), (MADE, LATER));
+}
