@@ -54,7 +54,10 @@ fn files() -> Vec<PathBuf> {
 
 /// The certificate in a file, without secret parts.
 fn certificate(octets: &[u8]) -> Option<(Cert, Vec<u8>)> {
-    let cert = CertParser::from_bytes(octets).ok()?.next()?.ok()?.strip_secret_key_material();
+    let mut all = CertParser::from_bytes(octets).ok()?.filter_map(Result::ok);
+    let first = all.next()?.strip_secret_key_material();
+    let same = all.filter(|other| other.fingerprint() == first.fingerprint()).collect::<Vec<_>>();
+    let cert = same.into_iter().try_fold(first, Cert::merge_public).ok()?;
     let octets = cert.to_vec().ok()?;
     Some((cert, octets))
 }

@@ -127,6 +127,8 @@ fn what_is_usable_is_what_can_be_encrypted_to_on_the_day() {
         assert_eq!(judged(name, NOW.as_secs()), None, "{name}");
     }
     assert_eq!(judged("plain.asc", MADE - 1), Some(Unusable::NotYet(Timestamp::from_secs(MADE))));
+    // What the public form has besides, as a later end, counts for the secret key.
+    assert_eq!(judged("old-backup-and-renewed-public.asc", NOW.as_secs()), None);
     for name in ["no-subkey.asc", "all-revoked.asc"] {
         assert_eq!(import(name), Err(ImportError::NothingEncrypts), "{name}");
     }
