@@ -36,6 +36,16 @@ pub(crate) fn can_verify(params: &PublicParams) -> bool {
     }
 }
 
+/// Whether a signature is the key's own: it holds, or, where this program cannot check it, it says so. What is chosen by the latter is never encrypted
+/// to here; it decides what of a key that is carried along goes into a header.
+pub(crate) fn is_own(primary: &PublicKey, signature: &Signature, holds: impl FnOnce() -> bool) -> bool {
+    if can_verify(primary.public_params()) {
+        return holds();
+    }
+    let (fingerprint, id) = (primary.fingerprint(), primary.legacy_key_id());
+    signature.issuer_fingerprint().contains(&&fingerprint) || signature.issuer_key_id().contains(&&id)
+}
+
 /// Whether rPGP can encrypt to a key with these parameters.
 pub(crate) fn can_encrypt(params: &PublicParams) -> bool {
     match params {
@@ -89,7 +99,9 @@ pub(crate) fn is_type(signature: &Signature, typ: SignatureType) -> bool {
 /// The user ids that the key itself signed, each with its newest signature. One that was revoked counts again from when it was signed anew.
 pub(crate) fn users(primary: &PublicKey, users: &[SignedUser], at: Option<u64>) -> Vec<SignedUser> {
     let good = |user: &SignedUser| {
-        let own = |s: &Signature| s.verify_certification(primary, Tag::UserId, &user.id).is_ok();
+        let own = |s: &Signature| {
+            is_own(primary, s, || s.verify_certification(primary, Tag::UserId, &user.id).is_ok())
+        };
         let is_revocation = |s: &Signature| is_type(s, SignatureType::CertRevocation);
         let revoked = newest(&user.signatures, None, |s| is_revocation(s) && own(s));
         let signature = newest(&user.signatures, at, |s| !is_revocation(s) && own(s))?;
@@ -110,12 +122,12 @@ pub(crate) fn bound(
     subkey: &SignedPublicSubKey,
     at: Option<u64>,
 ) -> Option<SignedPublicSubKey> {
-    let own = |s: &Signature| s.verify_subkey_binding(primary, &subkey.key).is_ok();
+    let own = |s: &Signature| is_own(primary, s, || s.verify_subkey_binding(primary, &subkey.key).is_ok());
     let binding = newest(&subkey.signatures, at, |s| is_type(s, SignatureType::SubkeyBinding) && own(s))?;
     let bound = SignedPublicSubKey::new(subkey.key.clone(), vec![binding]);
     // Checks a signing subkey's signature over the primary as well.
-    bound.verify_bindings(primary).ok()?;
-    Some(bound)
+    let holds = !can_verify(primary.public_params()) || bound.verify_bindings(primary).is_ok();
+    holds.then_some(bound)
 }
 
 /// The signatures with which the key revoked a subkey.
@@ -124,7 +136,7 @@ pub(crate) fn revocations<'a>(
     key: &PublicSubkey,
     signatures: &'a [Signature],
 ) -> impl Iterator<Item = &'a Signature> {
-    let own = |s: &Signature| s.verify_subkey_binding(primary, key).is_ok();
+    let own = |s: &Signature| is_own(primary, s, || s.verify_subkey_binding(primary, key).is_ok());
     signatures.iter().filter(move |s| is_type(s, SignatureType::SubkeyRevocation) && own(s))
 }
 
@@ -172,7 +184,7 @@ pub(crate) fn signed(
     choose: impl Fn(&[SignedUser]) -> Option<&SignedUser>,
 ) -> Option<SignedPublicKey> {
     let primary = &key.primary_key;
-    let own = |s: &Signature| s.verify_key(primary).is_ok();
+    let own = |s: &Signature| is_own(primary, s, || s.verify_key(primary).is_ok());
     let direct = newest(&key.details.direct_signatures, at, own);
     let revocations = newest(&key.details.revocation_signatures, None, own);
     let users = users(primary, &key.details.users, at);
@@ -229,7 +241,9 @@ pub(crate) fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError
 
 /// Whether the key's owner revoked it.
 pub(crate) fn is_revoked(key: &SignedPublicKey) -> bool {
-    key.details.revocation_signatures.iter().any(|s| s.verify_key(&key.primary_key).is_ok())
+    let primary = &key.primary_key;
+    let own = |s: &Signature| is_own(primary, s, || s.verify_key(primary).is_ok());
+    key.details.revocation_signatures.iter().any(own)
 }
 
 /// How long the key says it lives, after [`signed`] chose its signatures.

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     account,
     certificate::{
-        bound, can_verify, encrypts, foremost, newest, primary_encrypts, revocations, signed, users,
+        bound, can_verify, encrypts, foremost, is_own, newest, primary_encrypts, revocations, signed, users,
         with_current_headers,
     },
     components,
@@ -64,23 +64,27 @@ fn current_subkey(key: &SignedPublicKey, now: u64) -> Option<SignedPublicSubKey>
 
 /// The public part of an account's secret key for the header of a mail from this address: five packets. A key without a user id of the
 /// address gets one, signed by itself; the same arguments give the same octets, whatever the day is, until the key changes or its subkey ends. Of
-/// a key that cannot be checked here it is everything.
+/// a key that cannot be checked here it is chosen by what its signatures say, with the foremost user id if it has none of the address, or everything.
 ///
 /// # Errors
 /// Why nobody could encrypt to what the header would say; [`Unusable::NothingEncrypts`] also if the primary key alone encrypts, which Level 1
 /// has no form for.
 pub fn published(secret: &Secret, address: &Address, now: Timestamp) -> Result<Bytes, Unusable> {
     let key = Transferable::read(secret.expose()).map_err(|_| Unusable::NotAKey)?;
-    if !can_verify(key.public.public_params()) {
-        return Ok(key.octets.into());
-    }
     let seconds = now.as_secs();
     match unusable(&key.public, seconds) {
         None | Some(Unusable::UnknownAlgorithm) => {}
         Some(why) => return Err(why),
     }
-    let subkey = current_subkey(&key.public, seconds).ok_or(Unusable::NothingEncrypts)?;
-    let user = own_user(&key, secret, address, Some(seconds)).map_err(|_| Unusable::NotAKey)?;
+    let subkey = current_subkey(&key.public, seconds);
+    let user = own_user(&key, secret, address, Some(seconds));
+    let (subkey, user) = match (subkey, user) {
+        (Some(subkey), Ok(user)) => (subkey, user),
+        // Its signatures are of another form, too.
+        _ if !can_verify(key.public.public_params()) => return Ok(key.octets.into()),
+        (None, _) => return Err(Unusable::NothingEncrypts),
+        (_, Err(_)) => return Err(Unusable::NotAKey),
+    };
     let details = SignedKeyDetails::new(vec![], direct(&key.public, Some(seconds)), vec![user], vec![]);
     let public = SignedPublicKey::new(key.public.primary_key, details, vec![subkey]);
     let octets = public.to_bytes().map_err(|_| Unusable::NotAKey)?;
@@ -94,7 +98,8 @@ fn direct(key: &SignedPublicKey, at: Option<u64>) -> Vec<Signature> {
 }
 
 fn newest_direct(key: &SignedPublicKey, at: Option<u64>) -> Option<Signature> {
-    let own = |s: &Signature| s.verify_key(&key.primary_key).is_ok();
+    let primary = &key.primary_key;
+    let own = |s: &Signature| is_own(primary, s, || s.verify_key(primary).is_ok());
     newest(&key.details.direct_signatures, at, own)
 }
 
@@ -113,6 +118,10 @@ fn own_user(
         && stands_alone(public, user, foremost, direct.as_ref())
     {
         return Ok(user.clone());
+    }
+    if !can_verify(public.public_params()) {
+        // Nothing can be signed with it here.
+        return found.or(foremost).cloned().ok_or(Refusal::Unknown);
     }
     // What the key says of itself is what its foremost user id says.
     let like = [foremost, found].into_iter().flatten().filter_map(|user| user.signatures.first());

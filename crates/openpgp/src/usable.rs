@@ -83,15 +83,13 @@ pub(crate) fn unusable(key: &SignedPublicKey, now: u64) -> Option<Unusable> {
     if is_revoked(key) {
         return Some(Unusable::Revoked);
     }
-    if !can_verify(key.public_params()) {
-        return Some(Unusable::UnknownAlgorithm);
-    }
+    let is_known = can_verify(key.public_params());
     let created = u64::from(key.created_at().as_secs());
     if created > now {
         return Some(Unusable::NotYet(Timestamp::from_secs(created)));
     }
     let Some(signed) = signed(key, Some(now), foremost) else {
-        return Some(Unusable::NotAKey);
+        return Some(if is_known { Unusable::NotAKey } else { Unusable::UnknownAlgorithm });
     };
     let lifetime = lifetime(&signed);
     if !lives(key.created_at(), lifetime, now) {
@@ -102,12 +100,13 @@ pub(crate) fn unusable(key: &SignedPublicKey, now: u64) -> Option<Unusable> {
     let subkeys = key.public_subkeys.iter().filter_map(|subkey| worth(key, subkey, now));
     let best = subkeys.chain(primary).min();
     match best {
-        Some(Worth::Usable) => None,
-        Some(Worth::Unknown) => Some(Unusable::UnknownAlgorithm),
+        Some(Worth::Usable) if is_known => None,
+        Some(Worth::Usable | Worth::Unknown) => Some(Unusable::UnknownAlgorithm),
         Some(Worth::NotYet(at)) => Some(Unusable::NotYet(Timestamp::from_secs(at))),
         Some(Worth::Ended(at)) => Some(Unusable::SubkeyEnded(Timestamp::from_secs(at.0))),
         Some(Worth::Revoked) => Some(Unusable::SubkeyRevoked),
-        None => Some(Unusable::NothingEncrypts),
+        None if is_known => Some(Unusable::NothingEncrypts),
+        None => Some(Unusable::UnknownAlgorithm),
     }
 }
 
