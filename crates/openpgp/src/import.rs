@@ -1,7 +1,10 @@
 //! The one reader of keys that people bring along: whatever form a program, an editor or a mail gave a file, it ends as one
 //! transferable secret key, or in a reason that names what is wrong with it.
 
-use pgp::types::{Password, Tag};
+use pgp::{
+    packet::{SecretKey, Signature},
+    types::{KeyDetails, Password, Tag},
+};
 use sma_core::Secret;
 use zeroize::Zeroizing;
 
@@ -10,6 +13,7 @@ use crate::{
     armor::{self, Block, Label},
     certificate,
     components::{self, Component, Key},
+    packets::Packet,
     transferable::{Elsewhere, Refusal, SECRET_MAX, Transferable, half},
 };
 
@@ -44,7 +48,7 @@ pub enum ImportError {
     /// password that cannot be taken off here.
     #[error("the key is of a kind that this program does not know")]
     Unknown,
-    /// More than 64 KiB unarmored, or a public part above 10 KiB.
+    /// More than 64 KiB unarmored without photographs and others' signatures, or a public part above 10 KiB.
     #[error("the key is too large")]
     TooLarge,
     /// More than one key: choose one when exporting.
@@ -71,7 +75,7 @@ impl From<Refusal> for ImportError {
 
 /// Reads the transferable secret key in a file, and takes its password off. Armored or binary, in any of the forms that armor takes on
 /// its way; beside its public form, in one block or several, in any order; more than once. A subkey whose secret part is on a card or offline is left out, if it is not
-/// the one that encrypts. What it gives can be adopted as an account key; without a password it is what was given, octet by octet, if
+/// the one that encrypts. Of a key above 64 KiB photographs and others' signatures are left out. What it gives can be adopted as an account key; without a password it is what was given, octet by octet, if
 /// that has the order of RFC 9580. Algorithms need not be known: ask [`crate::keys::unusable`] of the key's public part, also whether it has
 /// ended, since the core has no clock.
 ///
@@ -79,7 +83,10 @@ impl From<Refusal> for ImportError {
 /// See [`ImportError`]; [`ImportError::PasswordNeeded`] if the key is protected and `password` is `None`.
 pub fn unprotect(file: &[u8], password: Option<&Secret>) -> Result<Secret, ImportError> {
     let octets = unarmored(file)?;
-    let octets = one_key(&octets)?;
+    let mut octets = one_key(&octets)?;
+    if octets.len() > SECRET_MAX {
+        octets = without_others(&octets)?;
+    }
     if octets.len() > SECRET_MAX {
         return Err(ImportError::TooLarge);
     }
@@ -136,6 +143,26 @@ fn one_key(octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let is_whole = leave_out_what_is_elsewhere(&mut key)?;
     let as_it_is = is_alone && is_whole && key.is_in_order();
     Ok(if as_it_is { Zeroizing::new(octets.to_vec()) } else { key.written() })
+}
+
+/// A key without photographs and without what others signed of it, which can be a thousand times the key.
+fn without_others(octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, ImportError> {
+    let mut all = components::keys(components::packets(octets)?)?;
+    let [key] = &mut all[..] else { return Err(ImportError::SeveralKeys) };
+    let packet = key.primary.packet;
+    let primary =
+        SecretKey::try_from_reader(packet.header, packet.body).map_err(|_| ImportError::TooLarge)?;
+    let (fingerprint, id) = (primary.fingerprint(), primary.legacy_key_id());
+    let is_own = |packet: &Packet<'_>| {
+        Signature::try_from_reader(packet.header, packet.body).is_ok_and(|signature| {
+            signature.issuer_fingerprint().contains(&&fingerprint) || signature.issuer_key_id().contains(&&id)
+        })
+    };
+    key.rest.retain(|component| component.packet.tag() != Tag::UserAttribute);
+    for component in std::iter::once(&mut key.primary).chain(&mut key.rest) {
+        component.signatures.retain(is_own);
+    }
+    Ok(key.written())
 }
 
 /// Leaves subkeys out whose secret part is elsewhere; whether there was none.

@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use common::{OPENPGP, secret};
 use pgp::{
     composed::{Deserializable, SignedPublicKey, SignedSecretKey},
-    packet::PacketParser,
+    packet::{Packet, PacketParser},
     types::Tag,
 };
 use sma_autocrypt::{Address, HEADER_BYTES_MAX, Header, Preference, Source};
@@ -312,6 +312,31 @@ fn a_key_of_librepgp_is_of_a_kind_that_is_not_known_and_not_damaged() {
     let whole = [&known[..], &packet(14, &body)].concat();
     assert_eq!(keys::unusable(&whole, NOW), None);
     assert_eq!(keys::minimized(&whole, &address("anna@example.org"), NOW), whole);
+}
+
+#[test]
+fn a_key_that_a_thousand_others_signed_is_taken_without_their_signatures() {
+    let signed = import("foreign-signatures.asc").unwrap();
+    let packets: Vec<_> = PacketParser::new(signed.expose()).map(Result::unwrap).collect();
+    let mut octets = Vec::new();
+    for packet in &packets {
+        let own = fingerprint(&signed);
+        let is_foreign =
+            matches!(packet, Packet::Signature(s) if s.issuer_fingerprint().first() != Some(&&own));
+        let times = if is_foreign { 400 } else { 1 };
+        for _ in 0..times {
+            pgp::ser::Serialize::to_writer(packet, &mut octets).unwrap();
+        }
+    }
+    assert!(octets.len() > 64 << 10, "{}", octets.len());
+    let taken = keys::unprotect(&octets, None).unwrap();
+    assert!(taken.expose().len() < signed.expose().len());
+    assert_eq!((public(&taken), keys::addresses(&taken)), (public(&signed), keys::addresses(&signed)));
+}
+
+fn fingerprint(secret: &Secret) -> pgp::types::Fingerprint {
+    let key = SignedSecretKey::from_bytes(secret.expose()).unwrap();
+    pgp::types::KeyDetails::fingerprint(&key.primary_key)
 }
 
 #[test]
