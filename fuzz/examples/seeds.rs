@@ -123,7 +123,7 @@ fn keys() -> io::Result<()> {
 fn setup_messages() -> io::Result<()> {
     let gpg = include_bytes!("../../tests/data/setup-curve.eml");
     save("setup", "gpg", gpg)?;
-    let armored = sma_mime::parse_setup_message(gpg).ok_or(io::ErrorKind::InvalidData)?;
+    let armored = sma_mime::parse_setup_message(gpg).map_err(|_| io::ErrorKind::InvalidData)?.armored;
     save("setup", "armored", &armored)?;
     let armored = String::from_utf8(armored).map_err(io::Error::other)?;
     let text = sma_mime::SetupText::default();

@@ -5,12 +5,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sma_autocrypt::{Date, Header, Layers, Source, Table, read, read_gossip};
+use sma_autocrypt::{Date, Header, Layers, Mail, Source, Table, read, read_gossip};
 
 fuzz_target!(|octets: &[u8]| {
     let received = Date(1_800_000_000);
     let mut table = Table::new(100);
-    if let Ok(mail) = read(octets, received, 1) {
+    if let Ok(mail) = read(Mail::new(octets).with_payload(octets), received, 1) {
         table.observe(&mail, received);
     }
     if let Ok(facts) = read_gossip(octets, octets, received, 1) {

@@ -15,7 +15,7 @@ use pgp::{
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use sma_core::Secret;
-use sma_mime::parse_setup_message;
+use sma_mime::{SetupMail, parse_setup_message};
 use sma_openpgp::{keys, setup_message};
 
 /// Of `tests/data/setup-curve.eml`.
@@ -53,14 +53,14 @@ fn unlock(armored: &[u8]) {
     if let Ok(hint) = setup_message::hint(armored) {
         assert!(hint.begins.len() <= 2, "it is shown to people");
     }
-    if let Ok(setup) = setup_message::unlock(armored, &Secret::new(CODE.into())) {
+    if let Ok(setup) = setup_message::unlock(armored, &Secret::new(CODE.into()), None) {
         let again = keys::unprotect(setup.secret.expose(), None);
         assert_eq!(again, Ok(setup.secret), "what comes out can be adopted");
     }
 }
 
 fuzz_target!(|octets: &[u8]| {
-    if let Some(armored) = parse_setup_message(octets) {
+    if let Ok(SetupMail { armored, .. }) = parse_setup_message(octets) {
         unlock(&armored);
     }
     unlock(octets);

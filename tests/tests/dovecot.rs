@@ -1,5 +1,7 @@
 //! Two devices of one account on a real server, each command a process of its own.
 
+#[path = "dovecot/autocrypt.rs"]
+mod autocrypt;
 #[path = "dovecot/joining.rs"]
 mod joining;
 
@@ -253,14 +255,14 @@ fn a_key_of_gpg_goes_by_a_link_to_a_second_device_and_opens_old_mail_where_that_
     }
     let server = Dovecot::start();
     let (laptop, phone) = (set_up(&server, "laptop"), set_up(&server, "phone"));
-    done(&laptop, &["keys", "import", &data("curve.sec.asc")]);
+    done(&laptop, &["keys", "import", "--yes", &data("curve.sec.asc")]);
     done(&phone, &["sync"]);
     pair_by_link(&laptop, &phone);
     let gpg = Gpg::new(phone.directory.join("gpg"));
     gpg.run(&["--import"], &fs::read(data("rsa.pub.asc")).expect("the signer's key"));
     let public = done(&phone, &["keys", "export", "--public"]);
     gpg.run(&["--import"], text(&public, "public_key").as_bytes());
-    let listing = gpg.run(&["--list-keys", "--with-colons", "curve@example.org"], b"");
+    let listing = gpg.run(&["--list-keys", "--with-colons", LOGIN], b"");
     let fingerprint = text(&public, "fingerprint").to_uppercase();
     assert!(String::from_utf8_lossy(&listing).contains(&fingerprint), "it is gpg's key");
 
@@ -281,7 +283,8 @@ fn a_key_of_gpg_goes_by_a_link_to_a_second_device_and_opens_old_mail_where_that_
         3,
         "look at the code again",
     );
-    done_with(&other, &["keys", "import-setup-message", out], &[("SMA_SETUP_CODE", code)], "");
+    let import = ["keys", "import-setup-message", "--yes", out];
+    done_with(&other, &import, &[("SMA_SETUP_CODE", code)], "");
     assert_eq!(done(&other, &["keys", "export", "--public"])["fingerprint"], public["fingerprint"]);
 }
 

@@ -6,7 +6,7 @@ use base64::{
 };
 use bytes::Bytes;
 
-use crate::{Address, HEADER_BYTES_MAX, KEY_BYTES_MAX};
+use crate::{Address, HEADER_BYTES_MAX, KEY_BYTES_MAX, attributes::attributes};
 
 /// Whether the owner of a key wants encryption by default (`prefer-encrypt`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -55,13 +55,13 @@ pub enum HeaderError {
     /// The header is above [`HEADER_BYTES_MAX`], with its name and folding.
     #[error("the header has more than {HEADER_BYTES_MAX} octets")]
     TooLarge,
-    /// Not a list of attributes, an attribute twice, or `keydata` not last.
+    /// Not a list of attributes, an attribute twice or without a value, or `keydata` not last.
     #[error("the header is not a list of attributes that ends in keydata")]
     Malformed,
     /// An attribute without a leading underscore that Level 1 does not define: a later version's header.
     #[error("the header has a critical attribute that is not known")]
     UnknownCritical,
-    /// No `addr`, or it is no address, or one that this header cannot carry in ASCII.
+    /// No `addr`, or it is no address.
     #[error("the header has no usable addr")]
     BadAddress,
     /// No `keydata`, or it is not base64, or it is empty.
@@ -89,22 +89,19 @@ impl Header {
             return Err(HeaderError::TooLarge);
         }
         let (mut addr, mut prefer, mut keydata) = (None, None, None);
-        for attribute in value.split(';').map(str::trim) {
-            if attribute.is_empty() {
-                continue;
-            }
+        for attribute in attributes(value) {
             if keydata.is_some() {
                 return Err(HeaderError::Malformed);
             }
-            let (name, value) = attribute.split_once('=').ok_or(HeaderError::Malformed)?;
-            let slot = match name.trim() {
+            let slot = match attribute.name {
                 "addr" => &mut addr,
                 "prefer-encrypt" => &mut prefer,
                 "keydata" => &mut keydata,
                 unknown if unknown.starts_with('_') => continue,
                 _ => return Err(HeaderError::UnknownCritical),
             };
-            if slot.replace(value.trim()).is_some() {
+            let value = attribute.value.ok_or(HeaderError::Malformed)?;
+            if slot.replace(value).is_some() {
                 return Err(HeaderError::Malformed);
             }
         }
@@ -116,15 +113,13 @@ impl Header {
     }
 
     /// Writes the whole header, folded to lines of at most 78 octets as far as the address allows, with its final
-    /// CRLF. Gossip never carries a preference.
+    /// CRLF. Gossip never carries a preference. It is UTF-8 if the local part of the address is not ASCII: it can then stand in an
+    /// internationalised mail alone, as the address itself can (RFC 6532).
     ///
     /// # Errors
-    /// [`HeaderError::BadAddress`] if the address is not ASCII; [`HeaderError::BadKey`] if the key is empty;
+    /// [`HeaderError::BadKey`] if the key is empty;
     /// [`HeaderError::TooLarge`] if the header would be above [`HEADER_BYTES_MAX`], which Level 1 forbids to send.
     pub fn render(&self, source: Source) -> Result<String, HeaderError> {
-        if !self.addr.as_str().is_ascii() {
-            return Err(HeaderError::BadAddress);
-        }
         if self.key.is_empty() {
             return Err(HeaderError::BadKey);
         }

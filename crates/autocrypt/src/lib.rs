@@ -1,30 +1,39 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod attributes;
 mod date;
+mod draft;
 mod fact;
 mod greatest;
 mod header;
 mod layers;
+mod mailbox;
 #[cfg(feature = "mail")]
 mod message;
 mod observed;
 mod peers;
 mod recommend;
+#[cfg(feature = "mail")]
+mod section;
 mod table;
 mod tables;
 mod wire;
 
 pub use address::Address;
 pub use date::Date;
+pub use draft::DraftState;
 pub use fact::{Deletion, Entry, Fact, Known};
 pub use header::{Header, HeaderError, Preference, Source};
 pub use layers::{Layers, Peer};
+pub use mailbox::addresses;
 #[cfg(feature = "mail")]
-pub use message::{read, read_gossip};
+pub use message::{Mail, Payload, read, read_draft_state, read_gossip};
 pub use observed::{Observed, Untold};
 pub use peers::Peers;
 pub use recommend::{Advice, Draft, Recommendation, aggregate};
+#[cfg(feature = "mail")]
+pub use section::mailboxes;
 pub use table::Table;
 pub use wire::Malformed;
 

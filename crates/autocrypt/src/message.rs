@@ -1,30 +1,92 @@
-//! From a mail's octets to facts (Level 1, "Updating Autocrypt Peer State").
+//! From a mail's octets to facts (Level 1, "Updating Autocrypt Peer State"), with header fields where they are believed: inside, if the
+//! mail has protected ones (RFC 9788), else outside. `docs/autocrypt.md` has the rules.
 
 use std::collections::BTreeSet;
 
-use mail_parser::{Header as Field, HeaderName, Message, MessageParser, MimeHeaders};
 use sha2::{Digest, Sha256};
 
-use crate::{Address, Date, Fact, Header, Known, Observed, Source, Untold};
+use crate::{
+    Address, Date, DraftState, Fact, Header, Known, Observed, Source, Untold,
+    section::{Protection, Section},
+};
 
-/// Reads a mail's header section; what follows it is not looked at. Total.
+/// What was inside an encrypted or signed mail.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    entity: &'a [u8],
+    signed: bool,
+}
+
+impl<'a> Payload<'a> {
+    /// The decrypted MIME entity, header section and all. Of a mail that is only signed it is the signed part.
+    #[must_use]
+    pub const fn new(entity: &'a [u8]) -> Self {
+        Self { entity, signed: false }
+    }
+
+    /// The entity was signed, and the signature holds under a key of the one address in the `From` *inside*. Say so only of a key that is known to be of
+    /// that address, not of one that the same mail brought: who can say so decides whose mail it is.
+    #[must_use]
+    pub const fn signed(self) -> Self {
+        Self { signed: true, ..self }
+    }
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Payload<'a> {
+    fn from(entity: &'a T) -> Self {
+        Self::new(entity.as_ref())
+    }
+}
+
+/// A mail as the store has it, and what was inside.
+#[derive(Clone, Copy, Debug)]
+pub struct Mail<'a> {
+    octets: &'a [u8],
+    payload: Option<Payload<'a>>,
+}
+
+impl<'a> Mail<'a> {
+    /// The mail, or its header section. Without its payload an encrypted one that has no `Autocrypt` header outside tells nothing.
+    #[must_use]
+    pub const fn new(octets: &'a [u8]) -> Self {
+        Self { octets, payload: None }
+    }
+
+    /// With what was inside.
+    #[must_use]
+    pub fn with_payload(self, payload: impl Into<Payload<'a>>) -> Self {
+        Self { payload: Some(payload.into()), ..self }
+    }
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> From<&'a T> for Mail<'a> {
+    fn from(octets: &'a T) -> Self {
+        Self::new(octets.as_ref())
+    }
+}
+
+/// Reads a mail's header section, and that of its payload. Total.
 ///
 /// `received` is the date that the store gives the mail (IMAP's INTERNALDATE), the same for every device; `reporter` is the
 /// number of this device. Spam should not be handed in.
 ///
 /// # Errors
 /// Why the mail is to be ignored.
-pub fn read(mail: &[u8], received: Date, reporter: u64) -> Result<Observed, Untold> {
-    let mail = MessageParser::new().parse_headers(mail).ok_or(Untold::NoMail)?;
-    if auto_replied(&mail) {
+pub fn read<'a>(mail: impl Into<Mail<'a>>, received: Date, reporter: u64) -> Result<Observed, Untold> {
+    let Mail { octets, payload } = mail.into();
+    let mail = Sections::read(octets, payload)?;
+    if mail.sections().any(Section::is_auto_replied) {
         return Err(Untold::AutoReplied);
     }
-    let mut senders = addresses(&mail, &[HeaderName::From]);
-    let from = senders.pop().filter(|_| senders.is_empty()).flatten().ok_or(Untold::NoSingleSender)?;
-    let date = date(&mail, received).ok_or(Untold::FromTheFuture)?;
-    let mut valid = headers(&mail, Source::Header).into_iter().filter(|header| header.addr == from);
+    let from = mail.sender().ok_or(Untold::NoSingleSender)?;
+    let date = mail.date(received)?;
+    if payload.is_none() && mail.outer.is("multipart", "encrypted") && !mail.outer.has(Source::Header.name())
+    {
+        return Err(Untold::Encrypted);
+    }
+    let mut valid = mail.headers().into_iter().filter(|header| header.addr == from);
     let only = valid.next().filter(|_| valid.next().is_none());
-    let message = message_id(&mail);
+    let message = mail.message_id();
     let fact = only.map(|header| fact(header, Source::Header, date, message, reporter));
     Ok(Observed { from, date, fact })
 }
@@ -36,21 +98,35 @@ pub fn read(mail: &[u8], received: Date, reporter: u64) -> Result<Observed, Unto
 ///
 /// # Errors
 /// [`Untold::NoMail`] or [`Untold::FromTheFuture`].
-pub fn read_gossip(mail: &[u8], payload: &[u8], received: Date, reporter: u64) -> Result<Vec<Fact>, Untold> {
-    let parser = MessageParser::new();
-    let mail = parser.parse_headers(mail).ok_or(Untold::NoMail)?;
-    let date = date(&mail, received).ok_or(Untold::FromTheFuture)?;
-    let recipients: BTreeSet<_> = addresses(&mail, &[HeaderName::To, HeaderName::Cc, HeaderName::ReplyTo])
-        .into_iter()
-        .flatten()
-        .collect();
-    let message = message_id(&mail);
-    let payload = parser.parse_headers(payload).ok_or(Untold::NoMail)?;
-    Ok(headers(&payload, Source::Gossip)
-        .into_iter()
+pub fn read_gossip<'a>(
+    mail: &'a [u8],
+    payload: impl Into<Payload<'a>>,
+    received: Date,
+    reporter: u64,
+) -> Result<Vec<Fact>, Untold> {
+    let mail = Sections::read(mail, Some(payload.into()))?;
+    let date = mail.date(received)?;
+    let recipients = mail.recipients();
+    let message = mail.message_id();
+    let headers = mail.inner.iter().flat_map(|(inner, _)| inner.headers(Source::Gossip));
+    Ok(headers
         .filter(|header| recipients.contains(&header.addr))
         .map(|header| fact(header, Source::Gossip, date, message, reporter))
         .collect())
+}
+
+/// The state of a draft. Of a mail that is no draft it says nothing, whoever wrote it there.
+///
+/// ```
+/// let draft = b"From: a@b\r\nAutocrypt-Draft-State: encrypt=yes\r\n\r\n";
+/// assert!(sma_autocrypt::read_draft_state(draft).is_some_and(|state| state.encrypt));
+/// ```
+#[must_use]
+pub fn read_draft_state(draft: &[u8]) -> Option<DraftState> {
+    let section = Section::read(draft)?;
+    let mut values = section.values(DraftState::NAME);
+    let only = values.next().filter(|_| values.next().is_none())?;
+    DraftState::parse(only)
 }
 
 fn fact(header: Header, source: Source, date: Date, message: [u8; 32], reporter: u64) -> Fact {
@@ -58,51 +134,82 @@ fn fact(header: Header, source: Source, date: Date, message: [u8; 32], reporter:
     Fact { addr, source, entry: Known { date, key, preference, message, reporter } }
 }
 
-/// The answers of machines would make a peer look as if it had stopped using Autocrypt.
-fn auto_replied(mail: &Message<'_>) -> bool {
-    let report = mail.content_type().is_some_and(|found| {
-        found.ctype().eq_ignore_ascii_case("multipart")
-            && found.subtype().is_some_and(|subtype| subtype.eq_ignore_ascii_case("report"))
-    });
-    let replied = fields(mail, "Auto-Submitted").any(|field| {
-        let keyword = value(mail, field).split(';').next().unwrap_or("").trim();
-        keyword.eq_ignore_ascii_case("auto-replied")
-    });
-    report || replied
+/// The header sections of a mail, outside and inside.
+struct Sections<'m> {
+    outer: Section<'m>,
+    inner: Option<(Section<'m>, Protection)>,
+    signed: bool,
 }
 
-/// Every address in these fields, `None` for what is no address.
-fn addresses(mail: &Message<'_>, names: &[HeaderName<'static>]) -> Vec<Option<Address>> {
-    let fields = mail.headers().iter().filter(|field| names.contains(&field.name));
-    let lists = fields.filter_map(|field| field.value.as_address());
-    lists.flat_map(|list| list.iter()).map(|addr| addr.address().and_then(Address::parse)).collect()
-}
-
-fn date(mail: &Message<'_>, received: Date) -> Option<Date> {
-    /// The last year that mail-parser takes for valid. A later one is the far future, not an unreadable date.
-    const YEAR_MAX: u16 = 3000;
-    let claimed = mail.date();
-    if claimed.is_some_and(|date| date.year > YEAR_MAX) {
-        return None;
+impl<'m> Sections<'m> {
+    fn read(mail: &'m [u8], payload: Option<Payload<'m>>) -> Result<Self, Untold> {
+        let outer = Section::read(mail).ok_or(Untold::NoMail)?;
+        let inner = match payload {
+            Some(payload) => Some(Section::payload(payload.entity).ok_or(Untold::NoMail)?),
+            None => None,
+        };
+        Ok(Self { outer, inner, signed: payload.is_some_and(|payload| payload.signed) })
     }
-    Date::effective(claimed.filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp), received)
-}
 
-fn message_id(mail: &Message<'_>) -> [u8; 32] {
-    Sha256::digest(mail.message_id().unwrap_or("")).into()
-}
+    fn sections(&self) -> impl Iterator<Item = &Section<'m>> {
+        std::iter::once(&self.outer).chain(self.inner.iter().map(|(inner, _)| inner))
+    }
 
-/// The valid headers of one sort. The limit of their size includes name and folding.
-fn headers(mail: &Message<'_>, source: Source) -> Vec<Header> {
-    fields(mail, source.name()).filter_map(|field| Header::parse(source, value(mail, field)).ok()).collect()
-}
+    /// The inner section if its fields are the mail's own.
+    fn protected(&self) -> Option<&Section<'m>> {
+        self.inner
+            .as_ref()
+            .filter(|(_, protection)| *protection == Protection::Protected)
+            .map(|(inner, _)| inner)
+    }
 
-fn fields<'m>(mail: &'m Message<'m>, name: &'static str) -> impl Iterator<Item = &'m Field<'m>> {
-    mail.headers().iter().filter(move |field| field.name.as_str().eq_ignore_ascii_case(name))
-}
+    /// Where the fields of this name stand: inside if they are protected there.
+    fn place(&self, name: &'static str) -> &Section<'m> {
+        self.protected().filter(|inner| inner.has(name)).unwrap_or(&self.outer)
+    }
 
-/// The field's value as it was sent; nothing if it is not UTF-8.
-fn value<'m>(mail: &'m Message<'_>, field: &Field<'_>) -> &'m str {
-    let octets = mail.raw_message.get(field.offset_start as usize..field.offset_end as usize);
-    octets.and_then(|octets| std::str::from_utf8(octets).ok()).unwrap_or("")
+    /// The sender. The server vouches for the outer `From` as far as anybody does; anybody can write another one inside what they encrypt. So that counts if
+    /// it is the same, or if the payload is signed by who it says (RFC 9788 section 4.4).
+    fn sender(&self) -> Option<Address> {
+        let only = |section: &Section<'m>| {
+            let mut senders = section.addresses("From");
+            senders.pop().filter(|_| senders.is_empty()).flatten()
+        };
+        let inside = self.protected().filter(|inner| inner.has("From"));
+        match inside {
+            Some(inner) if self.signed => only(inner),
+            Some(_) | None => only(&self.outer),
+        }
+    }
+
+    fn recipients(&self) -> BTreeSet<Address> {
+        const NAMES: [&str; 3] = ["To", "Cc", "Reply-To"];
+        // All of them from one place: whoever carries the mail could add a recipient outside.
+        let inside = self.protected().filter(|inner| NAMES.iter().any(|name| inner.has(name)));
+        let section = inside.unwrap_or(&self.outer);
+        NAMES.iter().flat_map(|name| section.addresses(name)).flatten().collect()
+    }
+
+    fn date(&self, received: Date) -> Result<Date, Untold> {
+        /// The last year that mail-parser takes for valid. A later one is the far future, not an unreadable date.
+        const YEAR_MAX: u16 = 3000;
+        let claimed = self.place("Date").date();
+        if claimed.is_some_and(|date| date.year > YEAR_MAX) {
+            return Err(Untold::FromTheFuture);
+        }
+        let claimed = claimed.filter(|date| date.is_valid()).map(mail_parser::DateTime::to_timestamp);
+        Date::effective(claimed, received).ok_or(Untold::FromTheFuture)
+    }
+
+    /// The valid `Autocrypt` headers: those inside, in the payload's root, protected or not, if there are any; else those outside.
+    fn headers(&self) -> Vec<Header> {
+        let name = Source::Header.name();
+        let inner = self.inner.as_ref().map(|(inner, _)| inner).filter(|inner| inner.has(name));
+        inner.unwrap_or(&self.outer).headers(Source::Header)
+    }
+
+    /// By the mail's outer name, under which people find it again.
+    fn message_id(&self) -> [u8; 32] {
+        Sha256::digest(self.outer.message_id().unwrap_or("")).into()
+    }
 }

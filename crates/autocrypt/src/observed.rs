@@ -25,6 +25,9 @@ pub enum Untold {
     /// Not exactly one address in `From`, or one that is none.
     #[error("the mail has no single sender")]
     NoSingleSender,
+    /// It is encrypted, has no `Autocrypt` header outside, and what was decrypted was not handed in: the header may be inside.
+    #[error("the mail is encrypted, and what is inside was not given")]
+    Encrypted,
     /// It claims to be from more than a day after it was received.
     #[error("the mail is from the future")]
     FromTheFuture,

@@ -38,13 +38,48 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// The `Autocrypt-Gossip` headers for the encrypted part of a mail to these recipients, one for each key that a header can
-    /// carry; nothing for a single recipient, who has their own key (Level 1, "Key Gossip").
+    /// For nobody: there is no key.
     #[must_use]
-    pub fn gossip(&self) -> String {
+    pub const fn none() -> Self {
+        Self { recommendation: Recommendation::Disable, keys: BTreeMap::new() }
+    }
+
+    /// For the account's own addresses among the recipients, as in a reply to all. No peer is asked of them: the account's key is known, and has the
+    /// account's preference. `key` gives the key under each address, if it can be encrypted to.
+    #[must_use]
+    pub fn of_own(
+        addresses: impl IntoIterator<Item = Address>,
+        key: impl Fn(&Address) -> Option<Bytes>,
+        draft: Draft,
+    ) -> Self {
+        let encrypt = draft.reply_to_encrypted || draft.own == Preference::Mutual;
+        let mut keys = BTreeMap::new();
+        let each = addresses.into_iter().map(|addr| match key(&addr) {
+            Some(key) => {
+                keys.insert(addr, key);
+                if encrypt { Recommendation::Encrypt } else { Recommendation::Available }
+            }
+            None => Recommendation::Disable,
+        });
+        let recommendation = aggregate(each);
+        Self { recommendation, keys }
+    }
+
+    /// For the recipients of both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.keys.extend(other.keys);
+        Self { recommendation: self.recommendation.min(other.recommendation), keys: self.keys }
+    }
+
+    /// The `Autocrypt-Gossip` headers for the encrypted part of a mail to these recipients, one for each key that a header can
+    /// carry; nothing for a single recipient, who has their own key (Level 1, "Key Gossip"). Hand in who receives the mail openly: `Bcc` must
+    /// not show. `minimal` makes of a certificate what says no more of its owner than this address.
+    #[must_use]
+    pub fn gossip(&self, minimal: impl Fn(&Address, &Bytes) -> Bytes) -> String {
         let header = |(addr, key): (&Address, &Bytes)| {
-            let header =
-                Header { addr: addr.clone(), preference: Preference::NoPreference, key: key.clone() };
+            let key = minimal(addr, key);
+            let header = Header { addr: addr.clone(), preference: Preference::NoPreference, key };
             header.render(Source::Gossip).ok()
         };
         if self.keys.len() < 2 { String::new() } else { self.keys.iter().filter_map(header).collect() }

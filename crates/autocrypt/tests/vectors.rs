@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use sma_autocrypt::{
-    Address, Date, Deletion, Draft, Header, Known, Preference, Recommendation, Source, Table, read,
-    read_gossip,
+    Address, Date, Deletion, Draft, Header, Known, Mail, Payload, Preference, Recommendation, Source, Table,
+    mailboxes, read, read_gossip,
 };
 
 const PEERS_MAX: usize = 100;
@@ -30,6 +30,8 @@ enum Step {
         received: u64,
         #[serde(default)]
         payload: Vec<String>,
+        #[serde(default)]
+        signed: bool,
     },
     Delete {
         delete: String,
@@ -101,15 +103,18 @@ fn take(devices: &mut [Table], at: usize, step: &Step) -> usize {
     let mut deltas = Vec::new();
     let mut ignored = 0;
     match step {
-        Step::Mail { mail, received, payload } => {
+        Step::Mail { mail, received, payload, signed } => {
             let octets = |lines: &[String]| (lines.join("\r\n") + "\r\n\r\n").into_bytes();
             let (mail, received, reporter) = (octets(mail), Date(*received), at as u64);
-            match read(&mail, received, reporter) {
+            let inside = octets(payload);
+            let inside = Some(Payload::new(&inside)).filter(|_| !payload.is_empty());
+            let inside = inside.map(|inside| if *signed { inside.signed() } else { inside });
+            let whole = Mail::new(&mail);
+            match read(inside.map_or(whole, |inside| whole.with_payload(inside)), received, reporter) {
                 Ok(observed) => deltas.push(devices[at].observe(&observed, NOW)),
                 Err(_) => ignored += 1,
             }
-            if !payload.is_empty() {
-                let facts = read_gossip(&mail, &octets(payload), received, reporter).expect("gossip");
+            if let Some(Ok(facts)) = inside.map(|inside| read_gossip(&mail, inside, received, reporter)) {
                 deltas.push(devices[at].gossip(&facts, NOW));
             }
         }
@@ -214,5 +219,50 @@ fn vectors_of_headers_hold() {
         });
         assert_eq!(valid, vector.valid, "{}", vector.value);
         assert_eq!(parsed.err().map(|error| format!("{error:?}")), vector.error, "{}", vector.value);
+    }
+}
+
+#[test]
+fn vectors_of_protected_headers_hold() {
+    let vectors: Vec<Vector> = serde_json::from_str(include_str!("../vectors/protected.json")).unwrap();
+    assert!(vectors.len() >= 20);
+    vectors.iter().for_each(run);
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddressVector {
+    value: String,
+    addresses: Vec<Option<String>>,
+}
+
+#[test]
+fn vectors_of_addresses_hold() {
+    let vectors: Vec<AddressVector> =
+        serde_json::from_str(include_str!("../vectors/addresses.json")).unwrap();
+    assert!(vectors.len() >= 25);
+    for vector in vectors {
+        let mail = format!("To: {}\r\n\r\n", vector.value);
+        let found = mailboxes(mail.as_bytes(), "To").into_iter().map(|a| a.map(|a| a.to_string()));
+        assert_eq!(found.collect::<Vec<_>>(), vector.addresses, "{}", vector.value);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DateVector {
+    value: String,
+    date: Option<u64>,
+}
+
+#[test]
+fn vectors_of_dates_hold() {
+    const RECEIVED: Date = Date(1_700_000_000);
+    let vectors: Vec<DateVector> = serde_json::from_str(include_str!("../vectors/dates.json")).unwrap();
+    assert!(vectors.len() >= 15);
+    for vector in vectors {
+        let mail = format!("From: bob@example.org\r\nDate: {}\r\n\r\n", vector.value);
+        let found = read(mail.as_bytes(), RECEIVED, 1).unwrap().date;
+        assert_eq!(found, vector.date.map_or(RECEIVED, Date), "{}", vector.value);
     }
 }

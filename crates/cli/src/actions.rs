@@ -62,11 +62,7 @@ pub(crate) async fn setup(
 }
 
 fn is_mail_address(text: &str) -> bool {
-    let plain = text.bytes().all(|octet| octet.is_ascii_graphic() && !b"<>,;:\"()".contains(&octet));
-    plain
-        && text
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+    Address::parse(text).is_some()
 }
 
 /// Does all there is to do.
@@ -295,7 +291,7 @@ mod tests {
 
     #[test]
     fn what_is_no_mail_address_is_refused() {
-        assert!(is_mail_address("anna@example.org"));
+        assert!(is_mail_address("anna@example.org") && is_mail_address("änna@exämple.org"));
         for text in ["", "anna", "@example.org", "anna@", "a b@example.org", "<a@example.org>", "a@b@c"] {
             assert!(!is_mail_address(text), "{text}");
         }

@@ -1,12 +1,18 @@
 //! Account keys that come from, and go to, programs without SMA.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, IsTerminal, Read, Write},
+    path::Path,
+};
 
+use sma_autocrypt::{Address, Header, Preference, Source};
 use sma_core::{Command, Crypto, Fingerprint, Phase, Secret, Token};
+use sma_mime::{NoSetupMessage, SetupMail};
 use sma_openpgp::{
     OpenPgp,
-    keys::{ImportError, expires, is_usable, unprotect},
-    setup_message::{self, Hint, Setup},
+    keys::{ImportError, Unusable, addresses, armor_public, is_usable, published, unprotect, with_address},
+    setup_message::{self, Hint, Setup, UnlockError},
 };
 use zeroize::Zeroizing;
 
@@ -14,7 +20,10 @@ use crate::{
     account::Settings,
     actions::{LIMIT, alter, open, settle},
     failure::Failure,
+    identity::Identity,
+    mail,
     report::Report,
+    shown::Line,
     status, words,
 };
 
@@ -25,11 +34,17 @@ const PASSWORD_VARIABLE: &str = "SMA_KEY_PASSWORD";
 /// The largest file that is read, in octets.
 const FILE_MAX: u64 = 4 << 20;
 
-/// Reads a file that a person names.
+/// Reads a file that a person names; `-` is the standard input.
 pub(crate) fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
         Failure::Failed(format!("cannot read {}: {why}; name another file", file.display()))
     };
+    if file == Path::new("-") {
+        let mut octets = Zeroizing::new(Vec::new());
+        let read = std::io::stdin().lock().take(FILE_MAX + 1).read_to_end(&mut octets);
+        let is_small = read.map_err(|error| failed(&error))? as u64 <= FILE_MAX;
+        return if is_small { Ok(octets) } else { Err(failed(&"it is too large")) };
+    }
     let size = fs::metadata(file).map_err(|error| failed(&error))?.len();
     if size > FILE_MAX {
         return Err(failed(&"it is too large"));
@@ -49,11 +64,12 @@ fn ask(prompt: &str, variable: &str) -> Result<Secret, Failure> {
     Ok(Secret::new(typed.into_bytes()))
 }
 
-/// Takes a secret key as the account's.
+/// Takes a secret key as the account's. `yes`: also one of another address.
 pub(crate) async fn import(
     directory: &Path,
     password_command: Option<&str>,
     file: &Path,
+    yes: bool,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let key = read(file)?;
@@ -65,7 +81,7 @@ pub(crate) async fn import(
     };
     let secret = secret
         .map_err(|error| Failure::Failed(format!("{}: {error}; {}", file.display(), what_to_do(error))))?;
-    adopt(directory, password_command, Setup { secret, mutual: false }, report).await
+    adopt(directory, password_command, Setup { secret, mutual: false }, yes, report).await
 }
 
 fn what_to_do(error: ImportError) -> &'static str {
@@ -73,8 +89,14 @@ fn what_to_do(error: ImportError) -> &'static str {
         ImportError::PasswordNeeded | ImportError::WrongPassword => {
             "run it again and give the password under which it was written"
         }
-        ImportError::NotAKey => {
-            "write the whole key, with a subkey that encrypts, with gpg --export-secret-keys ID; from a card it cannot be had"
+        ImportError::NotAKey => "write the whole key, with gpg --export-secret-keys ID",
+        ImportError::PublicOnly => "write the secret key, with gpg --export-secret-keys ID",
+        ImportError::Offline => {
+            "write it where all of it is, with gpg --export-secret-keys ID (not --export-secret-subkeys)"
+        }
+        ImportError::OnCard => "a card gives no secret key away: take a backup from before, or another key",
+        ImportError::NothingEncrypts => {
+            "give it a subkey that encrypts, with gpg --quick-add-key FINGERPRINT cv25519 encr, and write it again"
         }
         ImportError::Unknown => {
             "update this program; or take its password off with the program that made it, or take a key of version 6"
@@ -87,16 +109,71 @@ fn what_to_do(error: ImportError) -> &'static str {
     }
 }
 
-/// A key that has ended would make no mail to this account possible.
-fn has_not_ended(secret: &Secret) -> Result<(), Failure> {
-    let key = OpenPgp::new().read_account_key(secret);
-    let end = key.ok().and_then(|key| expires(&key.public)).filter(|end| *end <= sma_imap::now());
-    let Some(end) = end else { return Ok(()) };
-    let why = format!(
-        "the key ended on {}: give it a later end with gpg --quick-set-expire, write it again and then take it",
-        words::day(end)
-    );
+/// A key to which nobody could encrypt would make no mail to this account possible. What only this program cannot use is carried along.
+fn judge(secret: &Secret, address: &Address) -> Result<(), Failure> {
+    let now = sma_imap::now();
+    let why = match published(secret, address, now) {
+        Ok(key) => {
+            let header = Header { addr: address.clone(), preference: Preference::Mutual, key };
+            let Err(error) = header.render(Source::Header) else { return Ok(()) };
+            format!("the key cannot stand in the header of a mail: {error}; take one with smaller parts")
+        }
+        Err(why) => unusable_sentence(why),
+    };
     Err(Failure::Failed(why))
+}
+
+/// Why a key of the account cannot be used, and what its owner does about it.
+pub(crate) fn unusable_sentence(why: Unusable) -> String {
+    let day = |at| words::day(at);
+    match why {
+        Unusable::Ended(at) => format!(
+            "the key ended on {}: give it a later end with gpg --quick-set-expire FINGERPRINT 2y, write it again and then take it",
+            day(at)
+        ),
+        Unusable::SubkeyEnded(at) => format!(
+            "the key's subkey that encrypts ended on {}: give it a later end with gpg --quick-set-expire FINGERPRINT 2y SUBKEY, or the \
+             key another one with gpg --quick-add-key FINGERPRINT cv25519 encr, write it again and then take it",
+            day(at)
+        ),
+        Unusable::NotYet(at) => {
+            format!("the key begins on {}: look at this computer's clock, or wait", words::minute(at))
+        }
+        Unusable::SubkeyRevoked | Unusable::NothingEncrypts => format!(
+            "{why}: give it a subkey that does with gpg --quick-add-key FINGERPRINT cv25519 encr, write it again and then take it"
+        ),
+        Unusable::Revoked | Unusable::NotAKey | Unusable::UnknownAlgorithm => {
+            format!("{why}: take another one")
+        }
+    }
+}
+
+/// A key that says to be somebody else's is taken only if the person wants it; it gets a user id of the account's address.
+fn of_the_account(secret: &Secret, address: &Address, yes: bool) -> Result<Secret, Failure> {
+    let others = addresses(secret);
+    if !yes && !others.is_empty() && !others.contains(address) {
+        let others = others.iter().map(Address::as_str).collect::<Vec<_>>().join(", ");
+        let question = format!("The key is of {others}, and this account is {address}.");
+        if !confirmed(&format!("{question} Take it all the same? [y/N] "))? {
+            return Err(Failure::NeedsPerson(format!(
+                "{question} To take it all the same, run this again with --yes"
+            )));
+        }
+    }
+    Ok(with_address(secret, address))
+}
+
+/// Asks the person at the terminal; nobody there says no.
+fn confirmed(question: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let failed = |error| Failure::Failed(format!("cannot ask: {error}; run this again with --yes"));
+    let mut errors = std::io::stderr();
+    write!(errors, "{}", Line::text(question).as_str()).and_then(|()| errors.flush()).map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().take(64).read_line(&mut answer).map_err(failed)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Makes the key the account's on all devices. What mails ask for is changed only if the key came with it.
@@ -104,10 +181,13 @@ async fn adopt(
     directory: &Path,
     password_command: Option<&str>,
     setup: Setup,
+    yes: bool,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let Setup { secret, mutual } = setup;
-    has_not_ended(&secret)?;
+    let address = mail::own_address(directory)?;
+    judge(&secret, &address)?;
+    let secret = of_the_account(&secret, &address, yes)?;
     let is_known = can_be_used(&secret);
     let mut driver = open(directory, password_command)?;
     let result = async {
@@ -142,6 +222,20 @@ fn can_be_used(secret: &Secret) -> bool {
     key.is_ok_and(|key| is_usable(&key.public, sma_imap::now()))
 }
 
+/// The public account key, armored: as mails carry it, or as it is kept if nobody could use it now.
+pub(crate) fn export_public(directory: &Path, report: &mut Report) -> Result<(), Failure> {
+    let settings = Settings::load(directory)?;
+    let muaa = status::with_key(directory, &settings)?;
+    let address = mail::own_address(directory)?;
+    let public = mail::own_key(&muaa, &address);
+    let public = public.or_else(|_| status::public_key(&muaa).map(Into::into))?;
+    let armored = armor_public(&public);
+    report.set("fingerprint", muaa.account().current.map(|key| key.to_string()));
+    report.set("public_key", armored.as_str());
+    report.write(&armored);
+    Ok(())
+}
+
 /// Has all devices set a key aside, and wipe it later.
 pub(crate) async fn destroy(
     directory: &Path,
@@ -174,7 +268,8 @@ pub(crate) fn write_setup_message(directory: &Path, out: &Path, report: &mut Rep
     let current = muaa.account().current;
     let secret = current.and_then(|key| muaa.account_secret(&key)).cloned().unwrap_or_default();
     let setup = Setup { secret, mutual: muaa.prefers_encrypt() };
-    let locked = setup_message::lock(&setup, &random()?)
+    let address = mail::own_address(directory)?;
+    let locked = setup_message::lock(&setup, &address, &random()?)
         .map_err(|_| Failure::Failed("the account's key cannot be written".to_owned()))?;
     let token = random()?;
     let text = sma_mime::SetupText::default();
@@ -185,8 +280,7 @@ pub(crate) fn write_setup_message(directory: &Path, out: &Path, report: &mut Rep
         Token(token),
         &text,
     );
-    fs::write(out, mail)
-        .map_err(|error| Failure::Failed(format!("cannot write {}: {error}", out.display())))?;
+    write_new(out, &mail)?;
     report.set("setup_code", locked.code.as_str());
     report.say(format!(
         "{} is written. Put it into the account's inbox, open it there with the other mail program, and type this code:",
@@ -195,6 +289,19 @@ pub(crate) fn write_setup_message(directory: &Path, out: &Path, report: &mut Rep
     report.say(locked.code.as_str());
     report.say("Tell the code to nobody: with it the message opens, and all encrypted mail can be read.");
     Ok(())
+}
+
+/// Writes a file that was not there before and that nobody else may read.
+fn write_new(out: &Path, octets: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::Failed(format!("cannot write {}: {error}; name another file", out.display()))
+    };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(out).map_err(failed)?;
+    file.write_all(octets).and_then(|()| file.sync_all()).map_err(failed)
 }
 
 fn random<const N: usize>() -> Result<[u8; N], Failure> {
@@ -209,21 +316,50 @@ pub(crate) async fn import_setup_message(
     directory: &Path,
     password_command: Option<&str>,
     file: &Path,
+    yes: bool,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mail = read(file)?;
-    let armored = sma_mime::parse_setup_message(&mail);
-    let hint = armored.as_ref().and_then(|armored| setup_message::hint(armored).ok());
-    let Some((armored, Hint { begins, .. })) = armored.zip(hint) else {
-        let why =
-            "is no Autocrypt Setup Message: save the whole mail, with its headers and attachment, as a file";
-        return Err(Failure::Failed(format!("{} {why}", file.display())));
+    let no_setup = |why: &str| {
+        Failure::Failed(format!(
+            "{} {why}: save the whole mail, with its headers and attachment, as a file",
+            file.display()
+        ))
+    };
+    let SetupMail { armored, address } = sma_mime::parse_setup_message(&mail).map_err(|why| match why {
+        NoSetupMessage::NotOne => no_setup("is no Autocrypt Setup Message, or one of another version"),
+        NoSetupMessage::Malformed => no_setup("is a damaged Autocrypt Setup Message"),
+    })?;
+    let Ok(Hint { begins, .. }) = setup_message::hint(&armored) else {
+        return Err(no_setup("is a damaged Autocrypt Setup Message"));
     };
     let begins = if begins.is_empty() { begins } else { format!(" (it begins with {begins})") };
     let code = ask(&format!("Setup code{begins}: "), CODE_VARIABLE)?;
-    let setup = setup_message::unlock(&armored, &code).map_err(|_| {
-        let why = "the code is wrong, or the message is damaged: look at the code again and retry";
-        Failure::NeedsPerson(why.to_owned())
+    let setup = match setup_message::unlock(&armored, &code, None) {
+        Err(UnlockError::Key(ImportError::PasswordNeeded)) => {
+            let prompt = "The code is right. The key inside has a password of its own: ";
+            setup_message::unlock(&armored, &code, Some(&ask(prompt, PASSWORD_VARIABLE)?))
+        }
+        result => result,
+    };
+    let setup = setup.map_err(|error| match error {
+        UnlockError::WrongCode => Failure::NeedsPerson(format!("{error}: look at the code again and retry")),
+        UnlockError::Key(key @ (ImportError::PasswordNeeded | ImportError::WrongPassword)) => {
+            Failure::Failed(format!("{error}; {}", what_to_do(key)))
+        }
+        UnlockError::Key(key) => {
+            Failure::Failed(format!("{error}; in the program that has it: {}", what_to_do(key)))
+        }
     })?;
-    adopt(directory, password_command, setup, report).await
+    let identity = Identity::load(directory)?;
+    if !yes && !address.as_ref().is_some_and(|address| identity.is_own(address)) {
+        let whose = address
+            .map_or_else(|| "not from and to one account".to_owned(), |address| format!("of {address}"));
+        let why = format!(
+            "the setup message is {whose}, and this account is {}: to take its key all the same, run this again with --yes",
+            identity.address
+        );
+        return Err(Failure::NeedsPerson(why));
+    }
+    adopt(directory, password_command, setup, yes, report).await
 }

@@ -4,7 +4,9 @@ mod account;
 mod actions;
 mod args;
 mod asked;
+mod backend;
 mod failure;
+mod identity;
 mod keys;
 mod mail;
 mod output;
@@ -27,6 +29,7 @@ use failure::Failure;
 use output::Output;
 use report::Report;
 use serde_json::json;
+use sma_autocrypt::DraftState;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main(flavor = "current_thread")]
@@ -68,9 +71,9 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
         Action::Device(device) => {
             actions::device(&directory, password_command.as_deref(), device, report).await
         }
-        Action::Keys(Keys::Export { public: _ }) => status::export_public(&directory, report),
-        Action::Keys(Keys::Import { file }) => {
-            keys::import(&directory, password_command.as_deref(), &file, report).await
+        Action::Keys(Keys::Export { public: _ }) => keys::export_public(&directory, report),
+        Action::Keys(Keys::Import { file, yes }) => {
+            keys::import(&directory, password_command.as_deref(), &file, yes, report).await
         }
         Action::Keys(Keys::Destroy { fingerprint }) => {
             keys::destroy(&directory, password_command.as_deref(), fingerprint, report).await
@@ -79,20 +82,30 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             keys::restore(&directory, password_command.as_deref(), fingerprint, report).await
         }
         Action::Keys(Keys::SetupMessage { out }) => keys::write_setup_message(&directory, &out, report),
-        Action::Keys(Keys::ImportSetupMessage { file }) => {
-            keys::import_setup_message(&directory, password_command.as_deref(), &file, report).await
+        Action::Keys(Keys::ImportSetupMessage { file, yes }) => {
+            keys::import_setup_message(&directory, password_command.as_deref(), &file, yes, report).await
         }
-        Action::Mail(Mail::Observe { file, received }) => {
-            mail::observe(&directory, password_command.as_deref(), &file, received, report).await
+        Action::Mail(Mail::Observe(observe)) => {
+            mail::observe(&directory, password_command.as_deref(), observe, report).await
         }
         Action::Mail(Mail::Sent { addresses }) => {
             mail::sent(&directory, password_command.as_deref(), &addresses, report).await
         }
-        Action::Mail(Mail::Header) => mail::header(&directory, report),
-        Action::Mail(Mail::Gossip { addresses }) => mail::gossip(&directory, &addresses, report),
-        Action::Mail(Mail::Recommend { addresses, reply_to_encrypted }) => {
-            mail::recommend(&directory, &addresses, reply_to_encrypted, report)
+        Action::Mail(Mail::PreferEncrypt { preference }) => {
+            mail::prefer_encrypt(&directory, password_command.as_deref(), preference, report).await
         }
+        Action::Mail(Mail::Header { from }) => mail::header(&directory, from.as_deref(), report),
+        Action::Mail(Mail::Gossip { addresses }) => mail::gossip(&directory, &addresses, report),
+        Action::Mail(Mail::Recommend(recommend)) => mail::recommend(&directory, recommend, report),
+        Action::Mail(Mail::DraftState { encrypt, by_choice, reply_to_encrypted }) => {
+            mail::write_draft_state(DraftState { encrypt, by_choice, reply_to_encrypted }, report);
+            Ok(())
+        }
+        Action::Mail(Mail::Alias { address, remove }) => {
+            identity::alias(&directory, &address, remove, report)
+        }
+        Action::Mail(Mail::Enable) => identity::enable(&directory, true, report),
+        Action::Mail(Mail::Disable) => identity::enable(&directory, false, report),
     }
 }
 

@@ -52,30 +52,23 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
     Ok(())
 }
 
-/// The public account key, armored.
-pub(crate) fn export_public(directory: &Path, report: &mut Report) -> Result<(), Failure> {
-    let settings = Settings::load(directory)?;
-    let muaa = with_key(directory, &settings)?;
-    let armored = sma_openpgp::keys::armor_public(&public_key(&muaa)?);
-    report.set("fingerprint", muaa.account().current.map(|key| key.to_string()));
-    report.set("public_key", armored.as_str());
-    report.write(&armored);
-    Ok(())
-}
-
 /// The public part of the account's key.
 pub(crate) fn public_key(muaa: &Muaa<OpenPgp>) -> Result<Vec<u8>, Failure> {
-    muaa.account().public.map(Into::into).ok_or_else(|| {
-        Failure::Failed("this program is too old to read the account's key: update it".to_owned())
+    let account = muaa.account();
+    account.public.map(Into::into).ok_or_else(|| match account.current {
+        Some(_) => Failure::Failed("this program is too old to read the account's key: update it".to_owned()),
+        None => no_key(),
     })
 }
 
 /// The machine as it was saved, to look at; a failure that says what to do if it has no account key.
 pub(crate) fn with_key(directory: &Path, settings: &Settings) -> Result<Muaa<OpenPgp>, Failure> {
-    saved(directory, settings)?.filter(|muaa| muaa.account().current.is_some()).ok_or_else(|| {
-        let why = "this device has no account key yet: run sma sync, and pair it if others are there";
-        Failure::NeedsPerson(why.to_owned())
-    })
+    saved(directory, settings)?.filter(|muaa| muaa.account().current.is_some()).ok_or_else(no_key)
+}
+
+fn no_key() -> Failure {
+    let why = "this device has no account key yet: run sma sync, and pair it if others are there";
+    Failure::NeedsPerson(why.to_owned())
 }
 
 /// The machine as it was saved, to look at.

@@ -6,7 +6,7 @@ mod setup;
 
 pub use parse::{CONTENT_TYPES_MAX, MARKER_BYTES_MAX, MARKS_MAX, MESSAGE_BYTES_MAX, Parsed, parse};
 pub use render::{Text, render};
-pub use setup::{SetupText, parse_setup_message, render_setup_message};
+pub use setup::{NoSetupMessage, SetupMail, SetupText, parse_setup_message, render_setup_message};
 
 /// The header that marks a message as one of the archive (requirement R9).
 pub const MARKER: &str = "Autocrypt-SMA";

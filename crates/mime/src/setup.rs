@@ -6,6 +6,7 @@ use mail_builder::{
     mime::MimePart,
 };
 use mail_parser::{Message, MessageParser};
+use sma_autocrypt::{Address, mailboxes};
 use sma_core::{Timestamp, Token};
 
 use crate::{
@@ -83,15 +84,44 @@ pub fn render_setup_message(
     message
 }
 
-/// The armored message inside a setup message; `None` if the mail is none. Total.
-#[must_use]
-pub fn parse_setup_message(message: &[u8]) -> Option<Vec<u8>> {
+/// A setup message as it came, still closed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SetupMail {
+    /// The armored message in it.
+    pub armored: Vec<u8>,
+    /// Whose it is: the one address in `From`, if it is the one in `To` as well.
+    pub address: Option<Address>,
+}
+
+/// Why a mail is not taken for a setup message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoSetupMessage {
+    /// It has no header that says so, or another version of it: Level 1 has such a mail ignored.
+    NotOne,
+    /// It says so, and does not have the form. Level 1 has the person told, and nothing offered.
+    Malformed,
+}
+
+/// Reads a setup message. Total.
+///
+/// # Errors
+/// [`NoSetupMessage`].
+pub fn parse_setup_message(message: &[u8]) -> Result<SetupMail, NoSetupMessage> {
     if message.len() > MESSAGE_BYTES_MAX || !few_content_types(message) {
-        return None;
+        return Err(NoSetupMessage::NotOne);
     }
-    let message = MessageParser::new().parse(message)?;
-    (only_header(&message, MARKER.0.into())?.trim() == MARKER.1).then_some(())?;
-    armored(&message)
+    let only = |field| match <[_; 1]>::try_from(mailboxes(message, field)) {
+        Ok([address]) => address,
+        Err(_) => None,
+    };
+    let address = only("From").filter(|from| only("To").as_ref() == Some(from));
+    let message = MessageParser::new().parse(message).ok_or(NoSetupMessage::NotOne)?;
+    let version = only_header(&message, MARKER.0.into()).ok_or(NoSetupMessage::NotOne)?;
+    if version.trim() != MARKER.1 {
+        return Err(NoSetupMessage::NotOne);
+    }
+    let armored = armored(&message).ok_or(NoSetupMessage::Malformed)?;
+    Ok(SetupMail { armored, address })
 }
 
 /// What is armored in the one part of this type. It may stand in HTML; nothing in armor is ever escaped there.

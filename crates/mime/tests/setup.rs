@@ -1,7 +1,9 @@
 //! Setup messages, as mail.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use sma_core::{Timestamp, Token};
-use sma_mime::{SetupText, parse_setup_message, render_setup_message};
+use sma_mime::{NoSetupMessage, SetupText, parse_setup_message, render_setup_message};
 
 const ARMORED: &str = "-----BEGIN PGP MESSAGE-----\nPassphrase-Format: numeric9x4\nPassphrase-Begin: 17\n\n\
                        wy4ECQMI0jNRBQfVKHVg1+a2Yihd6JAjR9H0kk3oDVeX7nc4Oi+IjEtonUJt\n=xyz1\n-----END PGP MESSAGE-----\n";
@@ -26,7 +28,7 @@ fn rendered(armored: &str) -> Vec<u8> {
 }
 
 fn found(message: &[u8]) -> Option<String> {
-    let armored = parse_setup_message(message)?;
+    let armored = parse_setup_message(message).ok()?.armored;
     Some(String::from_utf8(armored).expect("ASCII").replace("\r\n", "\n"))
 }
 
@@ -79,4 +81,33 @@ fn a_setup_message_around_what_gpg_wrote_is_read() {
     let found = found(include_bytes!("../../../tests/data/setup-curve.eml")).expect("a setup message");
     assert!(found.starts_with("-----BEGIN PGP MESSAGE-----\nPassphrase-Format: numeric9x4\n"), "{found}");
     assert!(found.ends_with("\n-----END PGP MESSAGE-----\n"), "{found}");
+}
+
+#[test]
+fn a_mail_of_another_form_or_version_is_ignored_and_a_broken_one_is_told() {
+    let example = example();
+    let why = |from: &str, to: &str| {
+        assert!(example.contains(from));
+        parse_setup_message(example.replace(from, to).as_bytes()).map(|setup| setup.address)
+    };
+    assert_eq!(why("Autocrypt-Setup-Message: v1\r\n", ""), Err(NoSetupMessage::NotOne));
+    assert_eq!(why("Setup-Message: v1", "Setup-Message: v2"), Err(NoSetupMessage::NotOne));
+    assert_eq!(why("application/autocrypt-setup", "text/html"), Err(NoSetupMessage::Malformed));
+    assert_eq!(why("END PGP MESSAGE", "END PGP NOTHING"), Err(NoSetupMessage::Malformed));
+}
+
+#[test]
+fn a_setup_message_is_from_the_account_to_itself() {
+    let example = example();
+    let of = |from: &str, to: &str| {
+        let mail =
+            example.replace("From: alice@autocrypt.example", from).replace("To: alice@autocrypt.example", to);
+        parse_setup_message(mail.as_bytes()).unwrap().address.map(|address| address.to_string())
+    };
+    let alice = Some("alice@autocrypt.example".to_owned());
+    assert_eq!(of("From: alice@autocrypt.example", "To: Alice <Alice@Autocrypt.example>"), alice);
+    assert_eq!(of("From: eve@example.org", "To: alice@autocrypt.example"), None);
+    assert_eq!(of("From: alice@autocrypt.example", "To: eve@example.org"), None);
+    assert_eq!(of("From: alice@autocrypt.example, eve@example.org", "To: alice@autocrypt.example"), None);
+    assert_eq!(of("X-From: nobody", "To: alice@autocrypt.example"), None);
 }

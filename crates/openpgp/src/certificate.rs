@@ -1,10 +1,10 @@
-//! The public part of an account's secret key, as small as Autocrypt Level 1 wants it: the primary key, one user id, the
-//! subkeys, and of their signatures those that are the primary's own and hold.
+//! The public part of an account's secret key as it is kept: the primary key, one user id, the subkeys, and of their signatures those that
+//! are the primary's own and hold. What of it goes into a header is chosen in `minimal`, whether it can be used in `usable`.
 
 use bytes::Bytes;
 use pgp::{
     composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey},
-    packet::{PublicKey, Signature, SignatureType, SubpacketType},
+    packet::{PublicKey, PublicSubkey, Signature, SignatureType, SubpacketType},
     ser::Serialize,
     types::{
         Duration, EcdhPublicParams, EddsaLegacyPublicParams, KeyDetails, PublicParams, SignedUser, Tag,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Whether rPGP can check signatures of a key with these parameters.
-fn can_verify(params: &PublicParams) -> bool {
+pub(crate) fn can_verify(params: &PublicParams) -> bool {
     match params {
         PublicParams::Unknown { .. } => false,
         PublicParams::ECDSA(params) => params.is_supported(),
@@ -36,8 +36,18 @@ fn can_verify(params: &PublicParams) -> bool {
     }
 }
 
+/// Whether a signature is the key's own: it holds, or, where this program cannot check it, it says so. What is chosen by the latter is never encrypted
+/// to here; it decides what of a key that is carried along goes into a header.
+pub(crate) fn is_own(primary: &PublicKey, signature: &Signature, holds: impl FnOnce() -> bool) -> bool {
+    if can_verify(primary.public_params()) {
+        return holds();
+    }
+    let (fingerprint, id) = (primary.fingerprint(), primary.legacy_key_id());
+    signature.issuer_fingerprint().contains(&&fingerprint) || signature.issuer_key_id().contains(&&id)
+}
+
 /// Whether rPGP can encrypt to a key with these parameters.
-fn can_encrypt(params: &PublicParams) -> bool {
+pub(crate) fn can_encrypt(params: &PublicParams) -> bool {
     match params {
         PublicParams::RSA(_) | PublicParams::X25519(_) | PublicParams::X448(_) => true,
         PublicParams::ECDH(params) => matches!(
@@ -58,7 +68,7 @@ fn can_encrypt(params: &PublicParams) -> bool {
 }
 
 /// Whether what was made at `created` to live so long (0: for ever) lives at `at`, in seconds since 1970.
-fn lives(created: Timestamp, lifetime: Option<Duration>, at: u64) -> bool {
+pub(crate) fn lives(created: Timestamp, lifetime: Option<Duration>, at: u64) -> bool {
     let created = u64::from(created.as_secs());
     let lifetime = lifetime.map_or(0, |lifetime| u64::from(lifetime.as_secs()));
     created <= at && (lifetime == 0 || at < created + lifetime)
@@ -73,7 +83,7 @@ fn counts(signature: &Signature, at: Option<u64>) -> bool {
 }
 
 /// The newest of `signatures` that counts at this time and holds; the first of equally new ones.
-fn newest(
+pub(crate) fn newest(
     signatures: &[Signature],
     at: Option<u64>,
     holds: impl Fn(&Signature) -> bool,
@@ -82,45 +92,67 @@ fn newest(
     good.rev().max_by_key(|signature| signature.created()).cloned()
 }
 
-fn is_type(signature: &Signature, typ: SignatureType) -> bool {
+pub(crate) fn is_type(signature: &Signature, typ: SignatureType) -> bool {
     signature.typ() == Some(typ)
 }
 
-/// The user id that is marked as primary, else the first; revoked ones do not count.
-fn user(primary: &PublicKey, users: &[SignedUser], at: Option<u64>) -> Option<SignedUser> {
-    let mut first = None;
-    for user in users {
-        let own = |s: &Signature| s.verify_certification(primary, Tag::UserId, &user.id).is_ok();
-        let revoked = |s: &Signature| is_type(s, SignatureType::CertRevocation) && own(s);
-        if user.signatures.iter().any(revoked) {
-            continue;
-        }
-        let Some(signature) = newest(&user.signatures, at, own) else {
-            continue;
+/// The user ids that the key itself signed, each with its newest signature. One that was revoked counts again from when it was signed anew.
+pub(crate) fn users(primary: &PublicKey, users: &[SignedUser], at: Option<u64>) -> Vec<SignedUser> {
+    let good = |user: &SignedUser| {
+        let own = |s: &Signature| {
+            is_own(primary, s, || s.verify_certification(primary, Tag::UserId, &user.id).is_ok())
         };
-        let found = SignedUser::new(user.id.clone(), vec![signature]);
-        if found.is_primary() {
-            return Some(found);
-        }
-        first.get_or_insert(found);
-    }
-    first
+        let is_revocation = |s: &Signature| is_type(s, SignatureType::CertRevocation);
+        let revoked = newest(&user.signatures, None, |s| is_revocation(s) && own(s));
+        let signature = newest(&user.signatures, at, |s| !is_revocation(s) && own(s))?;
+        let stands = revoked.is_none_or(|revoked| revoked.created() < signature.created());
+        stands.then(|| SignedUser::new(user.id.clone(), vec![signature]))
+    };
+    users.iter().filter_map(good).collect()
+}
+
+/// The user id that is marked as primary, else the first.
+pub(crate) fn foremost(users: &[SignedUser]) -> Option<&SignedUser> {
+    users.iter().find(|user| user.is_primary()).or_else(|| users.first())
+}
+
+/// The subkey with its newest binding, whether or not it was revoked since.
+pub(crate) fn bound(
+    primary: &PublicKey,
+    subkey: &SignedPublicSubKey,
+    at: Option<u64>,
+) -> Option<SignedPublicSubKey> {
+    let own = |s: &Signature| is_own(primary, s, || s.verify_subkey_binding(primary, &subkey.key).is_ok());
+    let binding = newest(&subkey.signatures, at, |s| is_type(s, SignatureType::SubkeyBinding) && own(s))?;
+    let bound = SignedPublicSubKey::new(subkey.key.clone(), vec![binding]);
+    // Checks a signing subkey's signature over the primary as well.
+    let holds = !can_verify(primary.public_params()) || bound.verify_bindings(primary).is_ok();
+    holds.then_some(bound)
+}
+
+/// The signatures with which the key revoked a subkey.
+pub(crate) fn revocations<'a>(
+    primary: &PublicKey,
+    key: &PublicSubkey,
+    signatures: &'a [Signature],
+) -> impl Iterator<Item = &'a Signature> {
+    let own = |s: &Signature| is_own(primary, s, || s.verify_subkey_binding(primary, key).is_ok());
+    signatures.iter().filter(move |s| is_type(s, SignatureType::SubkeyRevocation) && own(s))
 }
 
 /// The subkey with its newest binding; none if it was revoked.
-fn subkey(primary: &PublicKey, subkey: &SignedPublicSubKey, at: Option<u64>) -> Option<SignedPublicSubKey> {
-    let own = |s: &Signature| s.verify_subkey_binding(primary, &subkey.key).is_ok();
-    let binding = newest(&subkey.signatures, at, |s| is_type(s, SignatureType::SubkeyBinding) && own(s))?;
-    let kept = SignedPublicSubKey::new(subkey.key.clone(), vec![binding]);
-    // Checks a signing subkey's signature over the primary as well.
-    kept.verify_bindings(primary).ok()?;
-    let revoked = subkey.signatures.iter().any(|s| is_type(s, SignatureType::SubkeyRevocation) && own(s));
-    (!revoked).then_some(kept)
+pub(crate) fn subkey(
+    primary: &PublicKey,
+    subkey: &SignedPublicSubKey,
+    at: Option<u64>,
+) -> Option<SignedPublicSubKey> {
+    let is_revoked = revocations(primary, &subkey.key, &subkey.signatures).next().is_some();
+    bound(primary, subkey, at).filter(|_| !is_revoked)
 }
 
 /// Whether a signature over a key lets it encrypt; without flags, as in old keys, it may what it can. What an algorithm can that is
 /// not known is what the flags say.
-fn lets_encrypt(signature: &Signature, key: &impl KeyDetails) -> bool {
+pub(crate) fn lets_encrypt(signature: &Signature, key: &impl KeyDetails) -> bool {
     let flags = signature.key_flags();
     let has_flags =
         signature.config().is_some_and(|c| c.hashed_subpackets().any(|s| s.typ() == SubpacketType::KeyFlags));
@@ -129,53 +161,67 @@ fn lets_encrypt(signature: &Signature, key: &impl KeyDetails) -> bool {
     is_let && (key.algorithm().can_encrypt() || is_unknown && has_flags)
 }
 
-fn encrypts(subkey: &SignedPublicSubKey) -> bool {
+pub(crate) fn encrypts(subkey: &SignedPublicSubKey) -> bool {
     subkey.signatures.iter().any(|signature| lets_encrypt(signature, &subkey.key))
 }
 
 /// Whether the primary key's own signatures let it encrypt.
-fn primary_encrypts(key: &SignedPublicKey) -> bool {
+pub(crate) fn primary_encrypts(key: &SignedPublicKey) -> bool {
     own_signatures(&key.details).any(|signature| lets_encrypt(signature, &key.primary_key))
 }
 
 /// The signatures of a key over itself, those over user ids first: what they say goes before what a direct one says.
-fn own_signatures(details: &SignedKeyDetails) -> impl Iterator<Item = &Signature> {
+pub(crate) fn own_signatures(details: &SignedKeyDetails) -> impl Iterator<Item = &Signature> {
     details.users.iter().flat_map(|user| &user.signatures).chain(&details.direct_signatures)
 }
 
-/// Keeps what Autocrypt needs of a key whose signatures can be checked. With a time, in seconds since 1970, only signatures
-/// count that were made by then and are not at their end.
-fn checked(key: &SignedPublicKey, at: Option<u64>) -> Result<SignedPublicKey, CryptoError> {
+/// The primary key with its newest signatures over itself: a direct one, and that over the user id that `choose` takes. With a time, in
+/// seconds since 1970, only signatures count that were made by then and are not at their end. `None` if there is none at all: whoever
+/// made this certificate does not hold the key.
+pub(crate) fn signed(
+    key: &SignedPublicKey,
+    at: Option<u64>,
+    choose: impl Fn(&[SignedUser]) -> Option<&SignedUser>,
+) -> Option<SignedPublicKey> {
     let primary = &key.primary_key;
-    let own = |s: &Signature| s.verify_key(primary).is_ok();
+    let own = |s: &Signature| is_own(primary, s, || s.verify_key(primary).is_ok());
     let direct = newest(&key.details.direct_signatures, at, own);
     let revocations = newest(&key.details.revocation_signatures, None, own);
-    let user = user(primary, &key.details.users, at);
+    let users = users(primary, &key.details.users, at);
     let details = SignedKeyDetails::new(
         revocations.into_iter().collect(),
         direct.into_iter().collect(),
-        user.into_iter().collect(),
+        choose(&users).cloned().into_iter().collect(),
         vec![],
     );
-    let subkeys = key.public_subkeys.iter().filter_map(|s| subkey(primary, s, at)).collect();
-    let kept = SignedPublicKey::new(primary.clone(), details, subkeys);
-    // No signature of its own at all: whoever made this certificate does not hold the key.
-    let is_bound = own_signatures(&kept.details).count() > 0;
-    let can_encrypt = primary_encrypts(&kept) || kept.public_subkeys.iter().any(encrypts);
-    if is_bound && can_encrypt { Ok(kept) } else { Err(CryptoError) }
+    let is_signed = own_signatures(&details).count() > 0;
+    is_signed.then(|| SignedPublicKey::new(primary.clone(), details, vec![]))
 }
 
-/// The public part; at most [`PUBLIC_MAX`] octets, without the subkeys that only sign if they do not fit. Of a key that
-/// rPGP cannot check it is everything.
+/// Keeps what is needed of a key whose signatures can be checked, of whatever time.
+fn checked(key: &SignedPublicKey) -> Result<SignedPublicKey, Refusal> {
+    let mut kept = signed(key, None, foremost).ok_or(Refusal::Malformed)?;
+    let primary = &key.primary_key;
+    kept.public_subkeys = key.public_subkeys.iter().filter_map(|s| subkey(primary, s, None)).collect();
+    let can_encrypt = primary_encrypts(&kept) || kept.public_subkeys.iter().any(encrypts);
+    if can_encrypt { Ok(kept) } else { Err(Refusal::NothingEncrypts) }
+}
+
+/// The public part; at most [`PUBLIC_MAX`] octets: without the subkeys that only sign, and then without the oldest, if they do not fit.
+/// Of a key that rPGP cannot check it is everything.
 pub(crate) fn public(key: &Transferable) -> Result<Bytes, Refusal> {
     if !can_verify(key.public.public_params()) {
         return bounded(key.octets.clone());
     }
     // A subkey that is not known might be the one that encrypts.
-    let refusal = if key.lacks_a_subkey { Refusal::Unknown } else { Refusal::Malformed };
-    let mut public = checked(&key.public, None).map_err(|_| refusal)?;
+    let unknown = |refusal| if key.lacks_a_subkey { Refusal::Unknown } else { refusal };
+    let mut public = checked(&key.public).map_err(unknown)?;
     if public.write_len() > PUBLIC_MAX {
         public.public_subkeys.retain(encrypts);
+        public.public_subkeys.sort_by_key(KeyDetails::created_at);
+    }
+    while public.write_len() > PUBLIC_MAX && public.public_subkeys.len() > 1 {
+        public.public_subkeys.remove(0);
     }
     bounded(with_current_headers(&public.to_bytes().map_err(refused)?)?)
 }
@@ -185,7 +231,7 @@ fn bounded(octets: Vec<u8>) -> Result<Bytes, Refusal> {
 }
 
 /// The same packets with headers of the current format, so that a key has one public form whoever wrote it.
-fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
+pub(crate) fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let mut written = Vec::with_capacity(octets.len());
     for (header, body) in split(octets)? {
         transferable::write(header.tag(), body, &mut written)?;
@@ -193,38 +239,22 @@ fn with_current_headers(octets: &[u8]) -> Result<Vec<u8>, CryptoError> {
     Ok(written)
 }
 
-/// Whether rPGP can encrypt to the key, and the key lets it, at this time, in seconds since 1970. A revocation counts whenever it
-/// was made.
-pub(crate) fn is_usable(key: &SignedPublicKey, now: u64) -> bool {
-    if is_revoked(key) || !can_verify(key.public_params()) {
-        return false;
-    }
-    let Ok(key) = checked(key, Some(now)) else {
-        return false;
-    };
-    let subkey_lives = |subkey: &&SignedPublicSubKey| {
-        subkey.signatures.iter().all(|s| lives(subkey.created_at(), s.key_expiration_time(), now))
-    };
-    let subkeys = key.public_subkeys.iter().filter(|subkey| encrypts(subkey)).filter(subkey_lives);
-    let primary = primary_encrypts(&key).then(|| key.public_params());
-    lives(key.created_at(), lifetime(&key), now)
-        && subkeys.map(|subkey| subkey.public_params()).chain(primary).any(can_encrypt)
-}
-
 /// Whether the key's owner revoked it.
 pub(crate) fn is_revoked(key: &SignedPublicKey) -> bool {
-    key.details.revocation_signatures.iter().any(|s| s.verify_key(&key.primary_key).is_ok())
+    let primary = &key.primary_key;
+    let own = |s: &Signature| is_own(primary, s, || s.verify_key(primary).is_ok());
+    key.details.revocation_signatures.iter().any(own)
 }
 
-/// How long the key says it lives, after [`checked`] chose its signatures.
-fn lifetime(key: &SignedPublicKey) -> Option<Duration> {
+/// How long the key says it lives, after [`signed`] chose its signatures.
+pub(crate) fn lifetime(key: &SignedPublicKey) -> Option<Duration> {
     own_signatures(&key.details).find_map(Signature::key_expiration_time)
 }
 
 /// When the key says it ends, in seconds since 1970; `None` if it does not.
 pub(crate) fn expires(key: &SignedPublicKey) -> Option<u64> {
-    let checked = checked(key, None);
-    let lifetime = u64::from(lifetime(checked.as_ref().unwrap_or(key))?.as_secs());
+    let signed = signed(key, None, foremost);
+    let lifetime = u64::from(lifetime(signed.as_ref().unwrap_or(key))?.as_secs());
     (lifetime > 0).then(|| u64::from(key.created_at().as_secs()) + lifetime)
 }
 

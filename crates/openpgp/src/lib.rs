@@ -1,10 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+mod armor;
 mod bundle;
 mod certificate;
+mod components;
 mod device;
+mod import;
 pub mod keys;
+mod minimal;
 mod packets;
 mod padding;
 mod pake;
@@ -14,6 +18,7 @@ mod seeded;
 pub mod setup_message;
 mod sign;
 mod transferable;
+mod usable;
 
 use std::{fmt, sync::Arc};
 

@@ -17,20 +17,42 @@ pub(crate) fn refused<E>(_: E) -> CryptoError {
     CryptoError
 }
 
+/// One packet where it stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Packet<'a> {
+    pub(crate) header: PacketHeader,
+    pub(crate) body: &'a [u8],
+    /// Header and body.
+    pub(crate) whole: &'a [u8],
+}
+
+impl Packet<'_> {
+    pub(crate) fn tag(&self) -> Tag {
+        self.header.tag()
+    }
+}
+
 /// Splits `octets` into whole packets of a fixed length; partial and indeterminate lengths are refused.
-pub(crate) fn split(mut octets: &[u8]) -> Result<Vec<(PacketHeader, &[u8])>, CryptoError> {
+pub(crate) fn whole(mut octets: &[u8]) -> Result<Vec<Packet<'_>>, CryptoError> {
     let mut packets = Vec::new();
     while !octets.is_empty() {
+        let before = octets;
         let header = PacketHeader::try_from_reader(&mut octets).map_err(refused)?;
         let PacketLength::Fixed(length) = header.packet_length() else {
             return Err(CryptoError);
         };
         let length = usize::try_from(length).map_err(refused)?;
         let (body, rest) = octets.split_at_checked(length).ok_or(CryptoError)?;
-        packets.push((header, body));
+        let whole = before.get(..before.len() - rest.len()).ok_or(CryptoError)?;
+        packets.push(Packet { header, body, whole });
         octets = rest;
     }
     Ok(packets)
+}
+
+/// The same as headers and bodies.
+pub(crate) fn split(octets: &[u8]) -> Result<Vec<(PacketHeader, &[u8])>, CryptoError> {
+    Ok(whole(octets)?.into_iter().map(|packet| (packet.header, packet.body)).collect())
 }
 
 /// The packet types of `octets`, in order.

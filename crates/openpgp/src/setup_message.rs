@@ -11,18 +11,22 @@ use std::{
 };
 
 use pgp::{
-    armor::{BlockType, Dearmor, DearmorOptions, Headers},
+    armor::{BlockType, Headers},
     composed::{Esk, Message, RawSessionKey},
     crypto::{hash::HashAlgorithm, sym::SymmetricKeyAlgorithm},
     packet::{PacketTrait, SymEncryptedProtectedData, SymKeyEncryptedSessionKey},
     types::{Password, StringToKey},
 };
 use rand_chacha_03::{ChaCha20Rng, rand_core::RngCore};
+use sma_autocrypt::Address;
 use sma_core::{CryptoError, Secret};
 use zeroize::Zeroizing;
 
 use crate::{
-    account, keys,
+    account,
+    armor::{self, Block, Label},
+    keys::{self, ImportError},
+    minimal,
     packets::{Octets, refused},
     seal, seeded,
     transferable::SECRET_MAX,
@@ -74,24 +78,37 @@ pub struct Hint {
     pub begins: String,
 }
 
-/// Makes a setup message; `seed` draws the code and everything else.
+/// Why a setup message was not opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UnlockError {
+    /// The code is wrong, or the message is damaged or has another form: which of them is not told, or whoever tries codes would learn it.
+    #[error("the code is wrong, or the message is damaged")]
+    WrongCode,
+    /// The code is right, and the key inside cannot be taken.
+    #[error("the code is right, but the key in the message: {0}")]
+    Key(#[from] ImportError),
+}
+
+impl From<CryptoError> for UnlockError {
+    fn from(_: CryptoError) -> Self {
+        Self::WrongCode
+    }
+}
+
+/// Makes a setup message of the key for this address, without what other programs do not need: other user ids, photographs, others'
+/// signatures, subkeys that neither decrypt nor are needed to sign. `seed` draws the code and everything else.
 ///
 /// # Errors
 /// `setup.secret` is not an account key without a password.
-pub fn lock(setup: &Setup, seed: &[u8; 32]) -> Result<Locked, CryptoError> {
+pub fn lock(setup: &Setup, address: &Address, seed: &[u8; 32]) -> Result<Locked, CryptoError> {
     account::read(&setup.secret)?;
+    let secret = minimal::handed_over(&setup.secret, address);
     let prefer = if setup.mutual { "mutual" } else { "nopreference" };
     let headers = Headers::from([(PREFER_ENCRYPT.to_owned(), vec![prefer.to_owned()])]);
     // With room for all of it, so that no copy stays behind.
     let mut inner = Zeroizing::new(Vec::with_capacity(ARMORED_MAX));
-    pgp::armor::write(
-        &Octets(setup.secret.expose()),
-        BlockType::PrivateKey,
-        &mut *inner,
-        Some(&headers),
-        true,
-    )
-    .map_err(refused)?;
+    pgp::armor::write(&Octets(secret.expose()), BlockType::PrivateKey, &mut *inner, Some(&headers), true)
+        .map_err(refused)?;
     let mut rng = seeded::rng(seed);
     let code = new_code(&mut rng);
     let message = encrypt(&mut rng, &inner, &code).map_err(refused)?;
@@ -140,20 +157,13 @@ fn encrypt(rng: &mut ChaCha20Rng, inner: &[u8], code: &str) -> pgp::errors::Resu
     Ok(message)
 }
 
-/// Takes the armor off a block of this sort that `armored` consists of.
-fn dearmored(armored: &[u8], typ: BlockType) -> Result<(Headers, Zeroizing<Vec<u8>>), CryptoError> {
+/// Takes the armor off the first block, which must be of this sort; what follows it does not count.
+fn dearmored(armored: &[u8], label: Label) -> Result<Block, CryptoError> {
     if armored.len() > ARMORED_MAX {
         return Err(CryptoError);
     }
-    let mut armor = Dearmor::with_options(armored, DearmorOptions::new().set_limit(ARMORED_MAX));
-    let mut octets = Zeroizing::new(Vec::with_capacity(armored.len()));
-    armor.read_to_end(&mut octets).map_err(refused)?;
-    let (found, headers, ..) = armor.into_parts();
-    if found == Some(typ) { Ok((headers, octets)) } else { Err(CryptoError) }
-}
-
-fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
-    headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?.1.first().map(|value| value.trim())
+    let block = armor::first(armored).map_err(refused)?;
+    if block.label == label { Ok(block) } else { Err(CryptoError) }
 }
 
 /// What an armored setup message tells of its code, before it is typed. Total.
@@ -161,10 +171,14 @@ fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
 /// # Errors
 /// It is no armored message.
 pub fn hint(armored: &[u8]) -> Result<Hint, CryptoError> {
-    let (headers, _) = dearmored(armored, BlockType::Message)?;
-    let begins = header(&headers, PASSPHRASE_BEGIN).unwrap_or_default();
+    let message = dearmored(armored, Label::Message)?;
+    let begins = message.header(PASSPHRASE_BEGIN).unwrap_or_default();
     let begins = begins.chars().filter(char::is_ascii_alphanumeric).take(2).collect();
-    Ok(Hint { numeric: header(&headers, PASSPHRASE_FORMAT) == Some(FORMAT), begins })
+    Ok(Hint { numeric: is_numeric(&message), begins })
+}
+
+fn is_numeric(message: &Block) -> bool {
+    message.header(PASSPHRASE_FORMAT) == Some(FORMAT)
 }
 
 /// The code as it stands under the encryption. Of nine groups of four digits, blanks, line ends and dashes may be typed in
@@ -184,19 +198,20 @@ fn canonical_code(numeric: bool, typed: &str) -> Zeroizing<String> {
     code
 }
 
-/// Opens an armored setup message with the code that a person typed. Total.
+/// Opens an armored setup message with the code that a person typed. A key that is under a password of its own wants that as well. Level 1
+/// asks for AES; older messages with another cipher are read all the same. Total.
 ///
 /// # Errors
-/// One for everything: the code is wrong, the message is damaged, or no usable account key is in it.
-pub fn unlock(armored: &[u8], typed: &Secret) -> Result<Setup, CryptoError> {
-    let (headers, message) = dearmored(armored, BlockType::Message)?;
+/// [`UnlockError::WrongCode`] until the code is right; then what [`keys::unprotect`] says of the key, as
+/// [`ImportError::PasswordNeeded`].
+pub fn unlock(armored: &[u8], typed: &Secret, password: Option<&Secret>) -> Result<Setup, UnlockError> {
+    let message = dearmored(armored, Label::Message)?;
     let typed = std::str::from_utf8(typed.expose()).map_err(refused)?;
-    let code = canonical_code(header(&headers, PASSPHRASE_FORMAT) == Some(FORMAT), typed);
-    let inner = decrypt(&message, &code)?;
-    let inner = inner.trim_ascii();
-    let (headers, key) = dearmored(inner, BlockType::PrivateKey)?;
-    let secret = keys::unprotect(&key, None).map_err(refused)?;
-    Ok(Setup { secret, mutual: header(&headers, PREFER_ENCRYPT) == Some("mutual") })
+    let code = canonical_code(is_numeric(&message), typed);
+    let inner = decrypt(&message.octets, &code)?;
+    let key = dearmored(&inner, Label::SecretKey).map_err(|_| ImportError::NotAKey)?;
+    let mutual = key.header(PREFER_ENCRYPT) == Some("mutual");
+    Ok(Setup { secret: keys::unprotect(&key.octets, password)?, mutual })
 }
 
 /// Opens the message, which must be a session key under one code and integrity-protected data, nothing that costs much memory.

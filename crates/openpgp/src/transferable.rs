@@ -8,7 +8,7 @@ use pgp::{
     crypto::public_key::PublicKeyAlgorithm,
     packet::{PacketHeader, SecretKey, SecretSubkey},
     ser::Serialize,
-    types::{SecretParams, Tag},
+    types::{S2kParams, SecretParams, StringToKey, Tag},
 };
 use sma_core::CryptoError;
 
@@ -26,14 +26,27 @@ const V4_HEAD: usize = 6;
 /// Why octets are no account key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Refusal {
-    /// Not one whole secret key that can be used.
+    /// Not one whole secret key.
     Malformed,
+    /// Neither the primary key nor a subkey encrypts.
+    NothingEncrypts,
     /// A version or algorithm that does not say where the public part ends.
     Unknown,
     /// A secret part is under a password.
     Protected,
+    /// A secret part that is needed is not there.
+    Elsewhere(Elsewhere),
     /// The public part is too large for a header.
     TooLarge,
+}
+
+/// Where a secret part is that is not in the key, as GnuPG writes it (S2K 101).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Elsewhere {
+    /// Kept offline: it was left out when the key was written.
+    Offline,
+    /// On a smart card.
+    Card,
 }
 
 impl From<CryptoError> for Refusal {
@@ -62,15 +75,13 @@ pub(crate) struct Transferable {
     pub(crate) lacks_a_subkey: bool,
 }
 
-/// The public half of a secret key packet, and whether the other half is under a password.
-struct Half {
-    body: Vec<u8>,
+/// The public half of a secret key packet, and what shows of the other half.
+pub(crate) struct Half {
+    pub(crate) body: Vec<u8>,
+    /// Under a password.
     is_protected: bool,
-}
-
-/// How many transferable secret keys stand in `octets`.
-pub(crate) fn primaries(octets: &[u8]) -> Result<usize, CryptoError> {
-    count(octets, Tag::SecretKey)
+    /// Not there.
+    pub(crate) elsewhere: Option<Elsewhere>,
 }
 
 /// Refuses what is not the packets of one transferable secret key.
@@ -173,7 +184,7 @@ pub(crate) fn write(tag: Tag, body: &[u8], to: &mut Vec<u8>) -> Result<(), Crypt
 }
 
 /// Takes the public half out of a secret key packet.
-fn half(header: PacketHeader, body: &[u8]) -> Result<Half, Refusal> {
+pub(crate) fn half(header: PacketHeader, body: &[u8]) -> Result<Half, Refusal> {
     let read = if header.tag() == Tag::SecretKey {
         let key = SecretKey::try_from_reader(header, body);
         key.map(|key| public_half(key.public_key(), key.secret_params()))
@@ -187,7 +198,7 @@ fn half(header: PacketHeader, body: &[u8]) -> Result<Half, Refusal> {
             let (public, secret) =
                 body.split_at_checked(V4_HEAD + ML_KEM_768_X25519.1).ok_or(Refusal::Malformed)?;
             let usage = secret.first().ok_or(Refusal::Malformed)?;
-            Half { body: public.to_vec(), is_protected: *usage != 0 }
+            Half { body: public.to_vec(), is_protected: *usage != 0, elsewhere: None }
         }
         (Err(_), [4, _, _, _, _, algorithm, ..]) if is_unknown(*algorithm) => return Err(Refusal::Unknown),
         (Err(_), [version, ..]) if !matches!(version, 2..=4 | 6) => return Err(Refusal::Unknown),
@@ -199,7 +210,27 @@ fn half(header: PacketHeader, body: &[u8]) -> Result<Half, Refusal> {
 }
 
 fn public_half(public: &impl Serialize, secret: &SecretParams) -> Result<Half, Refusal> {
-    Ok(Half { body: public.to_bytes().map_err(refused)?, is_protected: secret.is_encrypted() })
+    let body = public.to_bytes().map_err(refused)?;
+    Ok(Half { body, is_protected: secret.is_encrypted(), elsewhere: elsewhere(secret) })
+}
+
+/// Whether the secret part is elsewhere: "GNU" behind the octet of a hash algorithm, and 1 for nowhere, 2 for a card.
+fn elsewhere(params: &SecretParams) -> Option<Elsewhere> {
+    let SecretParams::Encrypted(params) = params else {
+        return None;
+    };
+    let (S2kParams::Cfb { s2k, .. } | S2kParams::MalleableCfb { s2k, .. } | S2kParams::Aead { s2k, .. }) =
+        params.string_to_key_params()
+    else {
+        return None;
+    };
+    let StringToKey::Private { typ: 101, unknown } = s2k else {
+        return None;
+    };
+    match &unknown[..] {
+        [_, b'G', b'N', b'U', 2, ..] => Some(Elsewhere::Card),
+        _ => Some(Elsewhere::Offline),
+    }
 }
 
 /// Whether rPGP has no meaning for the number of an algorithm.

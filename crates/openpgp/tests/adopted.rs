@@ -107,7 +107,7 @@ fn gpg_opens_a_setup_message_with_its_code() {
     let Some(gpg) = Gpg::new("setup-out") else { return };
     let key = OPENPGP.new_account_key("anna@example.org", &[4; 32], common::NOW).unwrap();
     let setup = Setup { secret: key.secret.clone(), mutual: true };
-    let locked = setup_message::lock(&setup, &[7; 32]).unwrap();
+    let locked = setup_message::lock(&setup, &Address::parse("anna@example.org").unwrap(), &[7; 32]).unwrap();
     let (opened, _) = gpg.run(&locked.code, &["--decrypt"], locked.armored.as_bytes());
     let text = String::from_utf8(opened).unwrap();
     assert!(text.starts_with("-----BEGIN PGP PRIVATE KEY BLOCK-----\nAutocrypt-Prefer-Encrypt: mutual\n\n"));
@@ -131,7 +131,7 @@ fn a_setup_message_made_with_gpg_is_imported() {
         let message = message.replacen("MESSAGE-----\n", headers, 1);
         let hint = setup_message::hint(message.as_bytes()).unwrap();
         assert_eq!((hint.numeric, hint.begins.as_str()), (true, "12"));
-        let setup = setup_message::unlock(message.as_bytes(), &secret(code.replace('-', " "))).unwrap();
+        let setup = setup_message::unlock(message.as_bytes(), &secret(code.replace('-', " ")), None).unwrap();
         assert!(setup.mutual);
         assert_eq!(setup.secret, keys::unprotect(exported.as_bytes(), None).unwrap());
     }

@@ -118,7 +118,7 @@ fn a_setup_message_of_gpg_is_opened() {
     let armored = armored("setup-curve.eml");
     assert_eq!(setup_message::hint(&armored), Ok(Hint { numeric: true, begins: "17".to_owned() }));
     let secret_key = import("curve", None).unwrap().secret;
-    let opened = setup_message::unlock(&armored, &secret(SETUP_CODE));
+    let opened = setup_message::unlock(&armored, &secret(SETUP_CODE), None);
     assert_eq!(opened, Ok(Setup { secret: secret_key, mutual: true }));
-    assert!(setup_message::unlock(&armored, &secret(SETUP_CODE.replace('1', "2"))).is_err());
+    assert!(setup_message::unlock(&armored, &secret(SETUP_CODE.replace('1', "2")), None).is_err());
 }

@@ -84,7 +84,7 @@ fn import_from(gpg: &Gpg, password: &str, kind: &str) {
         let fingerprint = fingerprint.trim_end_matches(':');
         // Without a subkey that encrypts it is no account key.
         let (alone, _) = gpg.run(password, &["--export-secret-keys"], b"");
-        assert_eq!(keys::unprotect(&alone, Some(&secret(password))), Err(ImportError::NotAKey));
+        assert_eq!(keys::unprotect(&alone, Some(&secret(password))), Err(ImportError::NothingEncrypts));
         gpg.run(password, &["--quick-add-key", fingerprint, kind, "encrypt", "never"], b"");
     }
     let given = (!password.is_empty()).then(|| secret(password));
@@ -117,8 +117,8 @@ fn a_curve_key_of_gpg_is_imported() {
     let Some(gpg) = Gpg::new("gpg-curve") else { return };
     import_from(&gpg, "", "future-default");
     let (stub, _) = gpg.run("", &["--export-secret-subkeys"], b"");
-    assert_eq!(keys::unprotect(&stub, Some(&secret("any"))), Err(ImportError::NotAKey), "a stub");
-    assert_eq!(keys::unprotect(&stub, None), Err(ImportError::NotAKey), "a stub");
+    assert_eq!(keys::unprotect(&stub, Some(&secret("any"))), Err(ImportError::Offline), "a stub");
+    assert_eq!(keys::unprotect(&stub, None), Err(ImportError::Offline), "a stub");
 }
 
 #[test]

@@ -221,8 +221,12 @@ fn half_a_key_is_refused() {
         let right = packets[0].1[9] == 41 + 47 && packets[0].1[58] == 0;
         assert_eq!(read(&written(&packets)).is_ok(), right, "{count}");
     }
-    let two = [octets.clone(), octets].concat();
+    let mut other = unknown(0);
+    other[0].1[1] ^= 1;
+    let two = [octets.clone(), written(&other)].concat();
     assert_eq!(keys::unprotect(&two, None), Err(ImportError::SeveralKeys));
+    let twice = [&octets[..], &octets].concat();
+    assert_eq!(keys::unprotect(&twice, None), Ok(secret(&octets)));
 }
 
 #[test]

@@ -30,7 +30,8 @@ fn digests() -> String {
     let exported = keys::export_protected(&account.secret, &secret("password"), &[5; 32]).unwrap();
     line("exported", exported.as_bytes());
     let setup = setup_message::Setup { secret: account.secret, mutual: true };
-    line("setup message", setup_message::lock(&setup, &[6; 32]).unwrap().armored.as_bytes());
+    let address = sma_autocrypt::Address::parse("alice@example.org").unwrap();
+    line("setup message", setup_message::lock(&setup, &address, &[6; 32]).unwrap().armored.as_bytes());
 
     let mut world = World::new();
     let (laptop, phone) = (world.add(OpenPgp::new(), 1), world.add(OpenPgp::new(), 2));

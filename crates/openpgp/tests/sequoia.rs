@@ -202,7 +202,8 @@ fn the_autocrypt_header_of_an_account_key_is_one_to_sequoia() {
 fn sequoia_opens_a_setup_message_and_writes_one_that_is_opened() {
     let key = OPENPGP.new_account_key("alice@example.org", &[4; 32], NOW).unwrap();
     let setup = Setup { secret: key.secret.clone(), mutual: true };
-    let locked = setup_message::lock(&setup, &[7; 32]).unwrap();
+    let locked =
+        setup_message::lock(&setup, &Address::parse("alice@example.org").unwrap(), &[7; 32]).unwrap();
     let mut parser = AutocryptSetupMessage::from_bytes(locked.armored.as_bytes()).unwrap();
     assert_eq!(parser.passcode_format(), Some("numeric9x4"));
     assert_eq!(parser.passcode_begin(), Some(&locked.code[..2]));
@@ -217,5 +218,5 @@ fn sequoia_opens_a_setup_message_and_writes_one_that_is_opened() {
     let mut armored = Vec::new();
     message.serialize(&mut armored).unwrap();
     let code = message.passcode().unwrap().map(|code| secret(code));
-    assert_eq!(setup_message::unlock(&armored, &code), Ok(setup));
+    assert_eq!(setup_message::unlock(&armored, &code, None), Ok(setup));
 }

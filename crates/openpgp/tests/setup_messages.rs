@@ -6,8 +6,13 @@ mod common;
 
 use common::{NOW, OPENPGP, device, secret};
 use pgp::packet::{Packet, PacketParser, SymKeyEncryptedSessionKey};
-use sma_core::{Crypto, CryptoError};
-use sma_openpgp::setup_message::{self, Locked, Setup};
+use sma_autocrypt::Address;
+use sma_core::Crypto;
+use sma_openpgp::setup_message::{self, Locked, Setup, UnlockError};
+
+fn alice() -> Address {
+    Address::parse("alice@example.org").unwrap()
+}
 
 fn setup() -> Setup {
     let key = OPENPGP.new_account_key("alice@example.org", &[4; 32], NOW).unwrap();
@@ -15,20 +20,20 @@ fn setup() -> Setup {
 }
 
 fn locked() -> Locked {
-    setup_message::lock(&setup(), &[7; 32]).unwrap()
+    setup_message::lock(&setup(), &alice(), &[7; 32]).unwrap()
 }
 
 #[test]
 fn a_setup_message_opens_with_its_code_however_it_is_typed() {
     let Locked { armored, code } = locked();
     for typed in [code.to_string(), code.replace('-', " "), code.replace('-', "\n"), code.replace('-', "")] {
-        assert_eq!(setup_message::unlock(armored.as_bytes(), &secret(typed)), Ok(setup()));
+        assert_eq!(setup_message::unlock(armored.as_bytes(), &secret(typed), None), Ok(setup()));
     }
     let crlf = armored.replace('\n', "\r\n");
-    assert_eq!(setup_message::unlock(crlf.as_bytes(), &secret(&*code)), Ok(setup()));
+    assert_eq!(setup_message::unlock(crlf.as_bytes(), &secret(&*code), None), Ok(setup()));
     let other = Setup { mutual: false, ..setup() };
-    let Locked { armored, code } = setup_message::lock(&other, &[8; 32]).unwrap();
-    assert_eq!(setup_message::unlock(armored.as_bytes(), &secret(&*code)), Ok(other));
+    let Locked { armored, code } = setup_message::lock(&other, &alice(), &[8; 32]).unwrap();
+    assert_eq!(setup_message::unlock(armored.as_bytes(), &secret(&*code), None), Ok(other));
 }
 
 #[test]
@@ -51,13 +56,13 @@ fn a_setup_message_has_level_1s_form() {
     assert_eq!(key.sym_algorithm(), Some(pgp::crypto::sym::SymmetricKeyAlgorithm::AES128));
     assert_eq!(data.version(), 1);
     assert_eq!(armored, locked().armored, "the same seed gives the same octets");
-    assert_ne!(armored, setup_message::lock(&setup(), &[8; 32]).unwrap().armored);
+    assert_ne!(armored, setup_message::lock(&setup(), &alice(), &[8; 32]).unwrap().armored);
 }
 
 #[test]
 fn a_wrong_code_and_a_damaged_message_are_the_same_error() {
     let Locked { armored, code } = locked();
-    let unlock = |armored: &str, code: &str| setup_message::unlock(armored.as_bytes(), &secret(code));
+    let unlock = |armored: &str, code: &str| setup_message::unlock(armored.as_bytes(), &secret(code), None);
     let last = if code.ends_with('1') { '2' } else { '1' };
     let wrong = format!("{}{last}", &code[..code.len() - 1]);
     let public = sma_openpgp::keys::armor_public(&device(1).certificate);
@@ -76,15 +81,18 @@ fn a_wrong_code_and_a_damaged_message_are_the_same_error() {
         ("", &code),
         ("hello", &code),
     ] {
-        assert_eq!(unlock(armored, code), Err(CryptoError), "{armored}");
+        assert_eq!(unlock(armored, code), Err(UnlockError::WrongCode), "{armored}");
     }
     assert!(setup_message::hint(b"hello").is_err());
-    assert!(setup_message::unlock(&vec![b'-'; 1 << 20], &secret(&*code)).is_err());
+    assert!(setup_message::unlock(&vec![b'-'; 1 << 20], &secret(&*code), None).is_err());
 }
 
 #[test]
 fn what_is_no_account_key_is_not_locked() {
-    let lock = |octets: &[u8]| setup_message::lock(&Setup { secret: secret(octets), mutual: true }, &[7; 32]);
+    let lock = |octets: &[u8]| {
+        let setup = Setup { secret: secret(octets), mutual: true };
+        setup_message::lock(&setup, &alice(), &[7; 32])
+    };
     assert!(lock(b"").is_err());
     assert!(lock(&device(1).certificate).is_err());
     assert!(!format!("{:?} {:?}", locked(), setup()).contains(&locked().code[..9]));
