@@ -11,11 +11,7 @@ use sma_openpgp::{
 use zeroize::Zeroizing;
 
 use crate::{
-    account::Settings,
-    actions::{LIMIT, alter, open, settle},
-    failure::Failure,
-    report::Report,
-    status, words,
+    account::Settings, actions::alter, control::Device, failure::Failure, report::Report, status, words,
 };
 
 /// What a key is locked with, if nobody is there to be asked.
@@ -109,21 +105,22 @@ async fn adopt(
     let Setup { secret, mutual } = setup;
     has_not_ended(&secret)?;
     let is_known = can_be_used(&secret);
-    let mut driver = open(directory, password_command)?;
+    let mut device = Device::reach(directory, password_command).await?;
     let result = async {
         // Before there is a group, the key is used in the place of a fresh one; so nothing is done before.
-        driver.command(Command::AdoptKey { secret })?;
-        settle(&mut driver, LIMIT, report).await?;
-        let has_settings = matches!(driver.muaa().phase(), Phase::Alone | Phase::Paired);
-        if mutual && has_settings && !driver.muaa().prefers_encrypt() {
-            driver.command(Command::SetPreferEncrypt { mutual })?;
-            settle(&mut driver, LIMIT, report).await?;
+        device.command(Command::AdoptKey { secret }, report).await?;
+        let muaa = device.muaa()?;
+        let has_settings = matches!(muaa.phase(), Phase::Alone | Phase::Paired);
+        if mutual && has_settings && !muaa.prefers_encrypt() {
+            device.command(Command::SetPreferEncrypt { mutual }, report).await?;
         }
         Ok::<_, Failure>(())
     }
     .await;
-    report.standing(driver.muaa());
-    driver.close().await;
+    if let Ok(muaa) = device.muaa() {
+        report.standing(&muaa);
+    }
+    device.close().await;
     result?;
     report.set("usable", is_known);
     report.say("The key is the account's key now, or will be when this device is paired.");

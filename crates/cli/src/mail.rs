@@ -6,14 +6,7 @@ use sma_autocrypt::{Address, Advice, Date, Header, Preference, Recommendation, S
 use sma_core::{Command, Muaa};
 use sma_openpgp::{OpenPgp, keys::is_usable};
 
-use crate::{
-    account::Settings,
-    actions::{LIMIT, open, settle},
-    failure::Failure,
-    keys,
-    report::Report,
-    status,
-};
+use crate::{account::Settings, control::Device, failure::Failure, keys, report::Report, status};
 
 /// The `Autocrypt` header of own mails.
 pub(crate) fn header(directory: &Path, report: &mut Report) -> Result<(), Failure> {
@@ -117,12 +110,11 @@ async fn tell(
     command: Command,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut driver = open(directory, password_command)?;
-    let result = match driver.command(command) {
-        Ok(()) => settle(&mut driver, LIMIT, report).await,
-        Err(error) => Err(error.into()),
-    };
-    report.standing(driver.muaa());
-    driver.close().await;
+    let mut device = Device::reach(directory, password_command).await?;
+    let result = device.command(command, report).await;
+    if let Ok(muaa) = device.muaa() {
+        report.standing(&muaa);
+    }
+    device.close().await;
     result
 }

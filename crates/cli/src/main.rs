@@ -4,11 +4,18 @@ mod account;
 mod actions;
 mod args;
 mod asked;
+mod control;
+mod devices;
 mod failure;
 mod keys;
+mod link;
 mod mail;
+mod names;
 mod output;
+mod pairing;
+mod pending;
 mod qr;
+mod question;
 mod report;
 mod shown;
 mod status;
@@ -29,15 +36,44 @@ use report::Report;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     log();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        output::failure(&Failure::Failed("the system gives this process no events to wait for".to_owned()));
+        return ExitCode::FAILURE;
+    };
+    let code = runtime.block_on(answer(arguments));
+    // A question that nobody answered does not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+/// The command line makes no sense, or asks for help.
+fn misused(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args_os().any(|word| word == "--json");
+    if error.use_stderr() && is_json {
+        let text = error.render().to_string();
+        let sentence = text.trim().trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        let failure = Failure::Usage(sentence.to_owned());
+        Output { json: true }.answer(&json!({ "error": failure.value() }), &[]);
+        return ExitCode::from(failure.code());
+    }
+    // Nobody listening is no failure.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+async fn answer(arguments: Arguments) -> ExitCode {
     let output = Output { json: arguments.json };
     let mut report = Report::default();
     let result = run(arguments, output, &mut report).await;
     if let Err(failure) = &result {
-        report.set("error", json!({ "sentence": failure.sentence(), "exit": failure.code() }));
+        report.set("error", failure.value());
     }
     let (value, lines) = report.into_parts();
     output.answer(&value, &lines);
@@ -64,9 +100,11 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             actions::watch(&directory, password_command.as_deref(), poll, output).await
         }
         Action::Status => status::status(&directory, report),
-        Action::Pair(pair) => actions::pair(&directory, password_command.as_deref(), pair, report).await,
-        Action::Device(device) => {
-            actions::device(&directory, password_command.as_deref(), device, report).await
+        Action::Pair(pair) => {
+            pairing::pair(&directory, password_command.as_deref(), pair, output, report).await
+        }
+        Action::Devices(devices) => {
+            devices::devices(&directory, password_command.as_deref(), devices, report).await
         }
         Action::Keys(Keys::Export { public: _ }) => status::export_public(&directory, report),
         Action::Keys(Keys::Import { file }) => {

@@ -162,17 +162,25 @@ impl Connection {
     }
 
     /// Waits with IDLE (RFC 2177) until the selected folder has another number of messages; `false` if the time was up
-    /// before. Dropped half-way it leaves the connection unusable.
-    pub(crate) async fn idle(&mut self, time: Duration) -> Result<bool, Failure> {
+    /// before, or `wake` was ready. Dropped half-way it leaves the connection unusable.
+    pub(crate) async fn idle(
+        &mut self,
+        time: Duration,
+        wake: impl Future<Output = ()>,
+    ) -> Result<bool, Failure> {
         self.begin(ANSWER_MAX);
         let work = async {
             let tag = self.stream.command(b"IDLE").await?;
-            let news = timeout(time, self.await_news(&tag)).await;
+            let news = tokio::select! {
+                biased;
+                news = timeout(time, self.await_news(&tag)) => news.ok(),
+                () = wake => None,
+            };
             let news = match news {
-                Err(_) => false,
-                Ok(Err(why)) => return Err(why),
-                Ok(Ok(Err(refusal))) => return Ok(Err(refusal)),
-                Ok(Ok(Ok(()))) => true,
+                None => false,
+                Some(Err(why)) => return Err(why),
+                Some(Ok(Err(refusal))) => return Ok(Err(refusal)),
+                Some(Ok(Ok(()))) => true,
             };
             let done = async {
                 self.stream.continuation("DONE").await?;

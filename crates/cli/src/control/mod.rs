@@ -1,0 +1,16 @@
+//! How several `sma` share one device: whoever has the state directory serves the others over a socket in it.
+//!
+//! `host` owns the driver and does what is ordered. `device` is what commands use: it is the host of its own process, or a
+//! connection to the host of another one, and a command does not notice which. `wire` is what travels between processes.
+
+mod device;
+mod host;
+mod news;
+#[cfg(unix)]
+mod socket;
+mod wire;
+
+pub(crate) use device::{Device, Follower};
+pub(crate) use host::{Host, Stop};
+pub(crate) use news::{News, Told};
+pub(crate) use wire::Order;
