@@ -12,6 +12,7 @@ use crate::{
     args::{Device as Typed, Devices},
     control::Device,
     failure::Failure,
+    history::{self, History, let_in_at},
     names::Names,
     question,
     report::Report,
@@ -138,12 +139,12 @@ fn list(directory: &Path, report: &mut Report) -> Result<(), Failure> {
         return Ok(());
     };
     report.standing(&muaa);
-    table(&muaa, &settings.name, sma_imap::now(), report);
+    table(&muaa, &settings.name, &history::load(directory), sma_imap::now(), report);
     Ok(())
 }
 
 /// One line for each device, and below it what a person should know of it.
-fn table(muaa: &Muaa<OpenPgp>, own_name: &str, now: Timestamp, report: &mut Report) {
+fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp, report: &mut Report) {
     let names = Names::of(muaa, own_name);
     let notices = muaa.notices();
     let mut siblings = muaa.siblings();
@@ -168,11 +169,12 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, now: Timestamp, report: &mut Repo
         "fingerprint": muaa.fingerprint().to_string(),
         "last_heard": now.as_secs(),
         "added_by": null,
+        "added": own.and_then(|id| let_in_at(history, id)).map(Timestamp::as_secs),
         "new": false,
     })];
     for sibling in &siblings {
         let is_new = notices.iter().any(|(id, _)| *id == sibling.id) && sibling.member;
-        rows.push(Row::of(sibling, is_new, &names, now));
+        rows.push(Row::of(sibling, is_new, &names, history, now));
         values.push(json!({
             "id": sibling.id.to_string(),
             "name": sibling.name,
@@ -180,6 +182,7 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, now: Timestamp, report: &mut Repo
             "fingerprint": sibling.fingerprint.to_string(),
             "last_heard": sibling.last_heard.map(Timestamp::as_secs),
             "added_by": sibling.added_by.map(|by| by.to_string()),
+            "added": let_in_at(history, sibling.id).map(Timestamp::as_secs),
             "new": is_new,
         }));
     }
@@ -203,7 +206,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(sibling: &Sibling, is_new: bool, names: &Names, now: Timestamp) -> Self {
+    fn of(sibling: &Sibling, is_new: bool, names: &Names, history: &History, now: Timestamp) -> Self {
         let state = match (sibling.member, sibling.silent, sibling.requesting) {
             (true, _, _) if is_new => "paired, new",
             (true, true, _) => "paired, silent",
@@ -212,7 +215,9 @@ impl Row {
             (false, _, false) => "not paired",
         };
         let by = sibling.added_by.filter(|by| *by != sibling.id);
-        let by = by.map(|by| format!("let in by {}", names.of_id(by)));
+        let day =
+            let_in_at(history, sibling.id).map(|at| format!(" on {}", words::day(at))).unwrap_or_default();
+        let by = by.map(|by| format!("let in by {}{day}", names.of_id(by)));
         Self {
             name: sibling.name.clone().unwrap_or_else(|| "-".to_owned()),
             id: names.short(sibling.id),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 use sma_core::{InputError, Phase};
-use sma_imap::Error;
+use sma_imap::{Error, Unreachable};
 
 use crate::words;
 
@@ -98,6 +98,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let word = match &error {
             Error::Address(_) => return Self::Usage(error.to_string()),
+            Error::Unreachable { why, .. } => unreachable(why),
+            Error::Busy { .. } => "login-not-now",
             Error::Connection(_) => "offline",
             Error::Login { .. } => "login-refused",
             Error::Trouble { .. } => "server-refused",
@@ -108,6 +110,20 @@ impl From<Error> for Failure {
             Error::Randomness(_) | _ => return Self::Failed(error.to_string()),
         };
         Self::known(word, 1, error.to_string())
+    }
+}
+
+/// The word by which programs know why a server is not reached.
+fn unreachable(why: &Unreachable) -> &'static str {
+    match why {
+        Unreachable::NoHost => "no-host",
+        Unreachable::Refused => "wrong-port",
+        Unreachable::NoTls | Unreachable::NoGreeting => "wrong-tls",
+        Unreachable::UnknownAuthority => "unknown-authority",
+        Unreachable::OtherName => "other-name",
+        Unreachable::Ended | Unreachable::NotYet => "certificate-dates",
+        Unreachable::Tls(_) => "tls",
+        Unreachable::Silent | Unreachable::Network(_) | _ => "offline",
     }
 }
 

@@ -7,6 +7,7 @@ mod asked;
 mod control;
 mod devices;
 mod failure;
+mod history;
 mod keys;
 mod link;
 mod mail;
@@ -61,7 +62,6 @@ fn misused(error: &clap::Error) -> ExitCode {
         let sentence = text.trim().trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
         let failure = Failure::Usage(sentence.to_owned());
         Output { json: true }.answer(&json!({ "error": failure.value() }), &[]);
-        return ExitCode::from(failure.code());
     }
     // Nobody listening is no failure.
     let _ = error.print();

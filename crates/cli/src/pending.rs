@@ -1,10 +1,10 @@
 //! What a person waits for: the code that this device shows, or the one that was typed at it. `pairing.json` in the state directory,
 //! so that whoever was interrupted goes on, and `sma status` says it.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use sma_core::{Form, MuaaId, Timestamp};
+use sma_core::{Form, MuaaId, SessionId, Timestamp};
 use sma_imap::replace_file;
 
 use crate::{control::News, failure::Failure, link};
@@ -12,6 +12,10 @@ use crate::{control::News, failure::Failure, link};
 const FILE: &str = "pairing.json";
 /// No code is good for longer (protocol 7.2); who typed one that long ago waits in vain.
 pub(crate) const CODE_LIFE: Duration = Duration::from_secs(600);
+
+/// So long, and so many, codes of other devices are remembered.
+const CODES_KEPT: Duration = Duration::from_secs(86_400);
+const SEEN_MAX: usize = 64;
 
 /// What is waited for. Written by who has the device's lock, read by anybody.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
@@ -25,6 +29,9 @@ pub(crate) struct Pending {
     /// Why the code that was typed last came to nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<String>,
+    /// When each code that other devices show was seen first, by session.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    seen: BTreeMap<String, u64>,
     /// Whom what was shown last let in, until a person has seen that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     let_in: Option<String>,
@@ -98,6 +105,12 @@ impl Pending {
         self.ended.as_deref()
     }
 
+    /// Whether a code that another device shows was seen here so long ago that it is not good any more.
+    pub(crate) fn is_over(&self, session: SessionId, now: Timestamp) -> bool {
+        let seen = self.seen.get(&session.to_string());
+        seen.is_some_and(|seen| now.since(Timestamp::from_secs(*seen)) > CODE_LIFE)
+    }
+
     /// Whom the last code let in, if nobody was there to see it.
     pub(crate) fn let_in(&self) -> Option<MuaaId> {
         self.let_in.as_deref().and_then(MuaaId::parse)
@@ -133,6 +146,12 @@ impl Pending {
         self.shown.take_if(|shown| shown.expires <= now.as_secs());
         if let Some(shown) = Shown::of(news.clone()) {
             (self.shown, self.let_in) = (Some(shown), None);
+        }
+        if let News::Offer { session } = news {
+            self.seen.retain(|_, at| now.since(Timestamp::from_secs(*at)) < CODES_KEPT);
+            if self.seen.len() < SEEN_MAX {
+                self.seen.entry(session.clone()).or_insert(now.as_secs());
+            }
         }
         if let News::CodeBurnt { session } | News::OfferExpired { session } = news {
             self.shown.take_if(|shown| shown.session == *session);
@@ -204,6 +223,18 @@ mod tests {
         let ended = News::PairingEnded { why: "the code was wrong".into() };
         change(&|pending| pending.happened(&ended, None, true, Timestamp::from_secs(400)));
         assert_eq!((load().typed_at(), load().ended()), (None, Some("the code was wrong")));
+    }
+
+    #[test]
+    fn a_code_that_another_device_showed_is_over_ten_minutes_after_it_was_seen() {
+        let (mut pending, session) = (Pending::default(), SessionId([7; 16]));
+        let offer = News::Offer { session: session.to_string() };
+        for secs in [100, 600] {
+            pending.happened(&offer, None, false, Timestamp::from_secs(secs));
+        }
+        let is_over = |secs| pending.is_over(session, Timestamp::from_secs(secs));
+        assert_eq!([700, 701].map(is_over), [false, true]);
+        assert!(!pending.is_over(SessionId([8; 16]), Timestamp::from_secs(9999)));
     }
 
     #[test]

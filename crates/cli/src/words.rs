@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use sma_core::{Code, Ended, Event, Form, Gone, OpError, Phase, Timestamp};
+use sma_core::{Code, Ended, Event, Form, Gone, Ignored, OpError, Phase, Timestamp};
 
 use crate::{names::Names, shown::Line};
 
@@ -30,8 +30,9 @@ fn value(event: &Event) -> (&'static str, Value) {
             let (session, link) = (session.to_string(), link.shown());
             ("link", json!({ "session": session, "link": *link, "expires": expires.as_secs() }))
         }
-        Event::OfferSeen { from, form: shown, .. } => {
-            ("offer", json!({ "from": from.to_string(), "form": form(*shown) }))
+        Event::OfferSeen { from, session, form: shown } => {
+            let (from, session) = (from.to_string(), session.to_string());
+            ("offer", json!({ "from": from, "session": session, "form": form(*shown) }))
         }
         Event::CodeBurnt { session } => ("code-burnt", json!({ "session": session.to_string() })),
         Event::CodesLocked { until } => ("codes-locked", json!({ "until": until.as_secs() })),
@@ -176,6 +177,9 @@ fn sentence(event: &Event, has_group: bool, names: &Names, now: Timestamp) -> St
         ),
         Event::UpdateNeeded => {
             "This program is too old to change who belongs to the account: update it.".to_owned()
+        }
+        Event::Ignored { why: Ignored::Stale, .. } => {
+            "A message came that answers something that is over, as a code that ran out; it is not used.".to_owned()
         }
         Event::Ignored { folder, uid, why } => {
             format!("Message {} in {} is not used: {}.", uid.0, folder.name(), why.words())
@@ -331,7 +335,10 @@ mod tests {
             let offer = Event::OfferSeen { from: MuaaId(666), session: SessionId([1; 16]), form: shown };
             let sentence = |has_group| {
                 let (value, lines) = event(&offer, has_group, &Names::default(), Timestamp(0));
-                assert_eq!(value, json!({ "event": "offer", "from": "666", "form": word }));
+                assert_eq!(
+                    value,
+                    json!({ "event": "offer", "from": "666", "session": "01".repeat(16), "form": word })
+                );
                 let [line] = &lines[..] else { panic!("one line: {lines:?}") };
                 line.as_str().to_owned()
             };

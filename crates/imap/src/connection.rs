@@ -7,7 +7,7 @@ use sma_core::Secret;
 use tokio::time::timeout;
 
 use crate::{
-    Account, Error,
+    Account, Error, Unreachable,
     frame::Limits,
     response::{Capabilities, Heard, Refusal, Untagged},
     stream::{Stream, Tag, Wire},
@@ -47,13 +47,17 @@ impl Connection {
         let stream = Stream::new(wire, ANSWER_MAX);
         let mut connection = Self { stream, capabilities: Capabilities::default(), broken: false };
         let greeting = timeout(CONNECT_TIME, connection.greeting()).await;
-        let greeting = greeting.map_err(|_| unusable(&server, "it does not greet"))?;
+        let silent = |_| Error::Unreachable { server: server.clone(), why: Unreachable::NoGreeting };
+        let greeting = greeting.map_err(silent)?;
         greeting.map_err(|why| unusable(&server, &why))?;
         let login = &account.server.login;
         let command = login_command(login, &account.password)?;
         let logged_in = timeout(CONNECT_TIME, connection.run(command.expose())).await;
         let logged_in = logged_in.map_err(|_| unusable(&server, "it does not answer the login"))?;
         logged_in.map_err(|failure| match failure {
+            Failure::Refused(refusal) if refusal.is_for_now() => {
+                Error::Busy { server: server.clone(), text: refusal.text }
+            }
             Failure::Refused(refusal) => {
                 Error::Login { server: server.clone(), login: login.clone(), text: refusal.text }
             }

@@ -18,6 +18,7 @@ mod stream;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod unreachable;
 mod watch;
 #[cfg(test)]
 mod witness;
@@ -27,3 +28,4 @@ pub use driver::{Driver, Settled, now};
 pub use error::Error;
 pub use state_file::{StateFile, replace_file};
 pub use store::check_login;
+pub use unreachable::Unreachable;

@@ -9,7 +9,7 @@ use sma_openpgp::OpenPgp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Order, Told};
-use crate::{failure::Failure, names::Names, pending::Pending, shown::Line, words};
+use crate::{failure::Failure, history, names::Names, pending::Pending, shown::Line, words};
 
 /// How many orders may wait; who gives another one waits as well.
 pub(super) const WAITING_MAX: usize = 64;
@@ -310,6 +310,7 @@ impl Host {
             let news = told.news();
             let happened =
                 Pending::change(&self.directory, |pending| pending.happened(&news, own, is_seen, now));
+            let happened = happened.and_then(|()| history::happened(&self.directory, &news, own, now));
             if let Err(failure) = happened {
                 tracing::warn!(target: "sma", why = failure.sentence(), "what is waited for is not saved");
             }

@@ -38,6 +38,8 @@ pub(crate) enum News {
     JoinAsks {},
     /// The other side ended the pairing.
     PairingEnded { why: String },
+    /// A device shows a code.
+    Offer { session: String },
     /// The server cannot be used.
     Offline {},
     /// It can again.

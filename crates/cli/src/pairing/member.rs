@@ -153,6 +153,7 @@ async fn used(vigil: &mut Vigil, shown: &Shown) -> Result<Use, Failure> {
             | News::NotReplaced {}
             | News::Joined { .. }
             | News::JoinAsks {}
+            | News::Offer { .. }
             | News::PairingEnded { .. }
             | News::Other => {}
         }

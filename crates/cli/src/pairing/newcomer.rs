@@ -6,7 +6,8 @@ use std::{
 };
 
 use serde_json::json;
-use sma_core::{Command, JoinQuestion, Phase, Timestamp};
+use sma_core::{Command, Fingerprint, JoinQuestion, Muaa, Phase, Timestamp};
+use sma_openpgp::OpenPgp;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -49,6 +50,7 @@ pub(super) async fn pair(
     if !matches!(muaa.phase(), Phase::Unpaired | Phase::Requesting | Phase::Alone | Phase::Paired) {
         return Err(in_phase(muaa.phase()));
     }
+    refuse_late(vigil, &muaa, pair.key)?;
     let from = pair.from.as_deref().map(|from| vigil.device.names()?.find(from)).transpose()?;
     let command = Command::EnterCode { code: typed.to_owned().into(), from, key: pair.key };
     if pair.no_wait {
@@ -90,6 +92,19 @@ fn refuse_own(vigil: &Vigil, typed: &str) -> Result<(), Failure> {
     if pending.shown().is_some_and(|shown| is_own(&shown.text)) {
         let why = "this device shows that code itself: type it on the new device, with sma pair and the code";
         return Err(Failure::known("wrong-side", 3, why.to_owned()));
+    }
+    Ok(())
+}
+
+/// All codes that are shown were seen so long ago that they are over: typing one would only wait in vain.
+fn refuse_late(vigil: &Vigil, muaa: &Muaa<OpenPgp>, key: Option<Fingerprint>) -> Result<(), Failure> {
+    let (pending, now) = (vigil.pending()?, sma_imap::now());
+    let offers: Vec<_> =
+        muaa.offers().into_iter().filter(|offer| key.is_none_or(|key| key == offer.key)).collect();
+    if !offers.is_empty() && offers.iter().all(|offer| pending.is_over(offer.session, now)) {
+        let why = "that code is more than ten minutes old and not good any more: run sma pair on the other device, and type the new code \
+                   here";
+        return Err(Failure::known("code-expired", 3, why.to_owned()));
     }
     Ok(())
 }
