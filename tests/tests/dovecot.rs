@@ -1,5 +1,7 @@
 //! Two devices of one account on a real server, each command a process of its own.
 
+#[path = "dovecot/doctor.rs"]
+mod doctor;
 #[path = "dovecot/joining.rs"]
 mod joining;
 #[path = "dovecot/pairing.rs"]

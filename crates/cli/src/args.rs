@@ -62,6 +62,10 @@ pub(crate) enum Action {
     },
     /// Say what is known, without connecting
     Status,
+    /// Look at everything, and name what is wrong and the remedy
+    ///
+    /// It tries the server out with a folder and a message, which it takes away again.
+    Doctor,
     /// The devices of the account: list them, remove one, or change this one
     #[command(alias = "device")]
     Devices(Devices),

@@ -6,6 +6,7 @@ mod args;
 mod asked;
 mod control;
 mod devices;
+mod doctor;
 mod failure;
 mod history;
 mod keys;
@@ -99,6 +100,7 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             let poll = Duration::from_secs(poll);
             actions::watch(&directory, password_command.as_deref(), poll, output).await
         }
+        Action::Doctor => doctor::doctor(&directory, password_command.as_deref(), report).await,
         Action::Status => status::status(&directory, report),
         Action::Pair(pair) => {
             pairing::pair(&directory, password_command.as_deref(), pair, output, report).await

@@ -11,6 +11,18 @@ mod socket;
 mod wire;
 
 pub(crate) use device::{Device, Follower};
-pub(crate) use host::{Host, Stop};
+use host::{Host, Stop};
 pub(crate) use news::{News, Told};
 pub(crate) use wire::Order;
+
+/// Whether a process that has the device serves the others.
+#[cfg(unix)]
+pub(crate) async fn is_served(directory: &std::path::Path) -> bool {
+    socket::is_served(directory).await
+}
+
+/// Whether a process that has the device serves the others: none does here.
+#[cfg(not(unix))]
+pub(crate) async fn is_served(_: &std::path::Path) -> bool {
+    false
+}
