@@ -180,6 +180,8 @@ pub(crate) async fn watch(
         return Err(Failure::known("locked", 1, why));
     };
     let mut follower = device.follow(false).await?;
+    // Where no service manager waits for it, nothing hears it.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let tell = async {
         while let Some(told) = follower.next().await {
             output.event(&told.value, &stamped(&told));
@@ -196,7 +198,11 @@ pub(crate) async fn watch(
         // The host has ended by itself, and says why.
         () = tell => {}
     }
-    device.ended().await
+    device.ended().await.map_err(|failure| match failure.word() {
+        // A service manager does not start it again, which could lock the account.
+        "login-refused" => Failure::known("login-refused", 3, failure.sentence().to_owned()),
+        _ => failure,
+    })
 }
 
 /// Lines of something that lasts say when they were written.

@@ -47,6 +47,10 @@ pub(crate) enum Action {
     /// Say which account this device is for, and look for other devices
     Setup(Setup),
     /// Add a device: show a code here, or type here the code of another device
+    ///
+    /// On a device in use, without a code: shows one, and stays until the new
+    /// device is in. On the new device, with that code: stays until it is in.
+    /// Ctrl-C ends the wait and nothing else; the same command goes on.
     Pair(Pair),
     /// Stay and keep in step until Ctrl-C
     Watch {
@@ -75,6 +79,33 @@ pub(crate) enum Action {
     /// What a mail program asks about each mail: headers to write, what a mail tells, whether to encrypt
     #[command(subcommand)]
     Mail(Mail),
+    /// Have sma watch run whenever you are logged in
+    #[command(subcommand)]
+    Service(Service),
+    /// Print completions, for a shell to read
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the pages of the manual
+    Manual {
+        /// The directory to write them into
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Service {
+    /// Install it as a systemd user unit, or a launchd agent on macOS, and
+    /// start it
+    Install {
+        /// Print the file, and do nothing else
+        #[arg(long)]
+        print: bool,
+    },
+    /// Stop it and take it away
+    Uninstall,
 }
 
 #[derive(Args, Debug)]
@@ -142,8 +173,6 @@ pub(crate) struct Setup {
     pub(crate) no_sync: bool,
 }
 
-/// On a device in use, without a code: shows a code and stays until the new
-/// device is in. On the new device, with the code: stays until it is in.
 #[derive(Args, Debug)]
 #[command(group = ArgGroup::new("step").args(["reject", "confirm", "decline", "veto"]))]
 pub(crate) struct Pair {

@@ -231,6 +231,42 @@ pub(crate) fn advice(phase: Phase) -> &'static str {
 mod tests {
     use super::*;
 
+    /// Every word that a failure can have, as the sources write it.
+    #[test]
+    fn every_word_is_in_the_documentation() {
+        let documentation = include_str!("../../../docs/json.md");
+        let sources = [
+            include_str!("failure.rs"),
+            include_str!("names.rs"),
+            include_str!("question.rs"),
+            include_str!("devices.rs"),
+            include_str!("account.rs"),
+            include_str!("actions.rs"),
+            include_str!("control/host.rs"),
+            include_str!("control/device.rs"),
+            include_str!("control/socket.rs"),
+            include_str!("pairing/member.rs"),
+            include_str!("pairing/newcomer.rs"),
+            include_str!("pairing/vigil.rs"),
+            include_str!("doctor/mod.rs"),
+        ];
+        let mut words = Vec::new();
+        for source in sources {
+            for part in source.split("known(").skip(1) {
+                let word = part.trim_start().strip_prefix('"').and_then(|word| word.split('"').next());
+                let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+                words.extend(word.filter(is_word));
+            }
+            let arms =
+                source.lines().filter(|line| line.contains("InputError::") || line.contains("Error::"));
+            words.extend(arms.filter_map(|line| line.rsplit_once("=> \"")?.1.strip_suffix("\",")));
+        }
+        assert!(words.len() > 50, "{words:?}");
+        for word in words {
+            assert!(documentation.contains(&format!("`{word}`")), "{word}");
+        }
+    }
+
     #[test]
     fn who_can_do_something_is_told_the_command() {
         for (error, command, code) in [

@@ -19,8 +19,10 @@ mod pending;
 mod qr;
 mod question;
 mod report;
+mod service;
 mod shown;
 mod status;
+mod texts;
 mod words;
 
 use std::{
@@ -61,7 +63,8 @@ fn misused(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && is_json {
         let text = error.render().to_string();
         let sentence = text.trim().trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-        let failure = Failure::Usage(sentence.to_owned());
+        let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+        let failure = Failure::Usage(sentence);
         Output { json: true }.answer(&json!({ "error": failure.value() }), &[]);
     }
     // Nobody listening is no failure.
@@ -101,6 +104,11 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             actions::watch(&directory, password_command.as_deref(), poll, output).await
         }
         Action::Doctor => doctor::doctor(&directory, password_command.as_deref(), report).await,
+        Action::Service(service) => {
+            service::service(&directory, password_command.as_deref(), &service, report)
+        }
+        Action::Completions { shell } => texts::completions(shell),
+        Action::Manual { directory } => texts::manual(&directory, report),
         Action::Status => status::status(&directory, report),
         Action::Pair(pair) => {
             pairing::pair(&directory, password_command.as_deref(), pair, output, report).await

@@ -123,7 +123,7 @@ fn sentence(event: &Event, has_group: bool, names: &Names, now: Timestamp) -> St
             names.short(*id)
         ),
         Event::NotReplaced { id, replaces } => format!(
-            "Device {} was to take the place of device {old}, which is in use or is not paired, so that one stays. To remove              it: sma devices remove {}",
+            "Device {} was to take the place of device {old}, which is in use or is not paired, so that one stays. To remove it: sma devices remove {}",
             names.of_id(*id),
             names.short(*replaces),
             old = names.of_id(*replaces),
@@ -133,11 +133,11 @@ fn sentence(event: &Event, has_group: bool, names: &Names, now: Timestamp) -> St
         }
         Event::AccountKeyChanged(key) => format!("Mail uses the key {key} now."),
         Event::JoinAsks { by } => format!(
-            "Device {} let this one into another group. sma status shows whose it is. If you started this on a device that you              hold in your hands: sma pair --confirm. If somebody asked you to: sma pair --decline",
+            "Device {} let this one into another group. sma status shows whose it is. If you started this on a device that you hold in your hands: sma pair --confirm. If somebody asked you to: sma pair --decline",
             names.of_id(*by)
         ),
         Event::MergeAnnounced { by, merge } => format!(
-            "Device {} wants to take all devices and all keys over to another group. If that was not you: sma pair --veto {merge},              and sma devices remove {}",
+            "Device {} wants to take all devices and all keys over to another group. If that was not you: sma pair --veto {merge}, and sma devices remove {}",
             names.of_id(*by),
             names.short(*by)
         ),
@@ -146,7 +146,7 @@ fn sentence(event: &Event, has_group: bool, names: &Names, now: Timestamp) -> St
                 .to_owned()
         }
         Event::KeySetAside { fingerprint, until } => format!(
-            "The account's old key {fingerprint} was destroyed: it is set aside, and wiped on {}. If that was not you: sma keys restore              {fingerprint}",
+            "The account's old key {fingerprint} was destroyed: it is set aside, and wiped on {}. If that was not you: sma keys restore {fingerprint}",
             day(*until)
         ),
         Event::KeyRestored(key) => format!("The account's old key {key} is used again."),
@@ -160,7 +160,8 @@ fn sentence(event: &Event, has_group: bool, names: &Names, now: Timestamp) -> St
             names.of_id(*id)
         ),
         Event::FolderDeleted { id } => format!(
-            "The folder of device {} was deleted on the server. If you want that device out for good: sma devices remove {}.              If not, do nothing: it makes its folder again.",
+            "The folder of device {} was deleted on the server. To have that device out for good: sma devices remove {}. To keep it: sma devices \
+             return, on that device.",
             names.of_id(*id),
             names.short(*id)
         ),
@@ -296,7 +297,7 @@ fn gone(how: Gone) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use sma_core::{MuaaId, OpError, SessionId};
+    use sma_core::{Fingerprint, Folder, Hash, MuaaId, PairingLink, SessionId, Uid};
 
     use super::*;
 
@@ -312,21 +313,72 @@ mod tests {
         );
     }
 
-    #[test]
-    fn each_event_has_a_word_and_a_sentence() {
-        let events = [
+    /// One of each.
+    fn all() -> Vec<Event> {
+        let (id, by, session) = (MuaaId(270_000), MuaaId(7777), SessionId([1; 16]));
+        let key = Fingerprint::new(&[0xa7; 20]).unwrap();
+        let at = Timestamp::from_secs(600);
+        let code = (0..10).find_map(|check| Code::parse(&format!("12345678{check}")).ok()).unwrap();
+        let link = PairingLink::parse(&format!(
+            "autocrypt-sma:anna@example.org?v=1&g={0}&m=7777&f={0}&s={1}&k={1}",
+            "01".repeat(32),
+            "01".repeat(16)
+        ));
+        vec![
             Event::PhaseChanged(Phase::Paired),
-            Event::RequestSeen(MuaaId(27)),
-            Event::MemberAdded { id: MuaaId(27), by: MuaaId(7) },
-            Event::MemberGone { id: MuaaId(27), how: Gone::Left },
+            Event::MuaaSeen(id),
+            Event::RequestSeen(id),
+            Event::ShowCode { session, code, expires: at },
+            Event::ShowLink { session, link: link.unwrap(), expires: at },
+            Event::OfferSeen { from: id, session, form: Form::Code },
+            Event::CodeBurnt { session },
+            Event::CodesLocked { until: at },
+            Event::OfferExpired { session },
+            Event::PairingEnded { with: id, why: Ended::WrongCode },
+            Event::Joined { group: Hash([1; 32]), by },
+            Event::MemberAdded { id, by },
+            Event::NotReplaced { id, replaces: by },
+            Event::MemberGone { id, how: Gone::Left },
+            Event::AccountKeyChanged(key),
+            Event::JoinAsks { by },
+            Event::MergeAnnounced { by, merge: Hash([1; 32]) },
+            Event::JoinVetoed,
+            Event::KeySetAside { fingerprint: key, until: at },
+            Event::KeyRestored(key),
+            Event::KeyDestroyed(key),
+            Event::SettingsChanged,
+            Event::PeersChanged,
+            Event::MemberSilent { id },
+            Event::FolderDeleted { id },
+            Event::Equivocation { id },
+            Event::Moved { from: id, to: by },
+            Event::UpdateNeeded,
+            Event::Ignored { folder: Folder::Announcements, uid: Uid(3), why: Ignored::Malformed },
+            Event::Ignored { folder: Folder::Announcements, uid: Uid(3), why: Ignored::Stale },
             Event::StoreTrouble { op: "APPEND", error: OpError::OverQuota },
-        ];
-        for each in events {
-            let (value, lines) = event(&each, false, &Names::default(), Timestamp(0));
-            assert!(value["event"].is_string());
-            let sentence = lines.last().unwrap().as_str();
-            assert!(sentence.ends_with(['.', '7']), "{sentence}");
+        ]
+    }
+
+    /// Each with its word, as people read it.
+    #[test]
+    fn every_event_is_a_sentence_that_a_person_reads_and_a_word_that_the_documentation_has() {
+        let names = Names::from(&[(270_000, "phone"), (7777, "laptop")]);
+        let documentation = include_str!("../../../docs/json.md");
+        let mut screen = String::new();
+        for each in all() {
+            let (value, lines) = event(&each, true, &names, Timestamp(0));
+            let word = value["event"].as_str().unwrap();
+            assert!(documentation.contains(&format!("`{word}`")), "{word}");
+            for name in value.as_object().unwrap().keys().filter(|name| *name != "event") {
+                assert!(documentation.contains(&format!("`{name}`")), "{name} of {word}");
+            }
+            let sentence = lines[0].as_str();
+            for part in ["Some(", "None", "{", "Timestamp", "MuaaId", "  "] {
+                assert!(!sentence.contains(part), "{sentence}");
+            }
+            screen += &format!("{word}\n    {sentence}\n");
         }
+        snapbox::assert_data_eq!(screen, snapbox::file!["../tests/screens/events.txt"]);
     }
 
     #[test]

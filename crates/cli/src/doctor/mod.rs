@@ -12,6 +12,9 @@ use serde_json::json;
 use crate::{failure::Failure, report::Report};
 use judge::Finding;
 
+/// A remedy stands below what it is for.
+const INDENT: usize = "wrong: ".len();
+
 /// Looks at everything, and says what is wrong.
 pub(crate) async fn doctor(
     directory: &Path,
@@ -32,9 +35,9 @@ pub(crate) async fn doctor(
     let faults = findings.iter().filter(|finding| finding.is_fault).count();
     report.set("healthy", faults == 0);
     for Finding { is_fault, what, remedy, .. } in &findings {
-        let word = if *is_fault { "wrong" } else { "note" };
-        report.say(format!("{word}: {what}."));
-        report.say(format!("       {remedy}."));
+        let word = if *is_fault { "wrong: " } else { "note:  " };
+        report.say(format!("{word}{what}."));
+        report.say(format!("{}{remedy}.", " ".repeat(INDENT)));
     }
     if faults == 0 {
         report.say("Nothing is wrong: the files, the server, the login, the folders and the clock are as they should be.");
