@@ -8,6 +8,8 @@ mod joining;
 mod pairing;
 #[path = "dovecot/people.rs"]
 mod people;
+#[path = "dovecot/screens.rs"]
+mod screens;
 #[path = "dovecot/serving.rs"]
 mod serving;
 

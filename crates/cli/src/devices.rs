@@ -12,7 +12,7 @@ use crate::{
     args::{Device as Typed, Devices},
     control::Device,
     failure::Failure,
-    history::{self, History, let_in_at},
+    history::History,
     names::Names,
     question,
     report::Report,
@@ -139,16 +139,17 @@ fn list(directory: &Path, report: &mut Report) -> Result<(), Failure> {
         return Ok(());
     };
     report.standing(&muaa);
-    table(&muaa, &settings.name, &history::load(directory), sma_imap::now(), report);
+    table(&muaa, &settings.name, &History::load(directory), sma_imap::now(), report);
     Ok(())
 }
 
 /// One line for each device, and below it what a person should know of it.
 fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp, report: &mut Report) {
-    let names = Names::of(muaa, own_name);
+    let names = Names::of(muaa, own_name, history);
     let notices = muaa.notices();
+    let is_out = |sibling: &Sibling| status::state_word(sibling, muaa) == "out";
     let mut siblings = muaa.siblings();
-    siblings.sort_by_key(|sibling| (!sibling.member, sibling.id));
+    siblings.sort_by_key(|sibling| (!sibling.member, names.name(sibling.id).map(str::to_owned), sibling.id));
     let own = muaa.id();
     let own_state = if matches!(muaa.phase(), Phase::Paired | Phase::Alone) {
         "this device"
@@ -169,12 +170,12 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp
         "fingerprint": muaa.fingerprint().to_string(),
         "last_heard": now.as_secs(),
         "added_by": null,
-        "added": own.and_then(|id| let_in_at(history, id)).map(Timestamp::as_secs),
+        "added": own.and_then(|id| history.let_in_at(id)).map(Timestamp::as_secs),
         "new": false,
     })];
     for sibling in &siblings {
         let is_new = notices.iter().any(|(id, _)| *id == sibling.id) && sibling.member;
-        rows.push(Row::of(sibling, is_new, &names, history, now));
+        rows.push(Row::of(sibling, is_new, is_out(sibling), &names, history, now));
         values.push(json!({
             "id": sibling.id.to_string(),
             "name": sibling.name,
@@ -182,7 +183,7 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp
             "fingerprint": sibling.fingerprint.to_string(),
             "last_heard": sibling.last_heard.map(Timestamp::as_secs),
             "added_by": sibling.added_by.map(|by| by.to_string()),
-            "added": let_in_at(history, sibling.id).map(Timestamp::as_secs),
+            "added": history.let_in_at(sibling.id).map(Timestamp::as_secs),
             "new": is_new,
         }));
     }
@@ -206,8 +207,16 @@ struct Row {
 }
 
 impl Row {
-    fn of(sibling: &Sibling, is_new: bool, names: &Names, history: &History, now: Timestamp) -> Self {
+    fn of(
+        sibling: &Sibling,
+        is_new: bool,
+        is_out: bool,
+        names: &Names,
+        history: &History,
+        now: Timestamp,
+    ) -> Self {
         let state = match (sibling.member, sibling.silent, sibling.requesting) {
+            (false, _, _) if is_out => "out",
             (true, _, _) if is_new => "paired, new",
             (true, true, _) => "paired, silent",
             (true, false, _) => "paired",
@@ -216,10 +225,10 @@ impl Row {
         };
         let by = sibling.added_by.filter(|by| *by != sibling.id);
         let day =
-            let_in_at(history, sibling.id).map(|at| format!(" on {}", words::day(at))).unwrap_or_default();
+            history.let_in_at(sibling.id).map(|at| format!(" on {}", words::day(at))).unwrap_or_default();
         let by = by.map(|by| format!("let in by {}{day}", names.of_id(by)));
         Self {
-            name: sibling.name.clone().unwrap_or_else(|| "-".to_owned()),
+            name: names.name(sibling.id).unwrap_or("-").to_owned(),
             id: names.short(sibling.id),
             state: state.to_owned(),
             heard: sibling.last_heard.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sma_core::{Crypto, Muaa, MuaaId, Sibling};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, history::History};
 
 /// So many digits of an ID are shown at least.
 const DIGITS_MIN: usize = 4;
@@ -13,34 +13,48 @@ const DIGITS_MIN: usize = 4;
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Names {
     known: BTreeMap<MuaaId, Option<String>>,
+    former: History,
 }
 
 impl Names {
-    pub(crate) fn of<C: Crypto>(muaa: &Muaa<C>, own: &str) -> Self {
+    pub(crate) fn of<C: Crypto>(muaa: &Muaa<C>, own: &str, history: &History) -> Self {
         let own = muaa.id().into_iter().map(|id| (id, Some(own.to_owned())));
-        let others = muaa.siblings().into_iter().map(|sibling| (sibling.id, sibling.name));
+        let name = |sibling: &Sibling| {
+            // Whoever is out was called something; a stranger says what it likes.
+            let former = history.name(sibling.id).filter(|_| muaa.is_out(&sibling.fingerprint));
+            sibling.name.clone().or_else(|| former.map(str::to_owned))
+        };
+        let others = muaa.siblings().into_iter().map(|sibling| (sibling.id, name(&sibling)));
         let mut known: BTreeMap<_, _> = own.collect();
         for (id, name) in others {
             // Of two that announce one ID the member has a name.
             let entry = known.entry(id).or_default();
             *entry = entry.take().or(name);
         }
-        Self { known }
+        Self { known, former: history.clone() }
     }
 
     #[cfg(test)]
     pub(crate) fn from(pairs: &[(u64, &str)]) -> Self {
         let known = pairs.iter().map(|(id, name)| (MuaaId(*id), Some((*name).to_owned())));
-        Self { known: known.collect() }
+        Self { known: known.collect(), former: History::default() }
     }
 
     /// `"phone" (1262)`, or `1262` for one without a name, as an object of a sentence.
     pub(crate) fn of_id(&self, id: MuaaId) -> String {
         let short = self.short(id);
-        match self.known.get(&id).and_then(Option::as_ref) {
+        let known = self.known.get(&id);
+        // Of one that is known no more, as of one that has left.
+        let former = self.former.name(id).filter(|_| known.is_none());
+        match known.and_then(Option::as_deref).or(former) {
             Some(name) => format!("\"{name}\" ({short})"),
             None => short,
         }
+    }
+
+    /// What a device is called, if that is known.
+    pub(crate) fn name(&self, id: MuaaId) -> Option<&str> {
+        self.known.get(&id)?.as_deref()
     }
 
     /// As few first digits of an ID as tell it from all others.

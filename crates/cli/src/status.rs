@@ -11,6 +11,7 @@ use crate::{
     account::Settings,
     asked,
     failure::{Failure, advice},
+    history::History,
     names::Names,
     pending::{CODE_LIFE, Pending},
     report::Report,
@@ -29,7 +30,7 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
         return Ok(());
     };
     report.standing(&muaa);
-    let names = Names::of(&muaa, &settings.name);
+    let names = Names::of(&muaa, &settings.name, &History::load(directory));
     let id = muaa.id().map_or_else(|| "without an ID".to_owned(), |id| names.short(id));
     let fingerprint = muaa.fingerprint().to_string();
     let digits = asked::first_digits(&fingerprint);
@@ -39,12 +40,14 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
     let pending = Pending::load(directory, sma_imap::now())?;
     waits(&pending, &muaa, report);
     report.say(format!("Its fingerprint begins {digits}."));
+    let is_out = matches!(muaa.phase(), Phase::Removed | Phase::Left);
     match muaa.account().current {
         Some(key) => report.say(format!("Mail uses the key {key}.")),
+        None if is_out => {}
         None => report.say("It has no account key yet."),
     }
     asked::old_keys(&muaa, report);
-    if let Some(digits) = muaa.comparison().filter(|_| muaa.members().len() > 1) {
+    if let Some(digits) = muaa.comparison().filter(|_| muaa.members().len() > 1 && !is_out) {
         report.set("comparison", digits.as_str());
         report.say(format!("All paired devices should show the number {digits}."));
     }
@@ -180,6 +183,8 @@ fn siblings<C: Crypto>(muaa: &Muaa<C>, names: &Names, now: Timestamp, report: &m
         // Who is out knows no more of the others.
         return;
     }
+    let mut siblings = siblings;
+    siblings.sort_by_key(|sibling| (!sibling.member, names.name(sibling.id).map(str::to_owned), sibling.id));
     for sibling in &siblings {
         let what = state_word(sibling, muaa);
         report.say(sibling_line(sibling, what, names, now));

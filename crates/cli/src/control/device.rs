@@ -18,7 +18,9 @@ use super::{
     Host, Order, Stop, Told,
     host::{Answer, Demand, NEWS_MAX, WAITING_MAX},
 };
-use crate::{account::Settings, failure::Failure, names::Names, output, report::Report, status};
+use crate::{
+    account::Settings, failure::Failure, history::History, names::Names, output, report::Report, status,
+};
 
 /// How long another process that has the device and does not serve is waited for.
 const WAIT: Duration = Duration::from_secs(60);
@@ -118,7 +120,8 @@ impl Device {
     /// # Errors
     /// The state cannot be read.
     pub(crate) fn names(&self) -> Result<Names, Failure> {
-        Ok(Names::of(&self.muaa()?, &Settings::load(&self.directory)?.name))
+        let history = History::load(&self.directory);
+        Ok(Names::of(&self.muaa()?, &Settings::load(&self.directory)?.name, &history))
     }
 
     /// Looks at the store and does all there is to do.

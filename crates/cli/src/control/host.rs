@@ -9,7 +9,7 @@ use sma_openpgp::OpenPgp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Order, Told};
-use crate::{failure::Failure, history, names::Names, pending::Pending, shown::Line, words};
+use crate::{failure::Failure, history::History, names::Names, pending::Pending, shown::Line, words};
 
 /// How many orders may wait; who gives another one waits as well.
 pub(super) const WAITING_MAX: usize = 64;
@@ -101,6 +101,7 @@ pub(crate) struct Host {
     demands: mpsc::Receiver<Demand>,
     followers: Vec<(mpsc::Sender<Told>, bool)>,
     directory: PathBuf,
+    history: History,
     poll: Duration,
     stop: Stop,
     waiting: Vec<Demand>,
@@ -127,6 +128,7 @@ impl Host {
             own_name,
             demands,
             followers,
+            history: History::load(&directory),
             directory,
             poll,
             stop,
@@ -286,7 +288,9 @@ impl Host {
     fn tell(&mut self) -> Vec<Told> {
         let mut all = self.connection_news();
         let events = self.driver.take_events();
-        let names = Names::of(self.driver.muaa(), &self.own_name);
+        let before = self.history.clone();
+        self.history.meet(&self.driver.muaa().siblings());
+        let names = Names::of(self.driver.muaa(), &self.own_name, &self.history);
         let gone: Vec<_> = events.iter().filter_map(gone).collect();
         for event in events {
             if let Event::PhaseChanged(phase) = &event {
@@ -310,11 +314,16 @@ impl Host {
             let news = told.news();
             let happened =
                 Pending::change(&self.directory, |pending| pending.happened(&news, own, is_seen, now));
-            let happened = happened.and_then(|()| history::happened(&self.directory, &news, own, now));
+            self.history.happened(&news, own, now);
             if let Err(failure) = happened {
                 tracing::warn!(target: "sma", why = failure.sentence(), "what is waited for is not saved");
             }
             all.push(told);
+        }
+        if self.history != before
+            && let Err(failure) = self.history.save(&self.directory)
+        {
+            tracing::warn!(target: "sma", why = failure.sentence(), "what was heard of devices is not saved");
         }
         for told in all.iter().filter(|told| !told.is_secret()) {
             // One that is full or gone is told no more.

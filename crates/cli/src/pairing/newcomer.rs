@@ -226,7 +226,8 @@ async fn answer(vigil: &mut Vigil, question: &JoinQuestion, report: &mut Report)
 fn done(vigil: &Vigil, report: &mut Report) -> Result<(), Failure> {
     let muaa = vigil.device.muaa()?;
     let names = vigil.device.names()?;
-    let members: Vec<_> = muaa.siblings().into_iter().filter(|sibling| sibling.member).collect();
+    let mut members: Vec<_> = muaa.siblings().into_iter().filter(|sibling| sibling.member).collect();
+    members.sort_by_key(|sibling| (sibling.name.clone(), sibling.id));
     let value = |sibling: &sma_core::Sibling| json!({ "id": sibling.id.to_string(), "name": sibling.name });
     report.set("paired_with", members.iter().map(value).collect::<Vec<_>>());
     let beside: Vec<_> = members.iter().map(|sibling| names.of_sibling(sibling)).collect();
