@@ -54,9 +54,10 @@ impl fmt::Debug for Wake<'_> {
 }
 
 impl Store {
-    /// Waits until a watched folder may have changed, until `deadline`, or until `wake` is ready, after which the connection stands; gives what changed. Looks at all watched folders at
-    /// least every `poll`. Without a connection it waits as well: nothing here is worth an error. A server that says again and again that
-    /// something changed, and has nothing new, is listened to less and less often, down to once every `poll`.
+    /// Waits until a watched folder may have changed, until `deadline`, until the connection goes or comes back, or until `wake` is ready,
+    /// after which the connection stands; gives what changed. Looks at all watched folders at least every `poll`. Without a connection it
+    /// waits as well: nothing here is worth an error. A server that says again and again that something changed, and has nothing new, is
+    /// listened to less and less often, down to once every `poll`.
     ///
     /// Dropped half-way it costs the connection and nothing else.
     pub(crate) async fn changes(
@@ -84,7 +85,7 @@ impl Store {
             }
             let changed = self.look().await;
             let now = Instant::now();
-            if !changed.is_empty() || now >= deadline {
+            if !changed.is_empty() || now >= deadline || self.has_news_of_the_connection() {
                 return changed;
             }
             // A server that is down is not called more and more often by all its users.
@@ -103,6 +104,12 @@ impl Store {
                 self.false_alarms = 0;
             }
         }
+    }
+
+    /// Whether the connection went or came back since this was last asked: people are told.
+    fn has_news_of_the_connection(&mut self) -> bool {
+        let is_down = self.connection.is_none();
+        std::mem::replace(&mut self.was_down, is_down) != is_down
     }
 
     /// Which watched folders are not as they were when they were last read.
@@ -278,6 +285,19 @@ mod tests {
         let (mut store, _) = watching(other, |_| String::new()).await;
         let times = watch(&mut store, Duration::from_secs(600)).await;
         assert!((20..=30).contains(&times), "{times}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_goes_ends_the_wait_once_so_that_people_are_told() {
+        let (mut store, _) = watching(|_| "* 1 EXISTS\r\n".to_owned(), |_| String::new()).await;
+        // Nothing listens where it would connect anew.
+        store.connection = None;
+        let hour = Duration::from_secs(3600);
+        assert_eq!(changes(&mut store, Instant::now() + hour).await, []);
+        assert!(matches!(store.take_trouble(), Some(crate::Error::Unreachable { .. })));
+        let wake = std::pin::pin!(std::future::ready(()));
+        assert_eq!(store.changes(hour, Instant::now() + hour, Wake::new(wake)).await, []);
+        assert!(store.was_down);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,14 @@
 //! A device that one process has serves the others.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    net::{Shutdown, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::Value;
 use sma_tests::{
@@ -133,4 +141,72 @@ fn a_second_watch_is_told_that_there_is_one() {
     let first = watch(&laptop);
     super::fails(&laptop, &["watch"], &[], 1, "watches over");
     drop(first);
+}
+
+/// Stands between a device and its server, and can be cut.
+struct Cable {
+    port: u16,
+    is_cut: Arc<AtomicBool>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Cable {
+    fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let cable = Self { port, is_cut: Arc::default(), streams: Arc::default() };
+        let (is_cut, streams) = (cable.is_cut.clone(), cable.streams.clone());
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                if is_cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let far = TcpStream::connect(("127.0.0.1", server)).expect("the server");
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (mut from, mut to) =
+                        (from.try_clone().expect("a stream"), to.try_clone().expect("a stream"));
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+                streams.lock().expect("nobody panicked").extend([near, far]);
+            }
+        });
+        cable
+    }
+
+    fn cut(&self) {
+        self.is_cut.store(true, Ordering::SeqCst);
+        for stream in self.streams.lock().expect("nobody panicked").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn mend(&self) {
+        self.is_cut.store(false, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_watch_says_when_the_connection_goes_and_when_it_is_back() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    let server = Dovecot::start();
+    let cable = Cable::to(server.port);
+    let laptop = Device::new("laptop", server::PASSWORD);
+    let url = format!("imap://anna@127.0.0.1:{}", cable.port);
+    done(&laptop, &["setup", "--address", "anna@example.org", "--imap", &url]);
+    let mut watch = laptop.start_saying(&["watch", "--poll", "1"]);
+    while !laptop.directory.join("control").exists() {
+        std::thread::yield_now();
+    }
+    done(&laptop, &["sync"]);
+    cable.cut();
+    let line = watch.line_with("There is no connection");
+    assert!(line.contains("It is tried again and again.") && line.contains(" UTC  "), "{line}");
+    cable.mend();
+    let _ = watch.line_with("The connection is back.");
+    done(&laptop, &["sync"]);
 }

@@ -302,8 +302,8 @@ impl Host {
             {
                 continue;
             }
-            // What the connection is in the way of is told once, with the reason.
-            if self.is_offline && words::is_no_connection(&event) {
+            // That there is no connection is told once, with the reason.
+            if words::is_no_connection(&event) {
                 continue;
             }
             let now = sma_imap::now();
