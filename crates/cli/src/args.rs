@@ -117,7 +117,7 @@ pub(crate) struct Devices {
 /// A device is meant by its name, its ID, or the first digits of that.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Device {
-    /// List the devices, who let each in, and what is new [default]
+    /// List the devices, who let each in, and what is new; the default
     List,
     /// Force a device out for good; the others get a new account key
     Remove {
