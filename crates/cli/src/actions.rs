@@ -180,8 +180,7 @@ pub(crate) async fn watch(
         return Err(Failure::known("locked", 1, why));
     };
     let mut follower = device.follow(false).await?;
-    // Where no service manager waits for it, nothing hears it.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tell_service_manager();
     let tell = async {
         while let Some(told) = follower.next().await {
             output.event(&told.value, &stamped(&told));
@@ -203,6 +202,12 @@ pub(crate) async fn watch(
         "login-refused" => Failure::known("login-refused", 3, failure.sentence().to_owned()),
         _ => failure,
     })
+}
+
+/// Says that others can be served. Where no service manager waits for it, nothing hears it.
+fn tell_service_manager() {
+    #[cfg(target_os = "linux")]
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
 /// Lines of something that lasts say when they were written.

@@ -1,4 +1,5 @@
 //! The device as a command uses it: of this process, or of another one that has it.
+#![cfg_attr(not(unix), allow(irrefutable_let_patterns, reason = "there no other process serves"))]
 
 use std::{
     path::{Path, PathBuf},

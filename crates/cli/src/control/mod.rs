@@ -6,14 +6,16 @@
 mod device;
 mod host;
 mod news;
+mod order;
 #[cfg(unix)]
 mod socket;
+#[cfg(unix)]
 mod wire;
 
 pub(crate) use device::{Device, Follower};
 use host::{Host, Stop};
 pub(crate) use news::{News, Told};
-pub(crate) use wire::Order;
+pub(crate) use order::Order;
 
 /// Whether a process that has the device serves the others.
 #[cfg(unix)]

@@ -4,30 +4,13 @@ use minicbor::{Decode, Encode};
 use sma_autocrypt::{Address, Date, Fact, Known, Observed, Preference, Source};
 use sma_core::{Command, Fingerprint, Form, Hash, MuaaId, Secret, SessionId, Timestamp};
 
-use super::Told;
+use super::{Order, Told};
 use crate::{failure::Failure, shown::Line};
 
 /// The largest frame in octets: more than a mail and more than what happens between two looks.
 pub(super) const FRAME_MAX: usize = 8 << 20;
 /// Two processes that are not of one version have nothing to say to each other.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// What the host is to do.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Order {
-    /// Look at the store and do all there is to do.
-    Look {
-        /// For so many seconds at most.
-        limit: u64,
-    },
-    /// Hand in a command, and do what follows from it.
-    Do {
-        /// The command.
-        command: Command,
-        /// Look at the store before: what a person decides is decided on what is there now.
-        looks: bool,
-    },
-}
 
 /// What a connection begins with.
 #[derive(Encode, Decode)]
