@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -90,6 +90,95 @@ impl Device {
             output: String::from_utf8_lossy(&output.stdout).into_owned(),
             errors: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+}
+
+impl Device {
+    /// Starts `sma` with JSON output and does not wait for its end; what it logs is not kept.
+    ///
+    /// # Panics
+    /// If the program cannot be run.
+    #[must_use]
+    pub fn start(&self, words: &[&str]) -> Running {
+        self.start_saying(&[&["--json"], words].concat())
+    }
+
+    /// As [`Device::start`], with sentences for people.
+    ///
+    /// # Panics
+    /// As [`Device::start`].
+    #[must_use]
+    pub fn start_saying(&self, words: &[&str]) -> Running {
+        let mut command = Command::new(sma());
+        command.arg("--state").arg(&self.directory).args(words).env("SMA_PASSWORD", &self.password);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("sma runs");
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        Running { process, output }
+    }
+}
+
+/// A run of the program that has not ended. Killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Waits for the next line that the program writes which has this in it.
+    ///
+    /// # Panics
+    /// If the program ends before.
+    #[must_use]
+    pub fn line_with(&mut self, part: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            let octets = self.output.read_line(&mut line).expect("text");
+            assert!(octets > 0, "it ended before it said {part}: {seen}{}", self.errors());
+            if line.contains(part) {
+                return line;
+            }
+            seen += &line;
+        }
+    }
+
+    /// Presses Ctrl-C.
+    ///
+    /// # Panics
+    /// If there is no `kill`.
+    pub fn interrupt(&self) {
+        let status = Command::new("kill").arg("-INT").arg(self.process.id().to_string()).status();
+        assert!(status.is_ok_and(|status| status.success()), "the process is there");
+    }
+
+    /// Waits for its end; the output is what was not read before.
+    ///
+    /// # Panics
+    /// If it writes what is no text.
+    #[must_use]
+    pub fn end(mut self) -> Ran {
+        let mut output = String::new();
+        self.output.read_to_string(&mut output).expect("text");
+        let errors = self.errors();
+        let code = self.process.wait().expect("it ends").code().unwrap_or(-1);
+        Ran { code, output, errors }
+    }
+
+    fn errors(&mut self) -> String {
+        let mut errors = String::new();
+        if let Some(mut stream) = self.process.stderr.take() {
+            let _ = stream.read_to_string(&mut errors);
+        }
+        errors
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

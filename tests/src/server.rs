@@ -69,6 +69,21 @@ impl Dovecot {
         Self::start_with(prefix, "")
     }
 
+    /// As [`Dovecot::start`], with more lines of configuration.
+    ///
+    /// # Panics
+    /// As [`Dovecot::start`].
+    #[must_use]
+    pub fn configured(more: &str) -> Self {
+        Self::start_with("", more)
+    }
+
+    /// Where the mail of a login name is; there once it has logged in.
+    #[must_use]
+    pub fn mail_of(&self, login: &str) -> PathBuf {
+        self.directory.join("home").join(login).join("Maildir")
+    }
+
     fn start_with(prefix: &str, more: &str) -> Self {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("sma-dovecot-{}-{number}", std::process::id()));
@@ -115,7 +130,12 @@ fn end(process: &mut Child) {
     let _ = process.wait();
 }
 
-fn free_port() -> u16 {
+/// A port of this machine that nobody uses.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

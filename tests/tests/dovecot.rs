@@ -2,8 +2,18 @@
 
 #[path = "dovecot/autocrypt.rs"]
 mod autocrypt;
+#[path = "dovecot/doctor.rs"]
+mod doctor;
 #[path = "dovecot/joining.rs"]
 mod joining;
+#[path = "dovecot/pairing.rs"]
+mod pairing;
+#[path = "dovecot/people.rs"]
+mod people;
+#[path = "dovecot/screens.rs"]
+mod screens;
+#[path = "dovecot/serving.rs"]
+mod serving;
 
 use std::{
     fs,
@@ -50,7 +60,14 @@ fn set_up(server: &Dovecot, name: &str) -> Device {
 fn set_up_for(server: &Dovecot, login: &str, name: &str) -> Device {
     let device = Device::new(name, PASSWORD);
     let url = server.url(login);
-    done(&device, &["setup", "--address", login, "--imap", &url, "--name", name]);
+    done(&device, &["setup", "--no-sync", "--address", login, "--imap", &url, "--name", name]);
+    device
+}
+
+/// A device that was set up as README says, which looks for others at once.
+fn set_up_whole(server: &Dovecot, name: &str) -> Device {
+    let device = Device::new(name, PASSWORD);
+    done(&device, &["setup", "--address", LOGIN, "--imap", &server.url(LOGIN), "--name", name]);
     device
 }
 
@@ -101,13 +118,13 @@ fn pair_two_devices(server: &Dovecot, prefix: &str) {
     let phone_id =
         event(&seen, "request").expect("the request is seen")["id"].as_str().expect("an id").to_owned();
     assert_eq!(done(&laptop, &["status"])["requests"], serde_json::json!([phone_id]));
-    let offer = done(&laptop, &["pair", "--offer", &phone_id]);
+    let offer = done(&laptop, &["pair", "--no-wait", "--to", &phone_id]);
     let code = event(&offer, "code").expect("a code is shown")["code"].as_str().expect("a code").to_owned();
 
-    let mistyped = phone.run(&["pair", "--code", &code[1..]]);
+    let mistyped = phone.run(&["pair", "--no-wait", &code[1..]]);
     tells_no_secret(&mistyped);
     assert_eq!(mistyped.code, 3, "a person has to type it again: {}", mistyped.errors);
-    done(&phone, &["pair", "--code", &code]);
+    done(&phone, &["pair", "--no-wait", &code]);
     sync_until_paired(&laptop, &phone);
     holds_the_archive_and_nothing_else(server, prefix, &[&laptop, &phone]);
     is_private(&laptop);
@@ -203,9 +220,9 @@ fn fails(device: &Device, words: &[&str], variables: &[(&str, &str)], code: i32,
 /// The newcomer, which asked already, gets in by a link that stands in no list of processes.
 fn pair_by_link(member: &Device, newcomer: &Device) {
     done(member, &["sync"]);
-    let shown = done(member, &["pair", "--link"]);
+    let shown = done(member, &["pair", "--no-wait", "--link"]);
     let link = text(event(&shown, "link").expect("a link is shown"), "link").to_owned();
-    done_with(newcomer, &["pair", "--code", "-"], &[], &format!("{link}\n"));
+    done_with(newcomer, &["pair", "--no-wait", "-"], &[], &format!("{link}\n"));
     sync_until_paired(member, newcomer);
 }
 
@@ -362,9 +379,9 @@ fn a_device_that_is_in_use_keeps_its_place_when_a_newcomer_wants_it() {
     let named = serde_json::json!([{ "id": tablet_id, "name": "tablet", "by": id(&laptop) }]);
     let nobody = serde_json::json!([]);
     assert_eq!([notices(&phone), notices(&phone), notices(&laptop)], [named.clone(), named, nobody.clone()]);
-    done(&phone, &["device", "acknowledge", &tablet_id]);
+    done(&phone, &["devices", "acknowledge", &tablet_id]);
     assert_eq!(notices(&phone), nobody);
-    fails(&phone, &["device", "acknowledge", &tablet_id], &[], 3, &tablet_id);
+    fails(&phone, &["devices", "acknowledge", &tablet_id], &[], 3, &tablet_id);
 }
 
 #[test]
@@ -406,7 +423,7 @@ fn who_gets_a_command_wrong_is_told_what_to_do_and_nothing_changes() {
     assert!(!Path::new(nowhere).exists());
     fails(&laptop, &["mail", "observe", &data("content.txt"), "--received", "1"], &[], 1, "give one mail");
     fails(&laptop, &["mail", "recommend", "anna"], &[], 1, "write anna@example.org");
-    fails(&laptop, &["pair", "--code", "-"], &[], 3, "type it again");
+    fails(&laptop, &["pair", "-"], &[], 3, "type it again");
     assert_eq!(laptop.run(&["mail", "observe", &data("content.txt"), "--received", "soon"]).code, 2);
     assert_eq!(done(&laptop, &["status"]), before);
 }

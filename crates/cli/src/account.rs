@@ -1,15 +1,19 @@
 //! The account's settings, `account.json` in the state directory. It holds no password.
 
-use std::{fs, io, path::Path, process::Command};
+use std::{fs, io, path::Path, process::Command, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use sma_core::{Config, Secret};
 use sma_imap::{Account, Address, replace_file};
 
-use crate::{failure::Failure, shown::Line};
+use crate::{failure::Failure, output, shown::Line};
 
 const FILE: &str = "account.json";
+const DAMAGED: &str = "account.json.damaged";
 const VARIABLE: &str = "SMA_PASSWORD";
+
+/// Changes wait this long for others to be sent with them.
+const GATHER: Duration = Duration::from_millis(500);
 
 /// What `sma setup` was told.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -33,20 +37,43 @@ impl Settings {
     /// The settings, or a failure that says to run `sma setup`.
     pub(crate) fn load(directory: &Path) -> Result<Self, Failure> {
         Self::find(directory)?.ok_or_else(|| {
-            Failure::Failed(format!("no account is set up in {}: run sma setup first", directory.display()))
+            let why = format!("no account is set up in {}: run sma setup first", directory.display());
+            Failure::known("not-set-up", 1, why)
         })
     }
 
-    /// The settings, if there are any.
-    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, Failure> {
+    /// The settings, if there are any that can be read: those of a damaged file are typed anew, and the file is put aside.
+    pub(crate) fn find_or_mend(directory: &Path) -> Result<Option<Self>, Failure> {
         let path = directory.join(FILE);
-        let failed = |why: &dyn std::fmt::Display| {
-            Failure::Failed(format!("cannot read {}: {why}; run sma setup again", path.display()))
-        };
+        match Self::find(directory) {
+            Err(failure) if failure.word() == "damaged" => {
+                let aside = directory.join(DAMAGED);
+                fs::rename(&path, &aside).map_err(|error| {
+                    Failure::known("file", 1, format!("cannot move {} away: {error}", path.display()))
+                })?;
+                output::note(&format!("{} was damaged and is kept as {DAMAGED}", path.display()));
+                Ok(None)
+            }
+            result => result,
+        }
+    }
+
+    /// The settings, if there are any.
+    fn find(directory: &Path) -> Result<Option<Self>, Failure> {
+        let path = directory.join(FILE);
         match fs::read(&path) {
-            Ok(octets) => serde_json::from_slice(&octets).map(Some).map_err(|error| failed(&error)),
+            Ok(octets) => serde_json::from_slice(&octets).map(Some).map_err(|_| {
+                let why = format!(
+                    "{} is damaged: run sma setup with the account's address and server; nothing else is lost",
+                    path.display()
+                );
+                Failure::known("damaged", 1, why)
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(&error)),
+            Err(error) => {
+                let why = format!("cannot read {}: {error}; make it your own and readable", path.display());
+                Err(Failure::known("file", 1, why))
+            }
         }
     }
 
@@ -56,7 +83,8 @@ impl Settings {
     }
 
     pub(crate) fn config(&self) -> Config {
-        Config::new(&self.address, &self.name)
+        // A change is on the other devices while a person still looks.
+        Config { gather: GATHER, ..Config::new(&self.address, &self.name) }
     }
 
     /// The server with its password, from the first of: the command, the environment, the person.

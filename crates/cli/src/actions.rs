@@ -1,33 +1,26 @@
 //! What the commands do that connect.
 
-use std::{
-    io::{self, BufRead, IsTerminal, Read},
-    path::Path,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use sma_autocrypt::Address;
-use sma_core::{Command, Event, Form, Phase, check_name};
-use sma_imap::{Driver, Settled, StateFile, check_login};
-use sma_openpgp::OpenPgp;
+use sma_core::{Command, Crypto, Muaa, Phase, check_name};
+use sma_imap::{Error, StateFile, check_login};
 
 use crate::{
     account::Settings,
-    args::{Device, Pair, Setup},
+    args::Setup,
     asked,
+    control::{Device, Told},
     failure::{Failure, advice},
-    output::Output,
+    output::{self, Output},
     report::Report,
     words,
 };
 
-/// The longest line that is read, in octets; a link has some 200.
-const LINE_MAX: u64 = 4096;
-
 /// How long a command other than `sync` may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-/// Stores the account's settings after a login that worked.
+/// Stores the account's settings after a login that worked, and looks for other devices.
 pub(crate) async fn setup(
     directory: &Path,
     setup: &Setup,
@@ -35,32 +28,105 @@ pub(crate) async fn setup(
     report: &mut Report,
 ) -> Result<(), Failure> {
     if !is_mail_address(&setup.address) {
-        return Err(Failure::Failed(format!("{} is no mail address: write anna@example.org", setup.address)));
+        return Err(Failure::Usage(format!("{} is no mail address: write anna@example.org", setup.address)));
     }
     setup.name.as_deref().map_or(Ok(()), check_name)?;
-    let _state = StateFile::open(directory)?;
-    let before = Settings::find(directory)?;
+    sma_imap::Address::parse(&setup.imap, setup.insecure)?;
+    let before = Settings::find_or_mend(directory)?;
     let is_other = |before: &&Settings| Address::parse(&before.address) != Address::parse(&setup.address);
     if let Some(other) = before.as_ref().filter(is_other) {
         let why =
             format!("{} belongs to {}: give another --state directory", directory.display(), other.address);
-        return Err(Failure::Failed(why));
+        return Err(Failure::Usage(why));
     }
-    let name = setup.name.clone().or(before.map(|before| before.name)).unwrap_or_else(|| "sma".to_owned());
+    let known = |of: fn(Settings) -> Option<String>| before.clone().and_then(of);
     let settings = Settings {
         address: setup.address.clone(),
         imap: setup.imap.clone(),
-        name,
+        name: setup.name.clone().or(known(|before| Some(before.name))).unwrap_or_else(host_name),
         insecure: setup.insecure,
-        password_command,
+        password_command: password_command.or(known(|before| before.password_command)),
     };
-    check_login(&settings.account(None)?).await?;
-    settings.save(directory)?;
+    let account = settings.account(None)?;
+    output::progress(&format!("Logging in at {} and looking for other devices…", account.server.shown()));
+    check_login(&account).await?;
+    // The directory is made as its owner's alone; whoever has it now reads the settings when it starts anew.
+    match StateFile::open(directory) {
+        Ok(_) | Err(Error::Locked(_)) => settings.save(directory)?,
+        Err(error) => return Err(error.into()),
+    }
     report.set("address", settings.address.as_str());
-    report.say(format!("{} is set up, and the login works. Now run sma sync.", settings.address));
+    if setup.no_sync {
+        report.say(format!("{} is set up, and the login works. Now run sma sync.", settings.address));
+        return Ok(());
+    }
+    let mut device = Device::reach(directory, None).await?;
+    let is_own = device.is_own();
+    let result = first_sync(&mut device, before.as_ref(), &settings, report).await;
+    let (muaa, names) = (device.muaa(), device.names());
+    device.close().await;
+    result?;
+    let muaa = muaa?;
+    report.standing(&muaa);
+    asked::join(&muaa, &names?, report);
+    report.say(format!("{} is set up on this device, \"{}\".", settings.address, settings.name));
+    report.say(next_step(&muaa));
+    if !is_own {
+        report.say("The sma that is running takes the server and the password when it is started anew.");
+    }
     Ok(())
 }
 
+async fn first_sync(
+    device: &mut Device,
+    before: Option<&Settings>,
+    settings: &Settings,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    device.look(LIMIT, report).await?;
+    report.hush();
+    let is_renamed = before.is_some_and(|before| before.name != settings.name);
+    if is_renamed {
+        device.command(Command::Rename { name: settings.name.clone() }, report).await?;
+        report.hush();
+    }
+    Ok(())
+}
+
+/// What a person does next.
+fn next_step<C: Crypto>(muaa: &Muaa<C>) -> String {
+    match muaa.phase() {
+        Phase::Unpaired | Phase::Requesting => {
+            format!("Other devices use this account already. To pair this one, {}.", advice(Phase::Unpaired))
+        }
+        Phase::Alone => {
+            let key = muaa.account().current.map(|key| format!(" Its key is {key}.")).unwrap_or_default();
+            format!("It is the first device of the account.{key} {}.", capital(advice(Phase::Alone)))
+        }
+        Phase::Paired => format!("It is paired. {}.", capital(advice(Phase::Paired))),
+        phase @ (Phase::Discovering | Phase::Suspended | Phase::Removed | Phase::Left) => {
+            format!("{}.", capital(advice(phase)))
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// What this computer is called, for a device that nobody gave a name.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() || name.len() > 64 || check_name(name).is_err() {
+        "sma".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Also one of another alphabet: the domain goes by IDNA.
 fn is_mail_address(text: &str) -> bool {
     Address::parse(text).is_some()
 }
@@ -72,23 +138,26 @@ pub(crate) async fn sync(
     limit: Duration,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut driver = open(directory, password_command)?;
-    let result = settle(&mut driver, limit, report).await;
-    report.standing(driver.muaa());
-    let phase = driver.muaa().phase();
-    asked::join(driver.muaa(), report);
-    let is_asked = driver.muaa().join_question().is_some();
-    driver.close().await;
+    let mut device = Device::reach(directory, password_command).await?;
+    let result = device.look(limit, report).await;
+    let (muaa, names) = (device.muaa(), device.names());
+    device.close().await;
+    if let (Ok(muaa), Ok(names)) = (&muaa, &names) {
+        report.standing(muaa);
+        asked::join(muaa, names, report);
+    }
     result?;
+    let muaa = muaa?;
+    let phase = muaa.phase();
     // An event may have said so before others.
     let standing = format!("This device is {}.", words::phase_words(phase));
     report.say_last(&standing);
     match phase {
         Phase::Suspended | Phase::Removed | Phase::Left => {
             let sentence = format!("this device takes no part: {}", advice(phase));
-            Err(Failure::NeedsPerson(sentence))
+            Err(Failure::known("wrong-phase", 3, sentence))
         }
-        Phase::Unpaired | Phase::Requesting if !is_asked => {
+        Phase::Unpaired | Phase::Requesting if muaa.join_question().is_none() => {
             report.say(format!("To pair it, {}.", advice(phase)));
             Ok(())
         }
@@ -103,15 +172,18 @@ pub(crate) async fn watch(
     poll: Duration,
     output: Output,
 ) -> Result<(), Failure> {
-    let mut driver = open(directory, password_command)?;
-    driver.set_poll(poll);
-    let mut phase = driver.muaa().phase();
-    let tell = |event: Event| {
-        if let Event::PhaseChanged(next) = &event {
-            phase = *next;
+    let mut device = Device::reach_polling(directory, password_command, poll).await?;
+    let Some(stop) = device.stop() else {
+        device.close().await;
+        let why = format!("another sma watches over {} already", directory.display());
+        return Err(Failure::known("locked", 1, why));
+    };
+    let mut follower = device.follow(false).await?;
+    tell_service_manager();
+    let tell = async {
+        while let Some(told) = follower.next().await {
+            output.event(&told.value, &stamped(&told));
         }
-        let (value, lines) = words::event(&event, words::has_group(phase), sma_imap::now());
-        output.event(&value, &lines);
     };
     let interrupt = async {
         // A system without signals stays until it is ended.
@@ -119,64 +191,31 @@ pub(crate) async fn watch(
             std::future::pending::<()>().await;
         }
     };
-    let result = driver.watch(tell, interrupt).await;
-    driver.close().await;
-    Ok(result?)
-}
-
-/// One step of a pairing; each looks at the store before and after.
-pub(crate) async fn pair(
-    directory: &Path,
-    password_command: Option<&str>,
-    mut pair: Pair,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    pair.code = pair.code.map(code).transpose()?;
-    let mut driver = open(directory, password_command)?;
-    let result = step(&mut driver, pair, report).await;
-    report.standing(driver.muaa());
-    asked::join(driver.muaa(), report);
-    driver.close().await;
-    result
-}
-
-/// The code or link that was given; for `-` a line of the standard input, which no list of processes shows.
-fn code(given: String) -> Result<String, Failure> {
-    if given != "-" {
-        return Ok(given);
+    tokio::select! {
+        () = interrupt => stop.now(),
+        // The host has ended by itself, and says why.
+        () = tell => {}
     }
-    let failed = |error| Failure::Failed(format!("no code or link on the standard input: {error}"));
-    if io::stdin().is_terminal() {
-        return rpassword::prompt_password("Code or link: ").map_err(failed);
-    }
-    let mut line = String::new();
-    io::stdin().lock().take(LINE_MAX).read_line(&mut line).map_err(failed)?;
-    Ok(line.trim().to_owned())
+    device.ended().await.map_err(|failure| match failure.word() {
+        // A service manager does not start it again, which could lock the account.
+        "login-refused" => Failure::known("login-refused", 3, failure.sentence().to_owned()),
+        _ => failure,
+    })
 }
 
-/// A change to a device; the store is looked at before and after.
-pub(crate) async fn device(
-    directory: &Path,
-    password_command: Option<&str>,
-    device: Device,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let (command, then) = match device {
-        Device::Remove { id } => {
-            (Command::Remove { id }, "The device was removed, and the account has a new key.")
-        }
-        Device::Acknowledge { id } => {
-            (Command::Acknowledge { id }, "The device is yours: sma status does not name it as new any more.")
-        }
-        Device::Leave => (Command::Leave, "This device has left. Its state may be deleted."),
-        Device::Return => (Command::Return, "This device is back."),
-        Device::StartApart => (Command::StartApart, "This device has begun with keys of its own."),
-        Device::Rename { name } => (Command::Rename { name }, "This device has a new name."),
-    };
-    alter(directory, password_command, command, then, report).await
+/// Says that others can be served. Where no service manager waits for it, nothing hears it.
+fn tell_service_manager() {
+    #[cfg(target_os = "linux")]
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
-/// One command, with what follows from it.
+/// Lines of something that lasts say when they were written.
+fn stamped(told: &Told) -> Vec<crate::shown::Line> {
+    let now = words::time_of_day(sma_imap::now());
+    told.lines.iter().map(|line| crate::shown::Line::text(&format!("{now}  {}", line.as_str()))).collect()
+}
+
+/// One command, with what follows from it; the store is looked at before.
 pub(crate) async fn alter(
     directory: &Path,
     password_command: Option<&str>,
@@ -184,105 +223,15 @@ pub(crate) async fn alter(
     then: &str,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut driver = open(directory, password_command)?;
-    let result = change(&mut driver, command, then, report).await;
-    report.standing(driver.muaa());
-    driver.close().await;
-    result
-}
-
-async fn change(
-    driver: &mut Driver<OpenPgp>,
-    command: Command,
-    then: &str,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    // What a person saw is meant, and not what comes in meanwhile.
-    let is_answer =
-        matches!(command, Command::Acknowledge { .. } | Command::DeclineJoin | Command::Veto { .. });
-    if !is_answer {
-        settle(driver, LIMIT, report).await?;
+    let mut device = Device::reach(directory, password_command).await?;
+    let result = device.fresh(command, report).await;
+    if let Ok(muaa) = device.muaa() {
+        report.standing(&muaa);
     }
-    driver.command(command)?;
-    settle(driver, LIMIT, report).await?;
-    if !then.is_empty() {
-        report.say(then);
-    }
+    device.close().await;
+    result?;
+    report.say(then);
     Ok(())
-}
-
-/// Goes over to the group that the person has seen; one that this very command finds is shown first.
-async fn confirm(driver: &mut Driver<OpenPgp>, report: &mut Report) -> Result<(), Failure> {
-    let seen = driver.muaa().join_question();
-    settle(driver, LIMIT, report).await?;
-    let question = driver.muaa().join_question();
-    if question.is_some() && question != seen {
-        let why = "this device was let into another group only now: look whose it is, then run sma pair --confirm again";
-        return Err(Failure::NeedsPerson(why.to_owned()));
-    }
-    driver.command(Command::ConfirmJoin)?;
-    settle(driver, LIMIT, report).await?;
-    // Whoever has others in its group waits for them.
-    if driver.muaa().group() == question.map(|question| question.group) {
-        report.say("This device went over. Now run sma sync on the other one, then here, until both have the same keys.");
-    }
-    Ok(())
-}
-
-async fn step(driver: &mut Driver<OpenPgp>, pair: Pair, report: &mut Report) -> Result<(), Failure> {
-    if pair.confirm {
-        return confirm(driver, report).await;
-    }
-    if let Some(id) = pair.replaces {
-        let then = "Whoever lets this device in removes the other one, if that is silent by then.";
-        change(driver, Command::Replace { id: Some(id) }, then, report).await?;
-    }
-    let (command, then) = if let Some(offered) = pair.offer {
-        (Command::Offer { to: offered.0, form: Form::Code }, "")
-    } else if let Some(offered) = pair.link {
-        (Command::Offer { to: offered.0, form: Form::Link }, "")
-    } else if let Some(code) = pair.code {
-        let then = "It was used. Now run sma sync on the device that showed it, then here, until this one is paired. If it has keys \
-                    or a group already, you are asked before it goes there.";
-        (Command::EnterCode { code: code.into(), from: pair.from, key: pair.key }, then)
-    } else if pair.decline {
-        (Command::DeclineJoin, "This device does not go there; whoever let it in hears that it left.")
-    } else if let Some(merge) = pair.veto {
-        let then = "It was vetoed: this group stays. If it was not you who wanted it, remove the device that did, with \
-                    sma device remove ID.";
-        (Command::Veto { merge }, then)
-    } else if let Some(id) = pair.reject {
-        (Command::Reject { id }, "The device was turned away.")
-    } else {
-        return Ok(());
-    };
-    change(driver, command, then, report).await
-}
-
-pub(crate) fn open(directory: &Path, password_command: Option<&str>) -> Result<Driver<OpenPgp>, Failure> {
-    let settings = Settings::load(directory)?;
-    let state = StateFile::open(directory)?;
-    let account = settings.account(password_command)?;
-    Ok(Driver::open(state, account, settings.config(), OpenPgp::new())?)
-}
-
-/// What happened is reported also when it ends badly: a code that was made is to be seen.
-pub(crate) async fn settle(
-    driver: &mut Driver<OpenPgp>,
-    limit: Duration,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let before = driver.muaa().phase();
-    let settled = driver.settle(limit).await;
-    report.events(before, &driver.take_events());
-    match settled? {
-        Settled::Idle => Ok(()),
-        Settled::Busy => {
-            let why =
-                format!("there is more to do than fitted into {} seconds: run it again", limit.as_secs());
-            Err(Failure::Failed(why))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -291,7 +240,9 @@ mod tests {
 
     #[test]
     fn what_is_no_mail_address_is_refused() {
-        assert!(is_mail_address("anna@example.org") && is_mail_address("änna@exämple.org"));
+        for text in ["anna@example.org", "änna@exämple.org", "anna+x@example.org"] {
+            assert!(is_mail_address(text), "{text}");
+        }
         for text in ["", "anna", "@example.org", "anna@", "a b@example.org", "<a@example.org>", "a@b@c"] {
             assert!(!is_mail_address(text), "{text}");
         }

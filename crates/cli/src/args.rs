@@ -2,88 +2,150 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
-use sma_core::{Fingerprint, Hash, MuaaId};
+use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
+use sma_core::{Fingerprint, Hash};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
-  1  failed; the message says why, and the same command may be run again
-  2  the command line is wrong
-  3  a person is needed: a code must be made, typed or typed again, a device must be chosen, a question answered that
-     sma status shows, or this device must be paired or brought back first
+  0    done
+  1    failed; the message says why, and the same command may be run again
+  2    the command line is wrong
+  3    a person is needed: to type a code, to choose a device, to answer a
+       question that sma status shows, or to pair this device first
+  130  Ctrl-C ended a wait; the same command goes on from there
 
-Passwords are never arguments. They come from --password-command, else from the variable SMA_PASSWORD, else they are
-asked for. SMA_LOG=debug or SMA_LOG=trace logs to the standard error; no secret is logged.";
+Passwords are never arguments. They come from --password-command, else from
+the variable SMA_PASSWORD, else they are asked for. The state is in
+~/.local/state/sma, or where --state says. SMA_LOG=debug or SMA_LOG=trace logs
+to the standard error; no secret is logged. SSL_CERT_FILE names a file of
+further certificate authorities to trust.";
 
-/// Pairs the mail programs of one mail account, and keeps its keys in step on all of them.
+/// Pairs the mail programs of one mail account, and keeps its keys in step on
+/// all of them.
 #[derive(Parser, Debug)]
-#[command(name = "sma", version, after_help = EXIT_CODES)]
+#[command(name = "sma", version, after_help = EXIT_CODES, max_term_width = 80)]
 pub(crate) struct Arguments {
     /// The directory of this device's state; every device needs its own
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub(crate) state: Option<PathBuf>,
-    /// Print one JSON object instead of sentences
-    #[arg(long, global = true)]
+    /// Print JSON instead of sentences (docs/json.md)
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
-    /// A shell command whose first line of output is the password
-    #[arg(long, global = true, value_name = "CMD")]
+    /// A shell command whose first line of output is the password; sma setup
+    /// keeps it for all commands
+    #[arg(long, global = true, value_name = "CMD", help_heading = EVERYWHERE)]
     pub(crate) password_command: Option<String>,
     #[command(subcommand)]
     pub(crate) action: Action,
 }
 
+/// Over the options that each command takes.
+const EVERYWHERE: &str = "Options of every command";
+
 #[derive(Subcommand, Debug)]
 pub(crate) enum Action {
-    /// Say which account this device is for, and check that the login works
+    /// Say which account this device is for, and look for other devices
     Setup(Setup),
-    /// Do all there is to do: look for other devices, pair, send and receive
-    Sync {
-        /// Stop after so many seconds
-        #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-        limit: u64,
-    },
+    /// Add a device: show a code here, or type here the code of another device
+    ///
+    /// On a device in use, without a code: shows one, and stays until the new
+    /// device is in. On the new device, with that code: stays until it is in.
+    /// Ctrl-C ends the wait and nothing else; the same command goes on.
+    Pair(Pair),
     /// Stay and keep in step until Ctrl-C
     Watch {
         /// Look every so many seconds at what the server does not tell of
-        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = value_parser!(u64).range(1..=3600))]
         poll: u64,
+    },
+    /// Do all there is to do: look for other devices, pair, send and receive
+    Sync {
+        /// Stop after so many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = value_parser!(u64).range(1..=86_400))]
+        limit: u64,
     },
     /// Say what is known, without connecting
     Status,
-    /// Let a new device in, join as a new device, turn one away, or say whether this one goes over to another group
-    Pair(Pair),
-    /// The devices of the account: remove one, or change this one
-    #[command(subcommand)]
-    Device(Device),
+    /// Look at everything, and name what is wrong and the remedy
+    ///
+    /// It tries the server out with a folder and a message, which it takes away again.
+    Doctor,
+    /// The devices of the account: list them, remove one, or change this one
+    #[command(alias = "device")]
+    Devices(Devices),
     /// The account's keys
     #[command(subcommand)]
     Keys(Keys),
     /// What a mail program asks about each mail: headers to write, what a mail tells, whether to encrypt
     #[command(subcommand)]
     Mail(Mail),
+    /// Have sma watch run whenever you are logged in
+    #[command(subcommand)]
+    Service(Service),
+    /// Print completions, for a shell to read
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the pages of the manual
+    Manual {
+        /// The directory to write them into
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 #[derive(Subcommand, Debug)]
+pub(crate) enum Service {
+    /// Install it as a systemd user unit, or a launchd agent on macOS, and
+    /// start it
+    Install {
+        /// Print the file, and do nothing else
+        #[arg(long)]
+        print: bool,
+    },
+    /// Stop it and take it away
+    Uninstall,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Devices {
+    #[command(subcommand)]
+    pub(crate) action: Option<Device>,
+}
+
+/// A device is meant by its name, its ID, or the first digits of that.
+#[derive(Subcommand, Debug)]
 pub(crate) enum Device {
+    /// List the devices, who let each in, and what is new; the default
+    List,
     /// Force a device out for good; the others get a new account key
     Remove {
-        /// The device, as sma status shows it
-        #[arg(value_parser = muaa)]
-        id: MuaaId,
+        /// The device: its name, or the first digits of its ID
+        device: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
-    /// Say that a new device is yours, so that sma status does not name it any more
+    /// Say that a new device is yours, so that it is not named as new any more
     Acknowledge {
-        /// The device, as sma status shows it
-        #[arg(value_parser = muaa)]
-        id: MuaaId,
+        /// The device: its name, or the first digits of its ID
+        device: String,
     },
     /// Take this device out for good; it keeps the account's keys
-    Leave,
+    Leave {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Make this device's folder again after somebody deleted it
     Return,
-    /// Do not pair: begin with keys of this device's own although other devices are there
-    StartApart,
+    /// Do not pair: begin with a key of this device's own although other devices are there
+    StartApart {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Call this device something else
     Rename {
         /// The new name
@@ -105,54 +167,55 @@ pub(crate) struct Setup {
     /// Allow imap:// to another machine: the password travels in clear
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Do not look for other devices yet, and make no key: sma keys import
+    /// brings one along, sma sync goes on
+    #[arg(long)]
+    pub(crate) no_sync: bool,
 }
 
 #[derive(Args, Debug)]
-#[command(group = ArgGroup::new("step").required(true).multiple(true).args([
-    "offer", "link", "code", "reject", "replaces", "confirm", "decline", "veto"
-]))]
+#[command(group = ArgGroup::new("step").args(["reject", "confirm", "decline", "veto"]))]
 pub(crate) struct Pair {
-    /// On a device that is set up: make a code for a new device, for that of the given ID alone if one is given
-    #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any",
-        conflicts_with_all = ["link", "code", "reject", "replaces"])]
-    pub(crate) offer: Option<Offered>,
-    /// The same with a link and its QR code instead of a code, which also works after too many wrong codes
-    #[arg(long, value_name = "ID", value_parser = id, num_args = 0..=1, default_missing_value = "any",
-        conflicts_with_all = ["code", "reject", "replaces"])]
-    pub(crate) link: Option<Offered>,
-    /// On the new device: the code or the link that the other device shows; - reads it from the standard input, where other
-    /// users of this computer cannot see it in the list of processes
-    #[arg(long, conflicts_with = "reject")]
-    pub(crate) code: Option<String>,
-    /// With --code: the device that shows it, if several do
-    #[arg(long, value_name = "ID", value_parser = muaa, requires = "code", conflicts_with_all = ["offer", "link", "reject"])]
-    pub(crate) from: Option<MuaaId>,
-    /// With --code: the fingerprint of the device that shows it, if several have the same ID
-    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint, requires = "code",
-        conflicts_with_all = ["offer", "link", "reject"])]
+    /// On the new device: the code or link that the other one shows; - reads
+    /// it from the standard input, where no list of processes shows it
+    #[arg(num_args = 1..=3, value_name = "CODE", conflicts_with_all = ["link", "to", "step"])]
+    pub(crate) code: Vec<String>,
+    /// Show a link and its QR code instead of a code; it works also after too
+    /// many wrong codes
+    #[arg(long, conflicts_with = "step")]
+    pub(crate) link: bool,
+    /// Show a code that is for this device alone, which has asked to be let in
+    #[arg(long, value_name = "DEVICE", conflicts_with = "step")]
+    pub(crate) to: Option<String>,
+    /// With CODE: the device that shows it, if several do
+    #[arg(long, value_name = "DEVICE", requires = "code", conflicts_with = "link")]
+    pub(crate) from: Option<String>,
+    /// With CODE: the fingerprint of the device that shows it, if several have
+    /// the same ID
+    #[arg(long, value_name = "FINGERPRINT", value_parser = fingerprint, requires = "code", conflicts_with = "link")]
     pub(crate) key: Option<Fingerprint>,
-    /// On the new device, with --code or before: whose place it takes. If that one is silent, who lets this one in removes it
-    #[arg(long, value_name = "ID", value_parser = muaa, conflicts_with = "reject")]
-    pub(crate) replaces: Option<MuaaId>,
+    /// On the new device, with CODE or before: whose place it takes. If that
+    /// one is silent, who lets this one in removes it
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["link", "to", "step"])]
+    pub(crate) replaces: Option<String>,
+    /// Show or type the code, and do not stay: sma sync or sma watch goes on
+    #[arg(long, conflicts_with = "step")]
+    pub(crate) no_wait: bool,
     /// Do not let this device in
-    #[arg(long, value_name = "ID", value_parser = muaa)]
-    pub(crate) reject: Option<MuaaId>,
-    /// On a device with a group or keys that was let into another group: go there, with all keys and all devices; sma status shows
-    /// whose group it is. The other devices of this one's group have a day to veto it
-    #[arg(long, conflicts_with_all = ["offer", "link", "code", "reject", "replaces", "decline", "veto"])]
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) reject: Option<String>,
+    /// On a device with a group or keys that was let into another group: go
+    /// there, with all keys and all devices; sma status shows whose group it
+    /// is. The other devices of this one's group have a day to veto it
+    #[arg(long)]
     pub(crate) confirm: bool,
     /// Do not go there, also after --confirm as long as it waits
-    #[arg(long, conflicts_with_all = ["offer", "link", "code", "reject", "replaces", "veto"])]
+    #[arg(long)]
     pub(crate) decline: bool,
     /// Do not let another device take this group over to another one
-    #[arg(long, value_name = "MERGE", value_parser = merge,
-        conflicts_with_all = ["offer", "link", "code", "reject", "replaces"])]
+    #[arg(long, value_name = "MERGE", value_parser = merge)]
     pub(crate) veto: Option<Hash>,
 }
-
-/// To whom an offer goes: anyone who has the code, or one device.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Offered(pub(crate) Option<MuaaId>);
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Keys {
@@ -309,14 +372,6 @@ fn date(text: &str) -> Result<u64, String> {
     seconds.ok_or_else(|| "neither seconds since 1970 nor a date as 2026-01-31T12:00:00Z".to_owned())
 }
 
-fn id(text: &str) -> Result<Offered, String> {
-    if text == "any" { Ok(Offered(None)) } else { muaa(text).map(|id| Offered(Some(id))) }
-}
-
-fn muaa(text: &str) -> Result<MuaaId, String> {
-    MuaaId::parse(text).ok_or_else(|| "not a device's ID: a number, as sma status shows it".to_owned())
-}
-
 fn merge(text: &str) -> Result<Hash, String> {
     let octets = hex(text).and_then(|octets| octets.try_into().ok());
     octets
@@ -352,46 +407,67 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
+    fn parses(words: &[&str]) -> bool {
+        Arguments::try_parse_from([&["sma"], words].concat()).is_ok()
+    }
+
     #[test]
-    fn an_offer_is_for_anyone_or_for_one() {
-        let offer = |words: &[&str]| match Arguments::try_parse_from([&["sma", "pair"], words].concat()) {
-            Ok(Arguments { action: Action::Pair(pair), .. }) => pair.offer.map(|offered| offered.0),
+    fn a_code_is_typed_in_one_word_or_in_three_and_goes_with_nothing_that_shows_one() {
+        let code = |words: &[&str]| match Arguments::try_parse_from([&["sma", "pair"], words].concat()) {
+            Ok(Arguments { action: Action::Pair(pair), .. }) => Some(pair.code.join(" ")),
             Ok(_) | Err(_) => None,
         };
-        assert_eq!(offer(&["--offer"]), Some(None));
-        assert_eq!(offer(&["--offer", "27"]), Some(Some(MuaaId(27))));
-        assert_eq!(offer(&["--offer", "x"]), None);
-        assert_eq!(offer(&["--offer", "--code", "1"]), None);
-        assert_eq!(offer(&["--offer", "--link"]), None);
-        assert!(Arguments::try_parse_from(["sma", "pair", "--link", "27"]).is_ok());
-        assert_eq!(offer(&[]), None);
-        assert!(Arguments::try_parse_from(["sma", "pair"]).is_err());
-        assert!(Arguments::try_parse_from(["sma", "pair", "--replaces", "27"]).is_ok());
-        assert!(Arguments::try_parse_from(["sma", "pair", "--replaces", "27", "--code", "1"]).is_ok());
-        assert!(Arguments::try_parse_from(["sma", "pair", "--replaces", "27", "--offer"]).is_err());
-        assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--reject", "27"]).is_err());
-        assert!(Arguments::try_parse_from(["sma", "pair", "--code", "1", "--from", "27"]).is_ok());
-        assert!(Arguments::try_parse_from(["sma", "pair", "--reject", "1", "--from", "27"]).is_err());
+        assert_eq!(code(&[]).as_deref(), Some(""));
+        assert_eq!(code(&["123-456-789"]).as_deref(), Some("123-456-789"));
+        assert_eq!(code(&["123", "456", "789"]).as_deref(), Some("123 456 789"));
+        assert_eq!(code(&["-", "--replaces", "phone", "--from", "27"]).as_deref(), Some("-"));
+        for wrong in [&["1", "--link"][..], &["1", "--to", "27"], &["1", "2", "3", "4"], &["--from", "27"]] {
+            assert_eq!(code(wrong), None, "{wrong:?}");
+        }
+        assert!(parses(&["pair", "--link", "--to", "27"]) && parses(&["pair", "--replaces", "27"]));
+        assert!(!parses(&["pair", "--replaces", "27", "--link"]));
     }
 
     #[test]
     fn who_is_asked_answers_one_thing_at_a_time() {
-        let parses = |words: &[&str]| Arguments::try_parse_from([&["sma", "pair"], words].concat()).is_ok();
+        let parses = |words: &[&str]| parses(&[&["pair"], words].concat());
         let merge = "a7".repeat(32);
-        for words in [&["--confirm"][..], &["--decline"], &["--veto", &merge]] {
+        for words in [&["--confirm"][..], &["--decline"], &["--veto", &merge], &["--reject", "27"]] {
             assert!(parses(words), "{words:?}");
-            assert!(!parses(&[words, &["--code", "1"]].concat()), "{words:?}");
-            assert!(!parses(&[words, &["--offer"]].concat()), "{words:?}");
+            assert!(!parses(&[words, &["1"]].concat()), "{words:?}");
+            assert!(!parses(&[words, &["--link"]].concat()), "{words:?}");
         }
         assert!(!parses(&["--confirm", "--decline"]));
         assert!(!parses(&["--decline", "--veto", &merge]));
         assert!(!parses(&["--veto", "27"]));
         let key = "a7".repeat(20);
-        assert!(
-            parses(&["--code", "1", "--key", &key])
-                && parses(&["--code", "1", "--from", "27", "--key", &key])
-        );
-        assert!(!parses(&["--offer", "--key", &key]) && !parses(&["--key", &key]));
+        assert!(parses(&["1", "--key", &key]) && parses(&["1", "--from", "27", "--key", &key]));
+        assert!(!parses(&["--link", "--key", &key]) && !parses(&["--key", &key]));
+    }
+
+    #[test]
+    fn nothing_is_looked_at_without_a_pause() {
+        assert!(parses(&["watch", "--poll", "1"]) && !parses(&["watch", "--poll", "0"]));
+        assert!(!parses(&["sync", "--limit", "0"]) && !parses(&["watch", "--poll", "99999999999999"]));
+    }
+
+    /// The help of a command and of all below it.
+    fn helps(command: &mut clap::Command, all: &mut Vec<String>) {
+        all.push(command.render_long_help().to_string());
+        all.push(command.render_help().to_string());
+        command.get_subcommands_mut().for_each(|sub| helps(sub, all));
+    }
+
+    #[test]
+    fn help_fits_into_eighty_columns() {
+        let mut command = Arguments::command();
+        command.build();
+        let mut all = Vec::new();
+        helps(&mut command, &mut all);
+        assert!(all.len() > 40);
+        for line in all.iter().flat_map(|help| help.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
     }
 
     #[test]

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 use sma_core::{Crypto, JoinQuestion, Muaa, MuaaId, Sibling, Timestamp};
 
-use crate::{report::Report, words};
+use crate::{names::Names, report::Report, words};
 
 /// So many digits of a fingerprint are for comparing by eye.
 const DIGITS: usize = 16;
 
 /// Tells of the group that this device was let into and has not gone over to.
-pub(crate) fn join<C: Crypto>(muaa: &Muaa<C>, report: &mut Report) {
+pub(crate) fn join<C: Crypto>(muaa: &Muaa<C>, names: &Names, report: &mut Report) {
     let question = muaa.join_question();
     report.set("join", question.as_ref().map(value));
     if let Some(question) = question {
-        sentences(&question).iter().for_each(|sentence| report.say(sentence));
+        sentences(&question, names).iter().for_each(|sentence| report.say(sentence));
     }
 }
 
@@ -30,15 +30,16 @@ fn value(question: &JoinQuestion) -> Value {
     })
 }
 
-fn sentences(question: &JoinQuestion) -> Vec<String> {
-    let by = question.by;
+fn sentences(question: &JoinQuestion, names: &Names) -> Vec<String> {
+    let by = names.of_id(question.by);
     let mut said = vec![format!(
         "Device {by} let this device into another group. It has not gone there, and no key has. In that group are, to be \
          compared with what sma status shows on them:"
     )];
     for (id, name, fingerprint) in &question.members {
         let digits = first_digits(&fingerprint.to_string());
-        said.push(format!("Device {id}{}, whose fingerprint begins {digits}.", called(name.as_deref())));
+        let (called, id) = (called(name.as_deref()), names.short(*id));
+        said.push(format!("Device {id}{called}, whose fingerprint begins {digits}."));
     }
     if let Some(since) = question.since {
         said.push(format!("Its oldest key was made on {}, as it says itself.", words::day(since)));
@@ -68,7 +69,12 @@ fn called(name: Option<&str>) -> String {
 }
 
 /// Tells of the members that nobody has acknowledged here: the id of each, and who let it in.
-pub(crate) fn notices(notices: &[(MuaaId, MuaaId)], siblings: &[Sibling], report: &mut Report) {
+pub(crate) fn notices(
+    notices: &[(MuaaId, MuaaId)],
+    siblings: &[Sibling],
+    names: &Names,
+    report: &mut Report,
+) {
     let name = |id: &MuaaId| {
         let sibling = siblings.iter().find(|sibling| sibling.member && sibling.id == *id);
         sibling.and_then(|sibling| sibling.name.as_deref())
@@ -77,9 +83,11 @@ pub(crate) fn notices(notices: &[(MuaaId, MuaaId)], siblings: &[Sibling], report
         |(id, by): &(MuaaId, MuaaId)| json!({ "id": id.to_string(), "name": name(id), "by": by.to_string() });
     report.set("notices", notices.iter().map(value).collect::<Vec<_>>());
     for (id, by) in notices {
-        let called = name(id).map(|name| format!(" (\"{name}\")")).unwrap_or_default();
+        let short = names.short(*id);
         report.say(format!(
-            "Device {id}{called} was let in by device {by}. If that was you: sma device acknowledge {id}. If not: sma device remove {id}"
+            "Device {} is new; {} let it in. If that was you: sma devices acknowledge {short}. If not: sma devices remove {short}",
+            names.of_id(*id),
+            names.of_id(*by)
         ));
     }
 }
@@ -139,7 +147,7 @@ mod tests {
 
     fn shown(question: &JoinQuestion) -> String {
         let mut report = Report::default();
-        sentences(question).iter().for_each(|sentence| report.say(sentence));
+        sentences(question, &Names::default()).iter().for_each(|sentence| report.say(sentence));
         lines(report).1
     }
 
@@ -183,10 +191,11 @@ mod tests {
             silent: false,
         };
         let mut report = Report::default();
-        notices(&[(MuaaId(27), MuaaId(1))], &[sibling], &mut report);
+        let names = Names::from(&[(27, HOSTILE), (1, "laptop")]);
+        notices(&[(MuaaId(27), MuaaId(1))], &[sibling], &names, &mut report);
         let (value, text) = lines(report);
         assert_eq!(value["notices"], json!([{ "id": "27", "name": HOSTILE, "by": "1" }]));
-        assert!(text.contains("sma device acknowledge 27. If not: sma device remove 27"), "{text}");
-        assert!(text.starts_with("Device 27 (\"x\\u{1b}"), "{text}");
+        assert!(text.contains("\"laptop\" (1) let it in. If that was you: sma devices acknowledge 27. If not: sma devices remove 27"), "{text}");
+        assert!(text.starts_with("Device \"x\\u{1b}"), "{text}");
     }
 }

@@ -17,14 +17,8 @@ use sma_openpgp::{
 use zeroize::Zeroizing;
 
 use crate::{
-    account::Settings,
-    actions::{LIMIT, alter, open, settle},
-    failure::Failure,
-    identity::Identity,
-    mail,
-    report::Report,
-    shown::Line,
-    status, words,
+    account::Settings, actions::alter, control::Device, failure::Failure, identity::Identity, mail,
+    report::Report, shown::Line, status, words,
 };
 
 /// What a key is locked with, if nobody is there to be asked.
@@ -189,21 +183,22 @@ async fn adopt(
     judge(&secret, &address)?;
     let secret = of_the_account(&secret, &address, yes)?;
     let is_known = can_be_used(&secret);
-    let mut driver = open(directory, password_command)?;
+    let mut device = Device::reach(directory, password_command).await?;
     let result = async {
         // Before there is a group, the key is used in the place of a fresh one; so nothing is done before.
-        driver.command(Command::AdoptKey { secret })?;
-        settle(&mut driver, LIMIT, report).await?;
-        let has_settings = matches!(driver.muaa().phase(), Phase::Alone | Phase::Paired);
-        if mutual && has_settings && !driver.muaa().prefers_encrypt() {
-            driver.command(Command::SetPreferEncrypt { mutual })?;
-            settle(&mut driver, LIMIT, report).await?;
+        device.command(Command::AdoptKey { secret }, report).await?;
+        let muaa = device.muaa()?;
+        let has_settings = matches!(muaa.phase(), Phase::Alone | Phase::Paired);
+        if mutual && has_settings && !muaa.prefers_encrypt() {
+            device.command(Command::SetPreferEncrypt { mutual }, report).await?;
         }
         Ok::<_, Failure>(())
     }
     .await;
-    report.standing(driver.muaa());
-    driver.close().await;
+    if let Ok(muaa) = device.muaa() {
+        report.standing(&muaa);
+    }
+    device.close().await;
     result?;
     report.set("usable", is_known);
     report.say("The key is the account's key now, or will be when this device is paired.");

@@ -19,9 +19,9 @@ use sma_openpgp::{
 
 use crate::{
     account::Settings,
-    actions::{LIMIT, open, settle},
     args::{Observe, Recommend},
     backend::Backend,
+    control::Device,
     failure::Failure,
     identity::{Identity, address},
     keys,
@@ -280,13 +280,16 @@ async fn tell(
     commands: Vec<Command>,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut driver = open(directory, password_command)?;
-    let done = commands.into_iter().try_for_each(|command| driver.command(command));
-    let result = match done {
-        Ok(()) => settle(&mut driver, LIMIT, report).await,
-        Err(error) => Err(error.into()),
-    };
-    report.standing(driver.muaa());
-    driver.close().await;
+    let mut device = Device::reach(directory, password_command).await?;
+    let mut result = Ok(());
+    for command in commands {
+        if result.is_ok() {
+            result = device.command(command, report).await;
+        }
+    }
+    if let Ok(muaa) = device.muaa() {
+        report.standing(&muaa);
+    }
+    device.close().await;
     result
 }

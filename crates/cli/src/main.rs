@@ -5,15 +5,26 @@ mod actions;
 mod args;
 mod asked;
 mod backend;
+mod control;
+mod devices;
+mod doctor;
 mod failure;
+mod history;
 mod identity;
 mod keys;
+mod link;
 mod mail;
+mod names;
 mod output;
+mod pairing;
+mod pending;
 mod qr;
+mod question;
 mod report;
+mod service;
 mod shown;
 mod status;
+mod texts;
 mod words;
 
 use std::{
@@ -32,15 +43,44 @@ use serde_json::json;
 use sma_autocrypt::DraftState;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     log();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        output::failure(&Failure::Failed("the system gives this process no events to wait for".to_owned()));
+        return ExitCode::FAILURE;
+    };
+    let code = runtime.block_on(answer(arguments));
+    // A question that nobody answered does not hold up the end.
+    runtime.shutdown_background();
+    code
+}
+
+/// The command line makes no sense, or asks for help.
+fn misused(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args_os().any(|word| word == "--json");
+    if error.use_stderr() && is_json {
+        let text = error.render().to_string();
+        let sentence = text.trim().trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
+        let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+        let failure = Failure::Usage(sentence);
+        Output { json: true }.answer(&json!({ "error": failure.value() }), &[]);
+    }
+    // Nobody listening is no failure.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+async fn answer(arguments: Arguments) -> ExitCode {
     let output = Output { json: arguments.json };
     let mut report = Report::default();
     let result = run(arguments, output, &mut report).await;
     if let Err(failure) = &result {
-        report.set("error", json!({ "sentence": failure.sentence(), "exit": failure.code() }));
+        report.set("error", failure.value());
     }
     let (value, lines) = report.into_parts();
     output.answer(&value, &lines);
@@ -66,10 +106,18 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             let poll = Duration::from_secs(poll);
             actions::watch(&directory, password_command.as_deref(), poll, output).await
         }
+        Action::Doctor => doctor::doctor(&directory, password_command.as_deref(), report).await,
+        Action::Service(service) => {
+            service::service(&directory, password_command.as_deref(), &service, report)
+        }
+        Action::Completions { shell } => texts::completions(shell),
+        Action::Manual { directory } => texts::manual(&directory, report),
         Action::Status => status::status(&directory, report),
-        Action::Pair(pair) => actions::pair(&directory, password_command.as_deref(), pair, report).await,
-        Action::Device(device) => {
-            actions::device(&directory, password_command.as_deref(), device, report).await
+        Action::Pair(pair) => {
+            pairing::pair(&directory, password_command.as_deref(), pair, output, report).await
+        }
+        Action::Devices(devices) => {
+            devices::devices(&directory, password_command.as_deref(), devices, report).await
         }
         Action::Keys(Keys::Export { public: _ }) => keys::export_public(&directory, report),
         Action::Keys(Keys::Import { file, yes }) => {

@@ -1,6 +1,6 @@
 //! The one place that writes to the standard output and error. Nobody listening is no failure.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use serde_json::Value;
 
@@ -24,14 +24,36 @@ impl Output {
     }
 }
 
+/// What a person who waits should know, beside the answer.
+pub(crate) fn note(sentence: &str) {
+    complain(sentence);
+}
+
 /// Why it did not go well.
 pub(crate) fn failure(failure: &Failure) {
-    let line = Line::text(failure.sentence());
-    let _ = writeln!(std::io::stderr(), "sma: {}", line.as_str());
+    complain(failure.sentence());
+}
+
+fn complain(sentence: &str) {
+    let mut errors = std::io::stderr();
+    let size = terminal_size::terminal_size_of(&errors).filter(|_| errors.is_terminal());
+    let columns = size.map_or(usize::MAX, |(width, _)| width.0.into());
+    let line = Line::text(&format!("sma: {sentence}"));
+    let _ = line.wrapped(columns).try_for_each(|part| writeln!(errors, "{part}"));
+}
+
+/// What this is about to do, for a person who would think that it hangs.
+pub(crate) fn progress(sentence: &str) {
+    if std::io::stderr().is_terminal() {
+        let _ = writeln!(std::io::stderr(), "{}", Line::text(sentence).as_str());
+    }
 }
 
 fn print(line: &Line) {
-    let _ = writeln!(std::io::stdout(), "{}", line.as_str());
+    let mut output = std::io::stdout();
+    let size = terminal_size::terminal_size_of(&output).filter(|_| output.is_terminal());
+    let columns = size.map_or(usize::MAX, |(width, _)| width.0.into());
+    let _ = line.wrapped(columns).try_for_each(|part| writeln!(output, "{part}"));
 }
 
 /// Exact, for programs.

@@ -10,10 +10,30 @@ use crate::shown::Line;
 const COLOURS: &str = "\x1b[30;107m";
 const RESET: &str = "\x1b[0m";
 
-/// The lines of the code, if a person looks at a terminal: elsewhere the link alone is of use.
+/// How many rows of the terminal other text needs.
+const ROWS: usize = 9;
+
+/// The lines of the code, if a person looks at a terminal that has room for it: elsewhere the text alone is of use.
 pub(crate) fn for_terminal(text: &str) -> Vec<Line> {
-    let lines = std::io::stdout().is_terminal().then(|| lines(text)).flatten();
-    lines.unwrap_or_default().into_iter().map(Line::drawn).collect()
+    if !std::io::stdout().is_terminal() {
+        return Vec::new();
+    }
+    let size = terminal_size::terminal_size();
+    let (columns, rows) = size.map_or((80, 24), |(width, height)| (width.0.into(), height.0.into()));
+    fitting(text, columns, rows)
+}
+
+/// A code that is cut or wrapped is none: then a line says what it needs.
+fn fitting(text: &str, columns: usize, rows: usize) -> Vec<Line> {
+    let Some(lines) = lines(text) else { return Vec::new() };
+    let width = lines.first().map_or(0, |line| line.chars().count() - COLOURS.len() - RESET.len());
+    let height = lines.len() + ROWS;
+    if width <= columns && height <= rows {
+        return lines.into_iter().map(Line::drawn).collect();
+    }
+    vec![Line::text(&format!(
+        "(A QR code is drawn in a terminal of at least {width} columns and {height} rows.)"
+    ))]
 }
 
 /// `None` if the text is too long for a QR code. Two modules stand in one character, one above the other.
@@ -32,6 +52,18 @@ mod tests {
         let (hash, session) = ("0123456789abcdef".repeat(4), "0123456789abcdef".repeat(2));
         let query = format!("?v=1&g={hash}&m={}&f={hash}&s={session}&k={session}", u64::MAX);
         format!("autocrypt-sma:anna.abc@example.org{query}")
+    }
+
+    #[test]
+    fn a_code_fits_into_a_terminal_of_eighty_columns_and_24_rows_and_is_drawn_whole_or_not_at_all() {
+        let code = |columns, rows| fitting("123-456-789", columns, rows);
+        assert!(code(80, 24).len() > 9);
+        for (columns, rows) in [(20, 24), (80, 15)] {
+            let [line] = &code(columns, rows)[..] else { panic!("one line") };
+            assert!(line.as_str().contains("columns and"), "{}", line.as_str());
+        }
+        assert_eq!(fitting(&link(), 80, 24).len(), 1);
+        assert!(fitting(&link(), 80, 50).len() > 20);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What a command found, gathered until it ends.
 
 use serde_json::{Map, Value, json};
-use sma_core::{Crypto, Event, Muaa, Phase};
+use sma_core::{Crypto, Muaa};
 
-use crate::{qr, shown::Line, words};
+use crate::{
+    control::{News, Told},
+    shown::Line,
+};
 
 /// The answer of a command.
 #[derive(Debug, Default)]
@@ -34,23 +37,24 @@ impl Report {
         self.lines.push(sentence);
     }
 
-    /// What happened, on a device that was in this phase before.
-    pub(crate) fn events(&mut self, mut phase: Phase, events: &[Event]) {
-        let mut values = Vec::new();
-        for event in events {
-            if let Event::PhaseChanged(next) = event {
-                phase = *next;
-            }
-            let (value, lines) = words::event(event, words::has_group(phase), sma_imap::now());
-            values.push(value);
-            if let Event::ShowLink { link, .. } = event {
-                self.lines.extend(qr::for_terminal(&link.shown()));
-            }
-            self.lines.extend(lines);
-        }
+    /// What happened.
+    pub(crate) fn events(&mut self, events: &[Told]) {
+        self.lines.extend(events.iter().flat_map(|told| told.lines.clone()));
         if let Value::Array(list) = self.value.entry("events").or_insert_with(|| json!([])) {
-            list.append(&mut values);
+            list.extend(events.iter().map(|told| told.value.clone()));
         }
+    }
+
+    /// What a person is not shown, because it is said in other words.
+    pub(crate) fn hush(&mut self) {
+        self.lines.clear();
+    }
+
+    /// The first event that is meant.
+    pub(crate) fn news<T>(&self, meant: impl Fn(News) -> Option<T>) -> Option<T> {
+        let events = self.value.get("events").and_then(Value::as_array);
+        let told = events.into_iter().flatten().map(|value| Told { value: value.clone(), lines: Vec::new() });
+        told.map(|told| told.news()).find_map(meant)
     }
 
     /// Who this device is and where it stands.
@@ -62,34 +66,5 @@ impl Report {
 
     pub(crate) fn into_parts(self) -> (Value, Vec<Line>) {
         (Value::Object(self.value), self.lines)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sma_core::{Form, MuaaId, SessionId};
-
-    use super::*;
-
-    #[test]
-    fn a_paired_device_that_syncs_is_not_told_to_take_the_code_of_a_stranger() {
-        let offer = Event::OfferSeen { from: MuaaId(666), session: SessionId([1; 16]), form: Form::Code };
-        let said = |phase, events: &[Event]| {
-            let mut report = Report::default();
-            report.events(phase, events);
-            let (_, lines) = report.into_parts();
-            lines.iter().map(Line::as_str).collect::<Vec<_>>().join("\n")
-        };
-        let paired = Event::PhaseChanged(Phase::Paired);
-        for text in [
-            said(Phase::Paired, std::slice::from_ref(&offer)),
-            said(Phase::Requesting, &[paired, offer.clone()]),
-        ] {
-            assert!(
-                text.contains("offers to take it into another group") && !text.contains("--code"),
-                "{text}"
-            );
-        }
-        assert!(said(Phase::Requesting, &[offer]).contains("sma pair --code"));
     }
 }

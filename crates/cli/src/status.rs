@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use sma_core::{Muaa, OfferView, Sibling, Snapshot};
+use sma_core::{Crypto, Muaa, OfferView, Phase, Sibling, Snapshot, Timestamp};
 use sma_imap::StateFile;
 use sma_openpgp::OpenPgp;
 
@@ -11,6 +11,9 @@ use crate::{
     account::Settings,
     asked,
     failure::{Failure, advice},
+    history::History,
+    names::Names,
+    pending::{CODE_LIFE, Pending},
     report::Report,
     words,
 };
@@ -20,36 +23,81 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
     let settings = Settings::load(directory)?;
     report.set("address", settings.address.as_str());
     report.set("name", settings.name.as_str());
+    report.set("state", directory.display().to_string());
     let Some(muaa) = saved(directory, &settings)? else {
         report.set("phase", "discovering");
         report.say(format!("{} is set up and was not synced yet: run sma sync.", settings.address));
         return Ok(());
     };
     report.standing(&muaa);
-    let id = muaa.id().map_or_else(|| "without an ID yet".to_owned(), |id| id.to_string());
+    let names = Names::of(&muaa, &settings.name, &History::load(directory));
+    let id = muaa.id().map_or_else(|| "without an ID".to_owned(), |id| names.short(id));
     let fingerprint = muaa.fingerprint().to_string();
     let digits = asked::first_digits(&fingerprint);
     report.set("fingerprint", fingerprint);
-    report.say(format!("This device of {} is {id}, \"{}\".", settings.address, settings.name));
-    report.say(format!("Its fingerprint begins {digits}."));
+    report.say(format!("This device of {} is \"{}\" ({id}).", settings.address, settings.name));
     report.say(format!("It is {}.", words::phase_words(muaa.phase())));
-    if muaa.phase() != sma_core::Phase::Paired {
-        report.say(format!("What can be done: {}.", advice(muaa.phase())));
-    }
+    let pending = Pending::load(directory, sma_imap::now())?;
+    waits(&pending, &muaa, report);
+    report.say(format!("Its fingerprint begins {digits}."));
+    let is_out = matches!(muaa.phase(), Phase::Removed | Phase::Left);
     match muaa.account().current {
-        Some(key) => report.say(format!("The account's key is {key}.")),
+        Some(key) => report.say(format!("Mail uses the key {key}.")),
+        None if is_out => {}
         None => report.say("It has no account key yet."),
     }
     asked::old_keys(&muaa, report);
-    if let Some(digits) = muaa.comparison().filter(|_| muaa.members().len() > 1) {
+    if let Some(digits) = muaa.comparison().filter(|_| muaa.members().len() > 1 && !is_out) {
         report.set("comparison", digits.as_str());
         report.say(format!("All paired devices should show the number {digits}."));
     }
-    siblings(&muaa.siblings(), report);
-    offers(words::has_group(muaa.phase()), &muaa.offers(), report);
-    asked::notices(&muaa.notices(), &muaa.siblings(), report);
-    asked::join(&muaa, report);
+    siblings(&muaa, &names, sma_imap::now(), report);
+    offers(words::has_group(muaa.phase()), &muaa.offers(), &names, report);
+    asked::notices(&muaa.notices(), &muaa.siblings(), &names, report);
+    asked::join(&muaa, &names, report);
     Ok(())
+}
+
+/// What is waited for, and what can be done.
+fn waits(pending: &Pending, muaa: &Muaa<OpenPgp>, report: &mut Report) {
+    let now = sma_imap::now();
+    let has_group = words::has_group(muaa.phase());
+    let shown = pending.shown().filter(|_| has_group);
+    let typed = pending.typed_at();
+    report.set(
+        "pairing",
+        json!({
+            "shown_until": shown.map(|shown| shown.expires),
+            "typed_at": typed.map(Timestamp::as_secs),
+        }),
+    );
+    if let Some(shown) = shown {
+        let word = words::form(shown.form());
+        let minutes = words::minutes(Timestamp::from_secs(shown.expires), now);
+        report
+            .say(format!("It shows a {word} for a new device, good for {minutes}: sma pair shows it again."));
+    }
+    if let Some(why) = pending.ended().filter(|_| !has_group) {
+        report.say(format!("The code that was typed here last came to nothing: {why}."));
+    }
+    match typed {
+        Some(typed) if now.since(typed) <= CODE_LIFE => report.say(format!(
+            "A code was typed here at {}, and its answer is waited for: sma pair, sma sync or sma watch takes it.",
+            words::minute(typed)
+        )),
+        Some(typed) => report.say(format!(
+            "A code was typed here at {}, and was not answered while it was good: run sma pair on the other device again, and \
+             type the new code here.",
+            words::minute(typed)
+        )),
+        None if muaa.phase() == Phase::Paired => {}
+        None => report.say(format!("What can be done: {}.", advice(muaa.phase()))),
+    }
+    if matches!(muaa.phase(), Phase::Unpaired | Phase::Requesting) {
+        report.say(
+            "Only if none of the other devices works any more: sma devices start-apart, which makes another key for the account.",
+        );
+    }
 }
 
 /// The public part of the account's key.
@@ -81,51 +129,81 @@ pub(crate) fn saved(directory: &Path, settings: &Settings) -> Result<Option<Muaa
     restore(&snapshot).map(Some).map_err(|error| Failure::Failed(format!("{error}: {}", directory.display())))
 }
 
-fn offers(has_group: bool, offers: &[OfferView], report: &mut Report) {
+fn offers(has_group: bool, offers: &[OfferView], names: &Names, report: &mut Report) {
     report.set("offers", offers.iter().map(|offer| offer.from.to_string()).collect::<Vec<_>>());
     report.set("offer_keys", offers.iter().map(|offer| offer.key.to_string()).collect::<Vec<_>>());
     for OfferView { from, key, form, .. } in offers {
         let of_one_id = |other: &OfferView| other.from == *from && other.key != *key;
         let key =
             if offers.iter().any(of_one_id) { format!(" with the fingerprint {key}") } else { String::new() };
+        let from = format!("{}{key}", names.of_id(*from));
         report.say(if has_group {
-            words::offer_to_a_group(&format!("{from}{key}"), *form)
+            words::offer_to_a_group(&from, *form)
         } else {
-            format!("Device {from}{key} shows a {} for a new device.", words::form(*form))
+            format!("Device {from} shows a {} for a new device.", words::form(*form))
         });
     }
 }
 
-fn siblings(siblings: &[Sibling], report: &mut Report) {
+/// What another device is, for programs.
+pub(crate) fn state_word<C: Crypto>(sibling: &Sibling, muaa: &Muaa<C>) -> &'static str {
+    match (sibling.member, sibling.requesting) {
+        (true, _) => "member",
+        (false, _) if muaa.is_out(&sibling.fingerprint) => "out",
+        (false, true) => "requesting",
+        (false, false) => "seen",
+    }
+}
+
+fn siblings<C: Crypto>(muaa: &Muaa<C>, names: &Names, now: Timestamp, report: &mut Report) {
+    let siblings = muaa.siblings();
     let value = |sibling: &Sibling| {
         json!({
             "id": sibling.id.to_string(),
-            "phase": words::sibling_phase(sibling),
+            "phase": state_word(sibling, muaa),
             "name": sibling.name,
             "fingerprint": sibling.fingerprint.to_string(),
             "silent": sibling.silent,
             "replaces": sibling.replaces.map(|id| id.to_string()),
+            "added_by": sibling.added_by.map(|id| id.to_string()),
+            "last_heard": sibling.last_heard.map(Timestamp::as_secs),
         })
     };
     report.set("siblings", siblings.iter().map(value).collect::<Vec<_>>());
     let requests = siblings.iter().filter(|sibling| sibling.requesting && !sibling.member);
     report.set("requests", requests.map(|sibling| sibling.id.to_string()).collect::<Vec<_>>());
-    for sibling in siblings {
-        let name = sibling.name.as_ref().map(|name| format!(", \"{name}\",")).unwrap_or_default();
-        let silent = if sibling.silent { " It was silent for long." } else { "" };
-        let what = match words::sibling_phase(sibling) {
-            "member" => "is paired with this one",
-            "requesting" => "asks to be let in",
-            _ => "is on this account and not paired",
-        };
-        let place = sibling.replaces.map(|id| format!(", in place of device {id}")).unwrap_or_default();
-        report.say(format!("Device {}{name} {what}{place}.{silent}", sibling.id));
+    if matches!(muaa.phase(), Phase::Removed | Phase::Left) {
+        // Who is out knows no more of the others.
+        return;
     }
+    let mut siblings = siblings;
+    siblings.sort_by_key(|sibling| (!sibling.member, names.name(sibling.id).map(str::to_owned), sibling.id));
+    for sibling in &siblings {
+        let what = state_word(sibling, muaa);
+        report.say(sibling_line(sibling, what, names, now));
+    }
+}
+
+fn sibling_line(sibling: &Sibling, what: &str, names: &Names, now: Timestamp) -> String {
+    let heard = sibling.last_heard.map(|at| words::ago(at, now));
+    let heard =
+        heard.map_or_else(|| "It was never heard of.".to_owned(), |ago| format!("Last heard of: {ago}."));
+    let silent = if sibling.silent { " It was silent for long." } else { "" };
+    let by = sibling.added_by.filter(|by| *by != sibling.id);
+    let by = by.map(|by| format!(", let in by {}", names.of_id(by))).unwrap_or_default();
+    let what = match what {
+        "member" => format!("is paired with this one{by}"),
+        "out" => "is out: it was removed, or it left".to_owned(),
+        "requesting" => "asks to be let in".to_owned(),
+        _ => "is on this account and not paired with this one".to_owned(),
+    };
+    let place = sibling.replaces.map(|id| format!(", in place of device {}", names.of_id(id)));
+    format!("Device {} {what}{}. {heard}{silent}", names.of_id(sibling.id), place.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use sma_core::{Crypto, MuaaId, Timestamp, is_hidden};
+    use sma_core::{MuaaId, is_hidden};
 
     use super::*;
 
@@ -166,16 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_another_device_hides_no_line_of_the_status_and_is_exact_for_programs() {
+    fn a_name_of_another_device_hides_no_line_of_the_status() {
         let mut report = Report::default();
-        siblings(&[sibling()], &mut report);
-        let (value, lines) = told(report);
-        assert_eq!(value["siblings"][0]["name"], HOSTILE);
+        let names = Names::from(&[(27, HOSTILE), (3, "laptop")]);
+        report.say(sibling_line(&sibling(), "member", &names, Timestamp(0)));
+        let (_, lines) = told(report);
         let [line] = &lines[..] else { panic!("one line: {lines:?}") };
-        assert!(
-            line.starts_with("Device 27, \"x\\u{1b}[2K") && line.contains("\\r\\n\\u{202e}gone"),
-            "{line}"
-        );
+        assert!(line.starts_with("Device \"x\\u{1b}[2K") && line.contains("\\r\\n\\u{202e}gone"), "{line}");
+        assert!(line.contains("in place of device \"laptop\" (3). It was never heard of."), "{line}");
     }
 
     #[test]
@@ -188,7 +264,7 @@ mod tests {
         };
         for has_group in [true, false] {
             let mut report = Report::default();
-            offers(has_group, std::slice::from_ref(&offer), &mut report);
+            offers(has_group, std::slice::from_ref(&offer), &Names::default(), &mut report);
             let (value, lines) = told(report);
             assert_eq!(value["offers"], json!(["666"]));
             let [line] = &lines[..] else { panic!("one line: {lines:?}") };

@@ -2,198 +2,218 @@
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use sma_core::{Ended, Event, Form, Gone, Phase, Sibling, Timestamp};
+use sma_core::{Code, Ended, Event, Form, Gone, Ignored, OpError, Phase, Timestamp};
 
-use crate::shown::Line;
+use crate::{names::Names, shown::Line};
 
 /// A word for programs, and lines for people. What an offer means depends on whether this device has a group already.
-pub(crate) fn event(event: &Event, has_group: bool, now: Timestamp) -> (Value, Vec<Line>) {
-    let (value, sentence) = told(event, has_group, now);
-    let mut lines = vec![Line::text(&sentence)];
-    if let Event::ShowLink { link, .. } = event {
-        lines.insert(0, Line::text(&link.shown()));
+pub(crate) fn event(event: &Event, has_group: bool, names: &Names, now: Timestamp) -> (Value, Vec<Line>) {
+    let (word, more) = value(event);
+    let mut value = json!({ "event": word });
+    if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
+        object.extend(more);
     }
-    (value, lines)
+    (value, vec![Line::text(&sentence(event, has_group, names, now))])
 }
 
-fn told(event: &Event, has_group: bool, now: Timestamp) -> (Value, String) {
-    let value = |name: &str, more: Value| {
-        let mut value = json!({ "event": name });
-        if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
-            object.extend(more);
-        }
-        value
-    };
+/// The word of an event, and what else programs are told of it.
+fn value(event: &Event) -> (&'static str, Value) {
     match event {
-        Event::PhaseChanged(phase) => (
-            value("phase", json!({ "phase": phase.name() })),
-            format!("This device is {}.", phase_words(*phase)),
-        ),
-        Event::MuaaSeen(id) => (
-            value("seen", json!({ "id": id.to_string() })),
-            format!("Device {id} is on this account; it is not paired."),
-        ),
-        Event::RequestSeen(id) => (
-            value("request", json!({ "id": id.to_string() })),
-            format!("Device {id} asks to be let in. If it is yours: sma pair --offer {id}"),
-        ),
-        Event::ShowCode { code, expires, .. } => {
-            let minutes = expires.since(now).as_secs() / 60;
-            let sentence = format!(
-                "The code is {}, good for {minutes} minutes. Type it on your new device with sma pair --code, and tell it to \
-                 nobody. Then run sma sync here, so that the new device is let in.",
-                code.shown()
-            );
-            (value("code", json!({ "code": code.shown(), "expires": expires.as_secs() })), sentence)
+        Event::PhaseChanged(phase) => ("phase", json!({ "phase": phase.name() })),
+        Event::MuaaSeen(id) => ("seen", json!({ "id": id.to_string() })),
+        Event::RequestSeen(id) => ("request", json!({ "id": id.to_string() })),
+        Event::ShowCode { session, code, expires } => {
+            let (session, code) = (session.to_string(), typed(code));
+            ("code", json!({ "session": session, "code": code, "expires": expires.as_secs() }))
         }
-        Event::ShowLink { link, expires, .. } => {
-            let (link, minutes) = (link.shown(), expires.since(now).as_secs() / 60);
-            let sentence = format!(
-                "This link is good for {minutes} minutes. Scan its QR code with your new device, or hand it in there with \
-                 sma pair --code, and give it to nobody. Then run sma sync here, so that the new device is let in."
-            );
-            (value("link", json!({ "link": *link, "expires": expires.as_secs() })), sentence)
+        Event::ShowLink { session, link, expires } => {
+            let (session, link) = (session.to_string(), link.shown());
+            ("link", json!({ "session": session, "link": *link, "expires": expires.as_secs() }))
         }
-        Event::OfferSeen { from, form: shown, .. } => {
-            let value = value("offer", json!({ "from": from.to_string(), "form": form(*shown) }));
-            if has_group {
-                return (value, offer_to_a_group(&from.to_string(), *shown));
-            }
-            let shown = form(*shown);
-            let sentence = format!(
-                "Device {from} shows a {shown} for a new device. If this is the one: sma pair --code {}",
-                shown.to_uppercase()
-            );
-            (value, sentence)
+        Event::OfferSeen { from, session, form: shown } => {
+            let (from, session) = (from.to_string(), session.to_string());
+            ("offer", json!({ "from": from, "session": session, "form": form(*shown) }))
         }
-        Event::CodeBurnt { .. } => (
-            value("code-burnt", json!({})),
-            "Somebody typed a wrong code, and the code is void. If it was you, make a new one.".to_owned(),
-        ),
-        Event::CodesLocked { until } => (
-            value("codes-locked", json!({ "until": until.as_secs() })),
-            "Too many wrong codes were typed: no code is made for an hour. A link is: sma pair --link."
-                .to_owned(),
-        ),
-        Event::OfferExpired { .. } => {
-            (value("offer-expired", json!({})), "A code or link ran out without being used.".to_owned())
-        }
+        Event::CodeBurnt { session } => ("code-burnt", json!({ "session": session.to_string() })),
+        Event::CodesLocked { until } => ("codes-locked", json!({ "until": until.as_secs() })),
+        Event::OfferExpired { session } => ("offer-expired", json!({ "session": session.to_string() })),
         Event::PairingEnded { with, why } => {
-            let why = match why {
-                Ended::Rejected => "it does not want this device",
-                Ended::WrongCode => "the code was wrong",
-                Ended::Aborted => "it was given up",
-                Ended::TooLarge => "the server takes no message as large as the account's state",
-            };
-            (
-                value("pairing-ended", json!({ "with": with.to_string(), "why": why })),
-                format!("The pairing with device {with} ended: {why}."),
+            ("pairing-ended", json!({ "with": with.to_string(), "why": ended(*why) }))
+        }
+        Event::Joined { by, .. } => ("joined", json!({ "by": by.to_string() })),
+        Event::MemberAdded { id, by } => ("added", json!({ "id": id.to_string(), "by": by.to_string() })),
+        Event::NotReplaced { id, replaces } => {
+            ("not-replaced", json!({ "id": id.to_string(), "replaces": replaces.to_string() }))
+        }
+        Event::MemberGone { id, how } => ("gone", json!({ "id": id.to_string(), "how": gone(*how) })),
+        Event::AccountKeyChanged(key) => ("account-key", json!({ "fingerprint": key.to_string() })),
+        Event::JoinAsks { by } => ("join-asks", json!({ "by": by.to_string() })),
+        Event::MergeAnnounced { by, merge } => {
+            ("merge-announced", json!({ "by": by.to_string(), "merge": merge.to_string() }))
+        }
+        Event::JoinVetoed => ("join-vetoed", json!({})),
+        Event::KeySetAside { fingerprint, until } => {
+            ("key-set-aside", json!({ "fingerprint": fingerprint.to_string(), "until": until.as_secs() }))
+        }
+        Event::KeyRestored(key) => ("key-restored", json!({ "fingerprint": key.to_string() })),
+        Event::KeyDestroyed(key) => ("key-destroyed", json!({ "fingerprint": key.to_string() })),
+        Event::SettingsChanged => ("settings", json!({})),
+        Event::PeersChanged => ("peers", json!({})),
+        Event::MemberSilent { id } => ("silent", json!({ "id": id.to_string() })),
+        Event::FolderDeleted { id } => ("folder-deleted", json!({ "id": id.to_string() })),
+        Event::Equivocation { id } => ("equivocation", json!({ "id": id.to_string() })),
+        Event::Moved { from, to } => ("moved", json!({ "from": from.to_string(), "to": to.to_string() })),
+        Event::UpdateNeeded => ("update-needed", json!({})),
+        Event::Ignored { folder, uid, why } => {
+            ("ignored", json!({ "folder": folder.name(), "uid": uid.0, "why": why.words() }))
+        }
+        Event::StoreTrouble { op, error } => ("trouble", json!({ "op": op, "why": error.to_string() })),
+    }
+}
+
+fn sentence(event: &Event, has_group: bool, names: &Names, now: Timestamp) -> String {
+    match event {
+        Event::PhaseChanged(phase) => format!("This device is {}.", phase_words(*phase)),
+        Event::MuaaSeen(id) => {
+            format!("Device {} is on this account; it is not paired with this one.", names.of_id(*id))
+        }
+        Event::RequestSeen(id) if has_group => format!(
+            "Device {} asks to be let in. If it is yours, run sma pair here and type on it the code that appears.",
+            names.of_id(*id)
+        ),
+        Event::RequestSeen(id) => {
+            format!("Device {} asks to be let in too; neither it nor this one can let the other in yet.", names.of_id(*id))
+        }
+        Event::ShowCode { code, expires, .. } => format!(
+            "On your new device, type: sma pair {}. The code is good for {}. Tell it to nobody.",
+            typed(code),
+            minutes(*expires, now)
+        ),
+        Event::ShowLink { link, expires, .. } => format!(
+            "On your new device, type: sma pair {}. The link is good for {}. Give it to nobody.",
+            crate::link::for_shells(&link.shown()),
+            minutes(*expires, now)
+        ),
+        Event::OfferSeen { from, form: shown, .. } if has_group => offer_to_a_group(&names.of_id(*from), *shown),
+        Event::OfferSeen { from, form: shown, .. } => {
+            let shown = form(*shown);
+            format!(
+                "Device {} shows a {shown} for a new device. If that is yours, type here: sma pair {}",
+                names.of_id(*from),
+                shown.to_uppercase()
             )
         }
-        Event::Joined { by, .. } => (
-            value("joined", json!({ "by": by.to_string() })),
-            format!("This device was let in by device {by}."),
+        Event::CodeBurnt { .. } => {
+            "Somebody typed a wrong code, so the code that was shown is void. If that was you, run sma pair again for a new one."
+                .to_owned()
+        }
+        Event::CodesLocked { .. } => {
+            "Three wrong codes were typed within an hour: no code is made for the rest of it. A link is, with sma pair --link."
+                .to_owned()
+        }
+        Event::OfferExpired { .. } => "The code or link that this device showed is not good any more.".to_owned(),
+        Event::PairingEnded { with, why } => {
+            format!("The pairing with device {} ended: {}.", names.of_id(*with), ended(*why))
+        }
+        Event::Joined { by, .. } => format!("Device {} let this one in.", names.of_id(*by)),
+        Event::MemberAdded { id, by } => format!(
+            "Device {} let in device {}. If that was not you: sma devices remove {}",
+            names.of_id(*by),
+            names.of_id(*id),
+            names.short(*id)
         ),
-        Event::MemberAdded { id, by } => (
-            value("added", json!({ "id": id.to_string(), "by": by.to_string() })),
-            format!("Device {id} was let in by device {by}. If that was not you: sma device remove {id}"),
-        ),
-        Event::NotReplaced { id, replaces } => (
-            value("not-replaced", json!({ "id": id.to_string(), "replaces": replaces.to_string() })),
-            format!(
-                "Device {id} was to take the place of device {replaces}, which is in use or is none of the paired ones, so that one \
-                 stays. To remove it: sma device remove {replaces}"
-            ),
+        Event::NotReplaced { id, replaces } => format!(
+            "Device {} was to take the place of device {old}, which is in use or is not paired, so that one stays. To remove it: sma devices remove {}",
+            names.of_id(*id),
+            names.short(*replaces),
+            old = names.of_id(*replaces),
         ),
         Event::MemberGone { id, how } => {
-            let how = gone(*how);
-            (
-                value("gone", json!({ "id": id.to_string(), "how": how })),
-                format!("Device {id} is not paired any more: it {how}."),
-            )
+            format!("Device {} is not paired any more: it {}.", names.of_id(*id), gone(*how))
         }
-        Event::AccountKeyChanged(key) => (
-            value("account-key", json!({ "fingerprint": key.to_string() })),
-            format!("The account's key is {key}."),
+        Event::AccountKeyChanged(key) => format!("Mail uses the key {key} now."),
+        Event::JoinAsks { by } => format!(
+            "Device {} let this one into another group. sma status shows whose it is. If you started this on a device that you hold in your hands: sma pair --confirm. If somebody asked you to: sma pair --decline",
+            names.of_id(*by)
         ),
-        Event::JoinAsks { by } => (
-            value("join-asks", json!({ "by": by.to_string() })),
-            format!(
-                "Device {by} let this one into another group. sma status shows whose it is. If you started this on a device that you \
-                 hold in your hands: sma pair --confirm. If somebody asked you to: sma pair --decline"
-            ),
+        Event::MergeAnnounced { by, merge } => format!(
+            "Device {} wants to take all devices and all keys over to another group. If that was not you: sma pair --veto {merge}, and sma devices remove {}",
+            names.of_id(*by),
+            names.short(*by)
         ),
-        Event::MergeAnnounced { by, merge } => (
-            value("merge-announced", json!({ "by": by.to_string(), "merge": merge.to_string() })),
-            format!(
-                "Device {by} wants to take all devices and all keys over to another group. If that was not you: sma pair --veto {merge}, \
-                 and sma device remove {by}"
-            ),
-        ),
-        Event::JoinVetoed => (
-            value("join-vetoed", json!({})),
+        Event::JoinVetoed => {
             "This device does not go over to the other group: another device vetoed it, or this one has changed its group or its key since."
-                .to_owned(),
-        ),
-        Event::KeySetAside { fingerprint, until } => (
-            value(
-                "key-set-aside",
-                json!({ "fingerprint": fingerprint.to_string(), "until": until.as_secs() }),
-            ),
-            format!(
-                "The account's old key {fingerprint} was destroyed: it is set aside, and wiped on {}. If that was not you: sma keys restore \
-                 {fingerprint}",
-                day(*until)
-            ),
-        ),
-        Event::KeyRestored(key) => (
-            value("key-restored", json!({ "fingerprint": key.to_string() })),
-            format!("The account's old key {key} is used again."),
-        ),
-        Event::KeyDestroyed(key) => (
-            value("key-destroyed", json!({ "fingerprint": key.to_string() })),
-            format!("The account's old key {key} was wiped: mail to it cannot be read any more."),
-        ),
-        Event::SettingsChanged => {
-            (value("settings", json!({})), "A setting changed on another device.".to_owned())
+                .to_owned()
         }
-        Event::PeersChanged => {
-            (value("peers", json!({})), "Another device told of other people's keys.".to_owned())
+        Event::KeySetAside { fingerprint, until } => format!(
+            "The account's old key {fingerprint} was destroyed: it is set aside, and wiped on {}. If that was not you: sma keys restore {fingerprint}",
+            day(*until)
+        ),
+        Event::KeyRestored(key) => format!("The account's old key {key} is used again."),
+        Event::KeyDestroyed(key) => {
+            format!("The account's old key {key} was wiped: mail to it cannot be read any more.")
         }
-        Event::MemberSilent { id } => (
-            value("silent", json!({ "id": id.to_string() })),
-            format!("Device {id} was not heard of for long; if it stays so, its folder will be deleted."),
+        Event::SettingsChanged => "A setting changed on another device.".to_owned(),
+        Event::PeersChanged => "Another device told of other people's keys.".to_owned(),
+        Event::MemberSilent { id } => format!(
+            "Device {} was not heard of for long; if it stays so, its folder will be deleted.",
+            names.of_id(*id)
         ),
-        Event::FolderDeleted { id } => (
-            value("folder-deleted", json!({ "id": id.to_string() })),
-            format!("The folder of device {id} was deleted by hand. Is the device to be removed for good?"),
+        Event::FolderDeleted { id } => format!(
+            "The folder of device {} was deleted on the server. To have that device out for good: sma devices remove {}. To keep it: sma devices \
+             return, on that device.",
+            names.of_id(*id),
+            names.short(*id)
         ),
-        Event::Equivocation { id } => (
-            value("equivocation", json!({ "id": id.to_string() })),
-            format!(
-                "Device {id} runs twice: it was copied or restored from a backup. If that was not you, remove it."
-            ),
+        Event::Equivocation { id } => format!(
+            "Device {} runs twice: it was copied or restored from a backup. If that was not you: sma devices remove {}",
+            names.of_id(*id),
+            names.short(*id)
         ),
-        Event::Moved { from, to } => (
-            value("moved", json!({ "from": from.to_string(), "to": to.to_string() })),
-            format!(
-                "A backup of this program was restored, or its files were copied: it goes on as device {to}. If you did \
-                 neither, somebody has a copy: remove the other devices that went on from {from}."
-            ),
+        Event::Moved { from, to } => format!(
+            "A backup of this program was restored, or its files were copied: it goes on as device {}. If you did \
+             neither, somebody has a copy: remove the other devices that went on from {}.",
+            names.short(*to),
+            names.short(*from)
         ),
-        Event::UpdateNeeded => (
-            value("update-needed", json!({})),
-            "This program is too old to change who belongs to the account: update it.".to_owned(),
-        ),
-        Event::Ignored { folder, uid, why } => (
-            value("ignored", json!({ "folder": folder.name(), "uid": uid.0, "why": why.words() })),
-            format!("Message {} in {} is not used: {}.", uid.0, folder.name(), why.words()),
-        ),
-        Event::StoreTrouble { op, error } => (
-            value("trouble", json!({ "op": op, "why": error.to_string() })),
-            format!("The server did not do {op}: {error}. It is tried again."),
-        ),
+        Event::UpdateNeeded => {
+            "This program is too old to change who belongs to the account: update it.".to_owned()
+        }
+        Event::Ignored { why: Ignored::Stale, .. } => {
+            "A message came that answers something that is over, as a code that ran out; it is not used.".to_owned()
+        }
+        Event::Ignored { folder, uid, why } => {
+            format!("Message {} in {} is not used: {}.", uid.0, folder.name(), why.words())
+        }
+        Event::StoreTrouble { op, error } => format!("The server did not do {op}: {error}. It is tried again."),
     }
+}
+
+/// A code as it is typed: no shell takes a hyphen for its own.
+pub(crate) fn typed(code: &Code) -> String {
+    code.shown().replace(' ', "-")
+}
+
+/// How long something is good, in whole minutes and never less than one.
+pub(crate) fn minutes(expires: Timestamp, now: Timestamp) -> String {
+    match expires.since(now).as_secs().div_ceil(60) {
+        0 | 1 => "one minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
+    }
+}
+
+fn ended(why: Ended) -> &'static str {
+    match why {
+        Ended::Rejected => "it does not want this device",
+        Ended::WrongCode => "the code was wrong",
+        Ended::Aborted => "it was given up",
+        Ended::TooLarge => "the server takes no message as large as the account's state",
+    }
+}
+
+/// Whether an event only says once more that there is no connection.
+pub(crate) fn is_no_connection(event: &Event) -> bool {
+    matches!(event, Event::StoreTrouble { error: OpError::NotSent | OpError::Unknown, .. })
 }
 
 /// What a device that has a group is told of an offer: taking it takes all keys there, and nobody in the group vouches for it.
@@ -228,6 +248,23 @@ pub(crate) fn minute(at: Timestamp) -> String {
     date(at, "%Y-%m-%d %H:%M UTC")
 }
 
+/// How long ago something was, roughly.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let minutes = now.since(at).as_secs() / 60;
+    let (number, unit) = match minutes {
+        0..2 => return "now".to_owned(),
+        2..120 => (minutes, "minutes"),
+        120..2880 => (minutes / 60, "hours"),
+        _ => (minutes / 1440, "days"),
+    };
+    format!("{number} {unit} ago")
+}
+
+/// A time of day, for lines of a program that stays.
+pub(crate) fn time_of_day(at: Timestamp) -> String {
+    date(at, "%H:%M:%S UTC")
+}
+
 fn date(at: Timestamp, format: &str) -> String {
     let seconds = i64::try_from(at.as_secs()).ok();
     let date = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
@@ -238,9 +275,9 @@ fn date(at: Timestamp, format: &str) -> String {
 pub(crate) fn phase_words(phase: Phase) -> &'static str {
     match phase {
         Phase::Discovering => "looking for others",
-        Phase::Alone => "the only one of its account, as far as it knows",
-        Phase::Unpaired => "not paired, and others are there",
-        Phase::Requesting => "not paired; it asked the others to be let in",
+        Phase::Alone => "set up, and paired with no other one",
+        Phase::Unpaired => "new on this account, which other devices use already",
+        Phase::Requesting => "new on this account; it asked the other devices to be let in",
         Phase::Paired => "paired",
         Phase::Suspended => "suspended: its folder on the server was deleted",
         Phase::Removed => "removed from the group, by another device or because it was silent for a year",
@@ -258,36 +295,90 @@ fn gone(how: Gone) -> &'static str {
     }
 }
 
-/// The word for what a sibling is.
-pub(crate) fn sibling_phase(sibling: &Sibling) -> &'static str {
-    match (sibling.member, sibling.requesting) {
-        (true, _) => "member",
-        (false, true) => "requesting",
-        (false, false) => "seen",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use sma_core::{MuaaId, OpError, SessionId};
+    use sma_core::{Fingerprint, Folder, Hash, MuaaId, PairingLink, SessionId, Uid};
 
     use super::*;
 
     #[test]
-    fn each_event_has_a_word_and_a_sentence() {
-        let events = [
+    fn times_are_told_as_people_say_them() {
+        let at = |secs| Timestamp::from_secs(secs);
+        assert_eq!([0, 119, 120].map(|secs| ago(at(0), at(secs))), ["now", "now", "2 minutes ago"]);
+        assert_eq!([7200, 172_800].map(|secs| ago(at(0), at(secs))), ["2 hours ago", "2 days ago"]);
+        assert_eq!(ago(at(9), at(0)), "now", "a clock that is ahead");
+        assert_eq!(
+            [600, 599, 61, 60, 0].map(|secs| minutes(at(secs), at(0))),
+            ["10 minutes", "10 minutes", "2 minutes", "one minute", "one minute"]
+        );
+    }
+
+    /// One of each.
+    fn all() -> Vec<Event> {
+        let (id, by, session) = (MuaaId(270_000), MuaaId(7777), SessionId([1; 16]));
+        let key = Fingerprint::new(&[0xa7; 20]).unwrap();
+        let at = Timestamp::from_secs(600);
+        let code = (0..10).find_map(|check| Code::parse(&format!("12345678{check}")).ok()).unwrap();
+        let link = PairingLink::parse(&format!(
+            "autocrypt-sma:anna@example.org?v=1&g={0}&m=7777&f={0}&s={1}&k={1}",
+            "01".repeat(32),
+            "01".repeat(16)
+        ));
+        vec![
             Event::PhaseChanged(Phase::Paired),
-            Event::RequestSeen(MuaaId(27)),
-            Event::MemberAdded { id: MuaaId(27), by: MuaaId(7) },
-            Event::MemberGone { id: MuaaId(27), how: Gone::Left },
+            Event::MuaaSeen(id),
+            Event::RequestSeen(id),
+            Event::ShowCode { session, code, expires: at },
+            Event::ShowLink { session, link: link.unwrap(), expires: at },
+            Event::OfferSeen { from: id, session, form: Form::Code },
+            Event::CodeBurnt { session },
+            Event::CodesLocked { until: at },
+            Event::OfferExpired { session },
+            Event::PairingEnded { with: id, why: Ended::WrongCode },
+            Event::Joined { group: Hash([1; 32]), by },
+            Event::MemberAdded { id, by },
+            Event::NotReplaced { id, replaces: by },
+            Event::MemberGone { id, how: Gone::Left },
+            Event::AccountKeyChanged(key),
+            Event::JoinAsks { by },
+            Event::MergeAnnounced { by, merge: Hash([1; 32]) },
+            Event::JoinVetoed,
+            Event::KeySetAside { fingerprint: key, until: at },
+            Event::KeyRestored(key),
+            Event::KeyDestroyed(key),
+            Event::SettingsChanged,
+            Event::PeersChanged,
+            Event::MemberSilent { id },
+            Event::FolderDeleted { id },
+            Event::Equivocation { id },
+            Event::Moved { from: id, to: by },
+            Event::UpdateNeeded,
+            Event::Ignored { folder: Folder::Announcements, uid: Uid(3), why: Ignored::Malformed },
+            Event::Ignored { folder: Folder::Announcements, uid: Uid(3), why: Ignored::Stale },
             Event::StoreTrouble { op: "APPEND", error: OpError::OverQuota },
-        ];
-        for each in events {
-            let (value, lines) = event(&each, false, Timestamp(0));
-            assert!(value["event"].is_string());
-            let sentence = lines.last().unwrap().as_str();
-            assert!(sentence.ends_with(['.', '?', '7']), "{sentence}");
+        ]
+    }
+
+    /// Each with its word, as people read it.
+    #[test]
+    fn every_event_is_a_sentence_that_a_person_reads_and_a_word_that_the_documentation_has() {
+        let names = Names::from(&[(270_000, "phone"), (7777, "laptop")]);
+        let documentation = include_str!("../../../docs/json.md");
+        let mut screen = String::new();
+        for each in all() {
+            let (value, lines) = event(&each, true, &names, Timestamp(0));
+            let word = value["event"].as_str().unwrap();
+            assert!(documentation.contains(&format!("`{word}`")), "{word}");
+            for name in value.as_object().unwrap().keys().filter(|name| *name != "event") {
+                assert!(documentation.contains(&format!("`{name}`")), "{name} of {word}");
+            }
+            let sentence = lines[0].as_str();
+            for part in ["Some(", "None", "{", "Timestamp", "MuaaId", "  "] {
+                assert!(!sentence.contains(part), "{sentence}");
+            }
+            screen += &format!("{word}\n    {sentence}\n");
         }
+        snapbox::assert_data_eq!(screen, snapbox::file!["../tests/screens/events.txt"]);
     }
 
     #[test]
@@ -295,12 +386,15 @@ mod tests {
         for (shown, word) in [(Form::Code, "code"), (Form::Link, "link")] {
             let offer = Event::OfferSeen { from: MuaaId(666), session: SessionId([1; 16]), form: shown };
             let sentence = |has_group| {
-                let (value, lines) = event(&offer, has_group, Timestamp(0));
-                assert_eq!(value, json!({ "event": "offer", "from": "666", "form": word }));
+                let (value, lines) = event(&offer, has_group, &Names::default(), Timestamp(0));
+                assert_eq!(
+                    value,
+                    json!({ "event": "offer", "from": "666", "session": "01".repeat(16), "form": word })
+                );
                 let [line] = &lines[..] else { panic!("one line: {lines:?}") };
                 line.as_str().to_owned()
             };
-            assert!(sentence(false).contains(&format!("sma pair --code {}", word.to_uppercase())));
+            assert!(sentence(false).contains(&format!("sma pair {}", word.to_uppercase())));
             let warning = sentence(true);
             assert!(!warning.contains("sma pair") && !warning.contains("If this is the one"), "{warning}");
             for part in [

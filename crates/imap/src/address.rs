@@ -72,10 +72,11 @@ impl Address {
         Ok(Self { host, port, tls, login: login.into_owned() })
     }
 
-    /// `host:port`, for people.
+    /// `host:port`, for people; an IPv6 address stands in brackets.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 }
 
@@ -114,6 +115,15 @@ mod tests {
             let wanted =
                 Address { host: "host".into(), port: 1993, tls: true, login: "anna@example.org".into() };
             assert_eq!(address, wanted);
+        }
+    }
+
+    #[test]
+    fn a_server_is_shown_as_it_is_written() {
+        for (url, shown) in
+            [("imaps://a@[::1]:1993", "[::1]:1993"), ("imaps://a@mail.example.org", "mail.example.org:993")]
+        {
+            assert_eq!(parse(url).unwrap().shown(), shown);
         }
     }
 

@@ -7,7 +7,7 @@ use sma_core::Secret;
 use tokio::time::timeout;
 
 use crate::{
-    Account, Error,
+    Account, Error, Unreachable,
     frame::Limits,
     response::{Capabilities, Heard, Refusal, Untagged},
     stream::{Stream, Tag, Wire},
@@ -47,13 +47,17 @@ impl Connection {
         let stream = Stream::new(wire, ANSWER_MAX);
         let mut connection = Self { stream, capabilities: Capabilities::default(), broken: false };
         let greeting = timeout(CONNECT_TIME, connection.greeting()).await;
-        let greeting = greeting.map_err(|_| unusable(&server, "it does not greet"))?;
+        let silent = |_| Error::Unreachable { server: server.clone(), why: Unreachable::NoGreeting };
+        let greeting = greeting.map_err(silent)?;
         greeting.map_err(|why| unusable(&server, &why))?;
         let login = &account.server.login;
         let command = login_command(login, &account.password)?;
         let logged_in = timeout(CONNECT_TIME, connection.run(command.expose())).await;
         let logged_in = logged_in.map_err(|_| unusable(&server, "it does not answer the login"))?;
         logged_in.map_err(|failure| match failure {
+            Failure::Refused(refusal) if refusal.is_for_now() => {
+                Error::Busy { server: server.clone(), text: refusal.text }
+            }
             Failure::Refused(refusal) => {
                 Error::Login { server: server.clone(), login: login.clone(), text: refusal.text }
             }
@@ -162,17 +166,25 @@ impl Connection {
     }
 
     /// Waits with IDLE (RFC 2177) until the selected folder has another number of messages; `false` if the time was up
-    /// before. Dropped half-way it leaves the connection unusable.
-    pub(crate) async fn idle(&mut self, time: Duration) -> Result<bool, Failure> {
+    /// before, or `wake` was ready. Dropped half-way it leaves the connection unusable.
+    pub(crate) async fn idle(
+        &mut self,
+        time: Duration,
+        wake: impl Future<Output = ()>,
+    ) -> Result<bool, Failure> {
         self.begin(ANSWER_MAX);
         let work = async {
             let tag = self.stream.command(b"IDLE").await?;
-            let news = timeout(time, self.await_news(&tag)).await;
+            let news = tokio::select! {
+                biased;
+                news = timeout(time, self.await_news(&tag)) => news.ok(),
+                () = wake => None,
+            };
             let news = match news {
-                Err(_) => false,
-                Ok(Err(why)) => return Err(why),
-                Ok(Ok(Err(refusal))) => return Ok(Err(refusal)),
-                Ok(Ok(Ok(()))) => true,
+                None => false,
+                Some(Err(why)) => return Err(why),
+                Some(Ok(Err(refusal))) => return Ok(Err(refusal)),
+                Some(Ok(Ok(()))) => true,
             };
             let done = async {
                 self.stream.continuation("DONE").await?;

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
 use tokio_rustls::{
     TlsConnector,
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
 use crate::{
-    Account, Error,
+    Account, Error, Unreachable,
     connection::{CONNECT_TIME, Connection},
     stream::Wire,
 };
@@ -17,21 +20,26 @@ use crate::{
 /// Connects and logs in.
 pub(crate) async fn dial(account: &Account) -> Result<Connection, Error> {
     let server = &account.server;
-    let unreachable = |why: &dyn std::fmt::Display| {
-        let shown = server.shown();
-        Error::Connection(format!(
-            "cannot connect to the mail server {shown}: {why}; check its address and the network"
-        ))
+    let unreachable = |why| Error::Unreachable { server: server.shown(), why };
+    let found = timeout(CONNECT_TIME, lookup_host((server.host.as_str(), server.port))).await;
+    let found: Vec<_> = match found {
+        Ok(Ok(found)) => found.collect(),
+        Ok(Err(_)) | Err(_) => Vec::new(),
     };
-    let tcp = timeout(CONNECT_TIME, TcpStream::connect((server.host.as_str(), server.port))).await;
-    let tcp = tcp.map_err(|_| unreachable(&"no answer"))?.map_err(|error| unreachable(&error))?;
+    if found.is_empty() {
+        return Err(unreachable(Unreachable::NoHost));
+    }
+    let tcp = timeout(CONNECT_TIME, TcpStream::connect(&*found)).await;
+    let tcp = tcp.map_err(|_| unreachable(Unreachable::Silent))?;
+    let tcp = tcp.map_err(|error| unreachable(Unreachable::of_connecting(&error)))?;
     // Commands are short and each waits for its answer.
-    tcp.set_nodelay(true).map_err(|error| unreachable(&error))?;
+    tcp.set_nodelay(true).map_err(|error| unreachable(Unreachable::Network(error.to_string())))?;
     let wire: Box<dyn Wire> = if server.tls {
-        let name = ServerName::try_from(server.host.clone()).map_err(|error| unreachable(&error))?;
+        let name = ServerName::try_from(server.host.clone()).map_err(|_| unreachable(Unreachable::NoHost))?;
         let connector = TlsConnector::from(Arc::new(tls_config()?));
         let tls = timeout(CONNECT_TIME, connector.connect(name, tcp)).await;
-        Box::new(tls.map_err(|_| unreachable(&"no TLS answer"))?.map_err(|error| unreachable(&error))?)
+        let tls = tls.map_err(|_| unreachable(Unreachable::NoTls))?;
+        Box::new(tls.map_err(|error| unreachable(Unreachable::of_tls(&error)))?)
     } else {
         Box::new(tcp)
     };

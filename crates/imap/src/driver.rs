@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     Account, Error, StateFile, clock,
     store::{self, Store},
-    watch,
+    watch::{self, Wake},
 };
 
 /// What is due within this time is waited for before all counts as settled.
@@ -38,6 +38,7 @@ pub struct Driver<C> {
     state: StateFile,
     events: Vec<Event>,
     failed: Option<(&'static str, OpError)>,
+    trouble: Option<Error>,
     poll: Duration,
 }
 
@@ -57,7 +58,7 @@ impl<C: Crypto> Driver<C> {
             None => Muaa::new(config, crypto, seed, now),
         };
         let poll = Duration::from_secs(30);
-        Ok(Self { muaa, store, state, events: Vec::new(), failed: None, poll })
+        Ok(Self { muaa, store, state, events: Vec::new(), failed: None, trouble: None, poll })
     }
 
     /// How often [`Driver::watch`] looks at folders that the server does not tell of; 30 s if never set.
@@ -116,6 +117,8 @@ impl<C: Crypto> Driver<C> {
     /// Stays: does what there is to do, then waits for others, until `shutdown` is ready. Trouble with the connection is told
     /// by [`Event::StoreTrouble`] and tried again by itself.
     ///
+    /// A program that has more to do meanwhile calls [`Driver::work`], [`Driver::wait`] and [`Driver::finish`] itself.
+    ///
     /// # Errors
     /// [`Error::File`] if the state could not be saved, [`Error::Login`] if the server refuses the password: trying it again
     /// and again could lock the account.
@@ -126,29 +129,63 @@ impl<C: Crypto> Driver<C> {
     ) -> Result<(), Error> {
         tokio::pin!(shutdown);
         loop {
-            // Dropped half-way, an operation ends as one whose process died: the next life finds out.
-            let pumped = tokio::select! {
+            let worked = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                pumped = self.pump() => pumped,
+                worked = self.work() => worked,
             };
             self.take_events().into_iter().for_each(&mut on_event);
-            pumped?;
-            self.refuse_to_guess()?;
-            let deadline = Instant::now() + self.until_deadline().unwrap_or(self.poll);
-            let changed = tokio::select! {
+            worked?;
+            tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                changed = self.store.changes(self.poll, deadline) => changed,
-            };
-            self.refuse_to_guess()?;
-            for folder in changed {
-                self.input(Input::Changed(folder))?;
+                waited = self.wait(std::future::pending()) => waited?,
             }
-            self.muaa.handle_timeout(clock::now());
+            self.trouble = None;
         }
         self.take_events().into_iter().for_each(&mut on_event);
-        self.save_what_is_due()
+        self.finish()
+    }
+
+    /// Does what there is to do now. [`Driver::take_trouble`] says what the server did not do.
+    ///
+    /// Dropped half-way, an operation ends as one whose process died: the next life of the process finds out. Call nothing but
+    /// [`Driver::finish`] after that.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the state could not be saved, [`Error::Login`] if the server refuses the password: trying it again
+    /// and again could lock the account.
+    pub async fn work(&mut self) -> Result<(), Error> {
+        let pumped = self.pump().await;
+        pumped.and(self.refuse_to_guess())
+    }
+
+    /// Waits until others may have done something, until something is due, or until `wake` is ready, which costs nothing.
+    /// Call [`Driver::work`] afterwards. Dropped half-way it costs the connection.
+    ///
+    /// # Errors
+    /// As [`Driver::work`].
+    pub async fn wait(&mut self, wake: impl Future<Output = ()> + Send) -> Result<(), Error> {
+        let deadline = Instant::now() + self.until_deadline().unwrap_or(self.poll);
+        tokio::pin!(wake);
+        let changed = self.store.changes(self.poll, deadline, Wake::new(wake)).await;
+        self.refuse_to_guess()?;
+        for folder in changed {
+            self.input(Input::Changed(folder))?;
+        }
+        self.muaa.handle_timeout(clock::now());
+        Ok(())
+    }
+
+    /// Why there was no usable connection, if that happened since this was last asked: [`Error::Connection`].
+    pub fn take_trouble(&mut self) -> Option<Error> {
+        self.trouble.take()
+    }
+
+    /// Whether a connection to the server stands, as far as is known.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.store.connection.as_ref().is_some_and(|connection| !connection.is_broken())
     }
 
     /// Says farewell to the server.
@@ -162,7 +199,11 @@ impl<C: Crypto> Driver<C> {
     fn refuse_to_guess(&mut self) -> Result<(), Error> {
         match self.store.take_trouble() {
             Some(error @ Error::Login { .. }) => Err(error),
-            Some(_) | None => Ok(()),
+            Some(error) => {
+                self.trouble = Some(error);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -196,7 +237,10 @@ impl<C: Crypto> Driver<C> {
     }
 
     /// After an interrupted operation: what waits to be saved is saved, and nothing new is begun.
-    fn save_what_is_due(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::File`] if the state could not be saved.
+    pub fn finish(&mut self) -> Result<(), Error> {
         while let Some(output) = self.muaa.poll_output() {
             match output {
                 Output::Persist(snapshot) => self.state.save(&snapshot)?,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use sma_core::{InputError, RestoreError};
 
+use crate::Unreachable;
+
 /// Why something could not be done. No variant holds a secret. None changed the saved state.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,6 +13,22 @@ pub enum Error {
     /// The server's address cannot be used. No effect.
     #[error("{0}")]
     Address(String),
+    /// The server is not reached. No effect.
+    #[error("cannot use the mail server {server}: {why}")]
+    Unreachable {
+        /// The server, as `host:port`.
+        server: String,
+        /// Why, by what can be done about it.
+        why: Unreachable,
+    },
+    /// The server takes no login at this time; it says nothing about the password. No effect.
+    #[error("{server} takes no login now: {text}; it is not the password, so try again later")]
+    Busy {
+        /// The server, as `host:port`.
+        server: String,
+        /// What the server said.
+        text: String,
+    },
     /// There is no usable connection to the server. No effect.
     #[error("{0}")]
     Connection(String),

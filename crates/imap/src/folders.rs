@@ -24,6 +24,11 @@ impl Names {
         quote(&self.known.get(&folder).cloned().unwrap_or_else(bare))
     }
 
+    /// What stands before the names.
+    pub(crate) fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or_default()
+    }
+
     fn forget(&mut self, folder: Folder) {
         self.known.remove(&folder);
     }

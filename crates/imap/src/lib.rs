@@ -11,6 +11,7 @@ mod folders;
 mod frame;
 #[cfg(test)]
 mod mock;
+mod probe;
 mod response;
 mod state_file;
 mod store;
@@ -18,6 +19,7 @@ mod stream;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod unreachable;
 mod watch;
 #[cfg(test)]
 mod witness;
@@ -25,5 +27,7 @@ mod witness;
 pub use address::{Account, Address};
 pub use driver::{Driver, Settled, now};
 pub use error::Error;
+pub use probe::{Probe, Refused, probe};
 pub use state_file::{StateFile, replace_file};
 pub use store::check_login;
+pub use unreachable::Unreachable;

@@ -103,6 +103,23 @@ impl Refusal {
             .any(|word| text.contains(word))
     }
 
+    /// Whether it says nothing about what was asked for, but that this is no time for it (RFC 5530, RFC 9051 section 7.1). Some servers say
+    /// so in the text alone.
+    pub(crate) fn is_for_now(&self) -> bool {
+        let text = self.text.to_ascii_lowercase();
+        [
+            "[unavailable]",
+            "[inuse]",
+            "[limit]",
+            "[serverbug]",
+            "too many simultaneous",
+            "temporar",
+            "try again later",
+        ]
+        .iter()
+        .any(|word| text.contains(word))
+    }
+
     /// Whether it says that the message is too large (RFC 7889, RFC 4469).
     pub(crate) fn is_too_large(&self) -> bool {
         let text = self.text.to_ascii_lowercase();

@@ -114,6 +114,7 @@ fn write_private(directory: &Path, new: &str, name: &str, octets: &[u8]) -> Resu
 }
 
 fn private() -> OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only there a mode is set"))]
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

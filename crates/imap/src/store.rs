@@ -34,6 +34,8 @@ pub(crate) struct Store {
     pub(crate) failures: u32,
     /// How often in succession a folder was said to have changed, and nothing of ours that is new was in it.
     pub(crate) false_alarms: u32,
+    /// Whether there was no connection when it was last waited for news.
+    pub(crate) was_down: bool,
     /// Why the last connection was lost or refused.
     trouble: Option<Error>,
     pub(crate) watched: Vec<Folder>,
@@ -53,6 +55,7 @@ impl Store {
             used: Instant::now(),
             failures: 0,
             false_alarms: 0,
+            was_down: false,
             trouble: None,
             watched: Vec::new(),
             extents: BTreeMap::new(),

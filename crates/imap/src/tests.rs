@@ -321,7 +321,7 @@ async fn dripping(first: &'static str) -> DuplexStream {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_sends_octet_by_octet_is_waited_for_no_longer_than_a_silent_one() {
     for (first, seconds, why) in [
-        ("* OK ", 30, "it does not greet"),
+        ("* OK ", 30, "it says nothing"),
         ("* OK\r\n* 1 FETCH (BODY[] {9}\r\n", 30, "it does not answer the login"),
         ("* OK\r\nA0000 OK\r\n* X ", 120, "the server does not answer"),
     ] {

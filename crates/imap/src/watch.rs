@@ -1,7 +1,7 @@
 //! Waiting for others: IDLE on the own inbox if the server can, STATUS on the rest. Both are hints; the core's own poll finds
 //! everything.
 
-use std::time::Duration;
+use std::{fmt, pin::Pin, time::Duration};
 
 use sma_core::Folder;
 use tokio::time::Instant;
@@ -19,16 +19,58 @@ const FALSE_ALARMS_FREE: u32 = 2;
 /// The first pause after those; each further one is twice as long, up to the time between two looks.
 const FALSE_ALARM_PAUSE: Duration = Duration::from_secs(1);
 
+/// Ends a wait early, once: its owner has something to do.
+pub(crate) struct Wake<'a> {
+    future: Pin<&'a mut (dyn Future<Output = ()> + Send)>,
+    is_ready: bool,
+}
+
+impl<'a> Wake<'a> {
+    pub(crate) fn new(future: Pin<&'a mut (dyn Future<Output = ()> + Send)>) -> Self {
+        Self { future, is_ready: false }
+    }
+
+    /// Ready when the future is, and from then on. Nothing is lost if this is dropped before.
+    pub(crate) async fn ready(&mut self) {
+        if !self.is_ready {
+            self.future.as_mut().await;
+            self.is_ready = true;
+        }
+    }
+
+    /// Waits until a point in time, or for what ends the wait.
+    async fn or_sleep_until(&mut self, until: Instant) {
+        tokio::select! {
+            () = self.ready() => {}
+            () = tokio::time::sleep_until(until) => {}
+        }
+    }
+}
+
+impl fmt::Debug for Wake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wake({})", self.is_ready)
+    }
+}
+
 impl Store {
-    /// Waits until a watched folder may have changed, or until `deadline`; gives what changed. Looks at all watched folders at
-    /// least every `poll`. Without a connection it waits as well: nothing here is worth an error. A server that says again and again that
-    /// something changed, and has nothing new, is listened to less and less often, down to once every `poll`.
+    /// Waits until a watched folder may have changed, until `deadline`, until the connection goes or comes back, or until `wake` is ready,
+    /// after which the connection stands; gives what changed. Looks at all watched folders at least every `poll`. Without a connection it
+    /// waits as well: nothing here is worth an error. A server that says again and again that something changed, and has nothing new, is
+    /// listened to less and less often, down to once every `poll`.
     ///
     /// Dropped half-way it costs the connection and nothing else.
-    pub(crate) async fn changes(&mut self, poll: Duration, deadline: Instant) -> Vec<Folder> {
+    pub(crate) async fn changes(
+        &mut self,
+        poll: Duration,
+        deadline: Instant,
+        mut wake: Wake<'_>,
+    ) -> Vec<Folder> {
         let pause = alarm_pause(self.false_alarms).min(poll);
-        tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
-        let changed = self.await_change(poll, deadline).await;
+        if !pause.is_zero() {
+            wake.or_sleep_until((Instant::now() + pause).min(deadline)).await;
+        }
+        let changed = self.await_change(poll, deadline, &mut wake).await;
         if !changed.is_empty() {
             // Until something new is found in it.
             self.false_alarms = self.false_alarms.saturating_add(1);
@@ -36,17 +78,20 @@ impl Store {
         changed
     }
 
-    async fn await_change(&mut self, poll: Duration, deadline: Instant) -> Vec<Folder> {
+    async fn await_change(&mut self, poll: Duration, deadline: Instant, wake: &mut Wake<'_>) -> Vec<Folder> {
         loop {
+            if wake.is_ready {
+                return Vec::new();
+            }
             let changed = self.look().await;
             let now = Instant::now();
-            if !changed.is_empty() || now >= deadline {
+            if !changed.is_empty() || now >= deadline || self.has_news_of_the_connection() {
                 return changed;
             }
             // A server that is down is not called more and more often by all its users.
             let pause = poll.saturating_mul(1 << self.failures.min(FAILURES_MAX));
             let time = pause.min(deadline - now);
-            if let Some(folder) = self.idle(time).await {
+            if let Some(folder) = self.idle(time, wake).await {
                 // What is in an inbox is often about an announcement that came just before it.
                 let mut changed = self.look().await;
                 changed.push(folder);
@@ -55,10 +100,16 @@ impl Store {
                 return changed;
             }
             // A calm as long as the pause ends the suspicion.
-            if time >= alarm_pause(self.false_alarms).min(poll) {
+            if !wake.is_ready && time >= alarm_pause(self.false_alarms).min(poll) {
                 self.false_alarms = 0;
             }
         }
+    }
+
+    /// Whether the connection went or came back since this was last asked: people are told.
+    fn has_news_of_the_connection(&mut self) -> bool {
+        let is_down = self.connection.is_none();
+        std::mem::replace(&mut self.was_down, is_down) != is_down
     }
 
     /// Which watched folders are not as they were when they were last read.
@@ -105,12 +156,12 @@ impl Store {
         inbox.copied().filter(|_| can)
     }
 
-    /// Waits for `time`; gives the own inbox if something happened in it.
-    async fn idle(&mut self, time: Duration) -> Option<Folder> {
+    /// Waits for `time`, or for what ends the wait; gives the own inbox if something happened in it.
+    async fn idle(&mut self, time: Duration, wake: &mut Wake<'_>) -> Option<Folder> {
         let until = Instant::now() + time;
         let open = self.idles_on().filter(|folder| self.selected == Some(*folder));
         if let (Some(folder), Some(connection)) = (open, self.connection.as_mut()) {
-            let news = connection.idle(time).await;
+            let news = connection.idle(time, wake.ready()).await;
             self.drop_broken();
             match news {
                 Ok(true) => return Some(folder),
@@ -119,7 +170,7 @@ impl Store {
                 Err(Failure::Refused(_) | Failure::Lost { .. }) => {}
             }
         }
-        tokio::time::sleep_until(until).await;
+        wake.or_sleep_until(until).await;
         None
     }
 }
@@ -191,11 +242,29 @@ mod tests {
         (store, looked)
     }
 
+    /// What nothing but a server ends.
+    async fn changes(store: &mut Store, deadline: Instant) -> Vec<Folder> {
+        let never = std::pin::pin!(std::future::pending());
+        store.changes(POLL, deadline, Wake::new(never)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_something_to_do_ends_the_wait_and_the_connection_stands() {
+        let same = |_| "* 1 EXISTS\r\n".to_owned();
+        let (mut store, _) = watching(same, |_| String::new()).await;
+        // The server claims news at once, again and again; then it is listened to after a pause alone.
+        watch(&mut store, Duration::from_secs(300)).await;
+        let (start, wake) = (Instant::now(), std::pin::pin!(tokio::time::sleep(Duration::from_secs(1))));
+        store.changes(POLL, start + Duration::from_secs(3600), Wake::new(wake)).await;
+        assert_eq!(start.elapsed().as_secs(), 1);
+        assert!(store.connection.as_ref().is_some_and(|connection| !connection.is_broken()));
+    }
+
     /// Watches for so long, as the driver does; gives how often something was to be read.
     async fn watch(store: &mut Store, time: Duration) -> usize {
         let (end, mut times) = (Instant::now() + time, 0);
         while Instant::now() < end && times < 1000 {
-            for folder in store.changes(POLL, end).await {
+            for folder in changes(store, end).await {
                 let after = Some(Cursor { validity: 7, uid: Uid(1) });
                 assert!(store.perform(&Op::Fetch { folder, after }).await.is_ok());
                 times += 1;
@@ -218,6 +287,19 @@ mod tests {
         assert!((20..=30).contains(&times), "{times}");
     }
 
+    #[tokio::test]
+    async fn a_connection_that_goes_ends_the_wait_once_so_that_people_are_told() {
+        let (mut store, _) = watching(|_| "* 1 EXISTS\r\n".to_owned(), |_| String::new()).await;
+        // Nothing listens where it would connect anew.
+        store.connection = None;
+        let hour = Duration::from_secs(3600);
+        assert_eq!(changes(&mut store, Instant::now() + hour).await, []);
+        assert!(matches!(store.take_trouble(), Some(crate::Error::Unreachable { .. })));
+        let wake = std::pin::pin!(std::future::ready(()));
+        assert_eq!(store.changes(hour, Instant::now() + hour, Wake::new(wake)).await, []);
+        assert!(store.was_down);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn news_is_read_at_once_also_after_false_alarms() {
         let same = |_| "* 2 EXISTS\r\n".to_owned();
@@ -230,7 +312,7 @@ mod tests {
         let mut waited = Vec::new();
         for _ in 0..25 {
             let start = Instant::now();
-            for folder in store.changes(POLL, start + Duration::from_secs(3600)).await {
+            for folder in changes(&mut store, start + Duration::from_secs(3600)).await {
                 let after = Some(Cursor { validity: 7, uid: Uid(1) });
                 assert!(store.perform(&Op::Fetch { folder, after }).await.is_ok());
             }

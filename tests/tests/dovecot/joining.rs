@@ -18,12 +18,12 @@ fn two_with_keys_meet(server: &Dovecot) -> (Device, Device) {
     let (laptop, phone) = (set_up(server, "laptop"), set_up(server, "phone"));
     assert_eq!(done(&laptop, &["sync"])["phase"], "alone");
     done(&phone, &["sync"]);
-    assert_eq!(done(&phone, &["device", "start-apart"])["phase"], "alone");
+    assert_eq!(done(&phone, &["devices", "start-apart", "--yes"])["phase"], "alone");
     let own = [&laptop, &phone].map(keys);
     fails(&phone, &["pair", "--confirm"], &[], 3, "sma status shows what is open");
-    let shown = done(&laptop, &["pair", "--offer"]);
+    let shown = done(&laptop, &["pair", "--no-wait"]);
     let code = text(event(&shown, "code").expect("a code is shown"), "code").to_owned();
-    done(&phone, &["pair", "--code", &code]);
+    done(&phone, &["pair", "--no-wait", &code]);
     done(&laptop, &["sync"]);
     // The group that only now turns up was seen by nobody.
     fails(&phone, &["pair", "--confirm"], &[], 3, "look whose it is");
@@ -38,7 +38,7 @@ fn two_with_keys_meet(server: &Dovecot) -> (Device, Device) {
     assert_eq!((&question["by"], &question["members"]), (&first["id"], &wanted));
     assert_eq!((&question["goes_at"], &status["phase"]), (&Value::Null, &"alone".into()));
     assert!(question["since"].is_u64() && first["join"].is_null());
-    fails(&phone, &["pair", "--code", &code], &[], 3, "sma pair --confirm or sma pair --decline");
+    fails(&phone, &["pair", "--no-wait", &code], &[], 3, "sma pair --confirm or sma pair --decline");
     (laptop, phone)
 }
 
