@@ -1,0 +1,125 @@
+//! The server: users' mail, and sessions that share it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
+use crate::{
+    Config,
+    account::Account,
+    session::{Session, World},
+};
+
+/// A connection of a client. Never used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct SessionId(u64);
+
+/// An IMAP server without I/O. Time is the time since 1970, and never read from a clock; what is left to chance comes from the
+/// seed. Equal inputs in equal order give equal outputs, octet by octet.
+///
+/// ```
+/// use std::time::Duration;
+/// use sma_imap_server::{Config, Server};
+///
+/// let now = Duration::from_secs(1_700_000_000);
+/// let mut server = Server::new(Config::new("anna", "secret"), 1, now);
+/// let session = server.connect(now);
+/// assert!(server.take_output(session).starts_with(b"* OK [CAPABILITY IMAP4rev1 "));
+/// server.receive(session, b"a LOGIN anna secret\r\nb STATUS INBOX (MESSAGES)\r\n", now);
+/// let answer = String::from_utf8(server.take_output(session)).unwrap();
+/// assert!(answer.ends_with("* STATUS INBOX (MESSAGES 0)\r\nb OK Status completed\r\n"));
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    accounts: BTreeMap<String, Account>,
+    sessions: BTreeMap<SessionId, Session>,
+    last_session: u64,
+    rng: ChaCha8Rng,
+}
+
+impl Server {
+    /// A server whose users have an empty INBOX each.
+    #[must_use]
+    pub fn new(config: Config, seed: u64, now: Duration) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let account = |user: &String| (user.clone(), Account::new(&config, now, &mut rng));
+        let accounts = config.users().map(account).collect();
+        Self { config, accounts, sessions: BTreeMap::new(), last_session: 0, rng }
+    }
+
+    /// A client connects; the greeting is its first output.
+    pub fn connect(&mut self, now: Duration) -> SessionId {
+        self.last_session += 1;
+        let id = SessionId(self.last_session);
+        let mut session = Session::new(now);
+        if self.sessions.len() >= self.config.personality.limits.sessions {
+            session.turn_away();
+        } else {
+            self.with_world(now, |world| session.greet(world));
+        }
+        self.sessions.insert(id, session);
+        id
+    }
+
+    /// Takes octets of a client. What they lead to is the output of this session and of those that are in IDLE.
+    pub fn receive(&mut self, id: SessionId, octets: &[u8], now: Duration) {
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        self.with_world(now, |world| session.receive(octets, world));
+        self.sessions.insert(id, session);
+        self.notify(now);
+    }
+
+    /// What is to be sent to a client now.
+    pub fn take_output(&mut self, id: SessionId) -> Vec<u8> {
+        self.sessions.get_mut(&id).map(Session::take_output).unwrap_or_default()
+    }
+
+    /// Whether the server closes the connection as soon as its output is sent.
+    #[must_use]
+    pub fn is_closed(&self, id: SessionId) -> bool {
+        self.sessions.get(&id).is_none_or(|session| session.closed)
+    }
+
+    /// A connection has ended, whoever ended it.
+    pub fn disconnect(&mut self, id: SessionId) {
+        self.sessions.remove(&id);
+    }
+
+    /// When [`Server::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.sessions.values().map(Session::timeout).min()
+    }
+
+    /// Does what happens by itself; too early is no harm.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        let mut sessions = std::mem::take(&mut self.sessions);
+        self.with_world(now, |world| sessions.values_mut().for_each(|session| session.handle_timeout(world)));
+        self.sessions = sessions;
+    }
+
+    fn notify(&mut self, now: Duration) {
+        if !self.sessions.values().any(Session::is_idle) {
+            return;
+        }
+        let mut sessions = std::mem::take(&mut self.sessions);
+        self.with_world(now, |world| sessions.values_mut().for_each(|session| session.notify(world)));
+        self.sessions = sessions;
+    }
+
+    fn with_world<T>(&mut self, now: Duration, work: impl FnOnce(&mut World<'_>) -> T) -> T {
+        let mut counts = BTreeMap::new();
+        for user in self.sessions.values().filter_map(Session::user) {
+            *counts.entry(user.to_owned()).or_insert(0) += 1;
+        }
+        work(&mut World {
+            config: &self.config,
+            accounts: &mut self.accounts,
+            sessions: &counts,
+            rng: &mut self.rng,
+            now,
+        })
+    }
+}
