@@ -227,6 +227,9 @@ impl Account {
             return Err(Refusal::NonExistent);
         }
         let to = self.free(to, config)?;
+        if to == from {
+            return Err(Refusal::AlreadyExists);
+        }
         if names::is_below(&to, &from, delimiter) && from != "INBOX" {
             return Err(Refusal::Forbidden("A mailbox cannot be moved below itself"));
         }

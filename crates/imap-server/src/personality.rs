@@ -107,6 +107,8 @@ pub struct Personality {
     pub quotes_names: bool,
     /// Whether STORE with `.SILENT` answers all the same.
     pub answers_silent: bool,
+    /// Whether a name can be subscribed to that no mailbox has.
+    pub subscribes_missing: bool,
     /// Whether SELECT is refused to a client that did not say who it is by ID.
     pub wants_id: bool,
     /// Whether a message with the Message-ID of one that is there already is the same message, mailboxes are labels, and what is
@@ -149,6 +151,7 @@ impl Default for Personality {
             star_is_last: true,
             quotes_names: false,
             answers_silent: false,
+            subscribes_missing: true,
             wants_id: false,
             labels: false,
             deleted_under: DeletedUnder::Bye,
@@ -253,6 +256,7 @@ impl Personality {
             name: "dovecot",
             extensions: all_but(&[Imap4Rev2, LiteralMinus, AppendLimit, Compress, Quota]),
             expunged: Expunged::Nil,
+            subscribes_missing: false,
             idle_after: Some(Duration::from_millis(500)),
             limits,
             ..Self::default()

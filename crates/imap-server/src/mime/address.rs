@@ -48,7 +48,8 @@ pub(crate) fn addresses(out: &mut Vec<u8>, value: Option<&[u8]>) {
 }
 
 fn address(out: &mut Vec<u8>, address: &Addr<'_>) {
-    let whole = address.address.as_deref().unwrap_or_default();
+    // What is only a comment is no address.
+    let Some(whole) = address.address.as_deref().filter(|whole| !whole.is_empty()) else { return };
     let (mailbox, host) = whole.rsplit_once('@').unwrap_or((whole, ""));
     // NIL would mean the beginning or end of a group.
     written(out, [address.name.as_deref(), None, Some(mailbox), Some(host)]);

@@ -16,7 +16,7 @@ use crate::{
     flags::SEEN,
     mailbox::Mailbox,
     names, output,
-    personality::Validity,
+    personality::{DeletedUnder, Validity},
 };
 
 impl Session {
@@ -55,10 +55,14 @@ impl Session {
         Ok(Answer::ok("Create completed"))
     }
 
-    pub(super) fn delete(&self, name: &MailboxName<'_>, world: &mut World<'_>) -> Outcome {
+    pub(super) fn delete(&mut self, name: &MailboxName<'_>, world: &mut World<'_>) -> Outcome {
         let config = world.config;
+        let id = self.account(world)?.find(&self.name(name), &config.personality);
         let deleted = self.account(world)?.delete(&self.name(name), &config.personality);
         deleted.map_err(|refusal| Answer::refused(refusal, config))?;
+        // A client that deletes what it has selected has its answer before it is told the consequence.
+        let own = self.selected.as_ref().is_some_and(|selected| Some(selected.id) == id);
+        self.parting = own && config.personality.deleted_under == DeletedUnder::Bye;
         Ok(Answer::ok("Delete completed"))
     }
 
@@ -76,13 +80,16 @@ impl Session {
         Ok(Answer::ok("Rename completed"))
     }
 
-    /// A name may be subscribed to before there is a mailbox of it (RFC 3501 section 6.3.6).
+    /// A name may be subscribed to before there is a mailbox of it, if the server does not mind (RFC 3501 section 6.3.6).
     pub(super) fn subscribe(&self, name: &MailboxName<'_>, world: &mut World<'_>) -> Outcome {
         let config = world.config;
         let delimiter = config.personality.delimiter;
         let name = names::canonical(&self.name(name), delimiter);
         if let Some(fault) = names::fault(&name, delimiter) {
             return Err(Answer::refused(Refusal::Forbidden(fault), config));
+        }
+        if !config.personality.subscribes_missing {
+            self.find(&name, world)?;
         }
         let account = self.account(world)?;
         if account.subscribed.len() >= config.personality.limits.mailboxes {
@@ -149,7 +156,8 @@ impl Session {
             return Err(Answer::bad("QRESYNC is not enabled"));
         }
         // Whatever comes of it, what was selected is so no more (RFC 3501 section 6.3.1).
-        if self.selected.take().is_some() && (self.enabled.qresync || self.enabled.rev2) {
+        let closing = world.config.has(Extension::QResync) || self.enabled.rev2;
+        if self.selected.take().is_some() && closing {
             self.line("* OK [CLOSED] Previous mailbox closed");
         }
         if personality.wants_id && !self.identified {

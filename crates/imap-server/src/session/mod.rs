@@ -113,6 +113,8 @@ pub(crate) struct Session {
     enabled: Enabled,
     identified: bool,
     errors: u32,
+    /// After the next answer the connection ends.
+    parting: bool,
     /// The server has said its last word.
     pub(crate) closed: bool,
     /// Both directions are compressed, or are from the next command on.
@@ -135,6 +137,7 @@ impl Session {
             enabled: Enabled::default(),
             identified: false,
             errors: 0,
+            parting: false,
             closed: false,
             compressing: false,
             compression: None,
@@ -354,7 +357,11 @@ impl Session {
         self.chatter(world);
         // The numbers of messages that a command goes by may not change under it (RFC 3501 section 7.4.1).
         let fixed = matches!(name, "FETCH" | "STORE" | "SEARCH");
-        if !self.closed {
+        if self.parting {
+            self.answer(tag, &answer);
+            return self.bye("The selected mailbox was deleted");
+        }
+        if !self.closed && answer.status != "BAD" {
             self.sync(!fixed, world);
         }
         if !self.closed || answer.text.starts_with("Logout") {

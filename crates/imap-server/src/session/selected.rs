@@ -35,12 +35,13 @@ pub(super) struct Selected {
     pub(super) entries: Vec<Entry>,
     pub(super) recent: BTreeSet<u32>,
     keywords_told: usize,
+    recent_told: usize,
 }
 
 impl Selected {
     /// Nothing is known yet.
     pub(super) fn new(id: MailboxId, read_only: bool) -> Self {
-        Self { id, read_only, entries: Vec::new(), recent: BTreeSet::new(), keywords_told: 0 }
+        Self { id, read_only, entries: Vec::new(), recent: BTreeSet::new(), keywords_told: 0, recent_told: 0 }
     }
 
     /// The places of the messages that a set names, in ascending order. A number that no message has is an error of the client,
@@ -67,7 +68,10 @@ impl Selected {
             };
             let (Some(first), Some(second)) = (number(from), number(to)) else {
                 // There is no last message.
-                continue;
+                match uid {
+                    true => continue,
+                    false => return Err(Answer::bad("There are no messages")),
+                }
             };
             if !star_is_last && to == SeqOrUid::Asterisk && first > second {
                 continue;
@@ -140,7 +144,9 @@ impl Session {
                 take_new(&mut selected, mailbox, now);
                 if selected.entries.len() > known {
                     self.line(&format!("* {} EXISTS", selected.entries.len()));
-                    self.tell_recent(&selected);
+                }
+                if selected.recent.len() != selected.recent_told {
+                    self.tell_recent(&mut selected);
                 }
                 false
             }
@@ -194,7 +200,7 @@ impl Session {
     pub(super) fn changed(&self, at: usize, selected: &Selected, mailbox: &Mailbox) -> String {
         let entry = &selected.entries[at];
         let flags = shown(&entry.flags, selected.recent.contains(&entry.uid), mailbox);
-        let uid = if self.enabled.condstore || self.enabled.rev2 {
+        let uid = if self.enabled.qresync || self.enabled.rev2 {
             format!("UID {} ", entry.uid)
         } else {
             String::new()
@@ -209,7 +215,10 @@ impl Session {
         let known = mailbox.keywords().count();
         if known > selected.keywords_told {
             selected.keywords_told = known;
-            self.line(&format!("* FLAGS ({})", all_flags(mailbox)));
+            let flags = all_flags(mailbox);
+            self.line(&format!("* FLAGS ({flags})"));
+            let permanent = if selected.read_only { String::new() } else { format!("{flags} \\*") };
+            self.line(&format!("* OK [PERMANENTFLAGS ({permanent})] Flags permitted"));
         }
     }
 
@@ -236,7 +245,8 @@ impl Session {
     }
 
     /// There is no RECENT in IMAP4rev2 (RFC 9051 appendix E).
-    fn tell_recent(&mut self, selected: &Selected) {
+    fn tell_recent(&mut self, selected: &mut Selected) {
+        selected.recent_told = selected.recent.len();
         if !self.enabled.rev2 {
             self.line(&format!("* {} RECENT", selected.recent.len()));
         }

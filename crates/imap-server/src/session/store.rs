@@ -56,24 +56,22 @@ impl Session {
                     continue;
                 }
                 let known = message.modseq <= selected.entries[at].modseq;
-                mailbox.set_flags(uid_of, message.flags.stored(kind, &named));
+                let changed = mailbox.set_flags(uid_of, message.flags.stored(kind, &named));
                 let Some(message) = mailbox.message(uid_of) else { continue };
-                // Silence is only about what the client knows by itself: changes of others are told.
-                if silent && known && !self.enabled.condstore {
-                    selected.entries[at].modseq = message.modseq;
-                    selected.entries[at].flags = message.flags.clone();
-                    continue;
-                }
                 let entry = &mut selected.entries[at];
                 (entry.modseq, entry.flags) = (message.modseq, message.flags.clone());
-                let mut line = self.changed(at, &selected, mailbox);
-                if silent && known {
+                // Silence is only about what the client knows by itself: changes of others are told.
+                let line = match (silent && known, changed && self.enabled.condstore) {
+                    (true, false) => continue,
                     // The modification sequence is told all the same (RFC 7162 section 3.1.3).
-                    let entry = &selected.entries[at];
-                    line = format!("* {} FETCH (UID {} MODSEQ ({}))", at + 1, entry.uid, entry.modseq);
-                } else if uid && !line.contains("(UID ") {
-                    line = line.replacen('(', &format!("(UID {uid_of} "), 1);
-                }
+                    (true, true) => format!("* {} FETCH (MODSEQ ({}))", at + 1, message.modseq),
+                    (false, _) => self.changed(at, &selected, mailbox),
+                };
+                let uid_told = line.contains("(UID ");
+                let line = match uid && !uid_told {
+                    true => line.replacen('(', &format!("(UID {uid_of} "), 1),
+                    false => line,
+                };
                 told.push(line);
             }
         }

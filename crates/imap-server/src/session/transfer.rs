@@ -23,12 +23,16 @@ impl Session {
         let config = world.config;
         let places = self.resolve(set, uid, world)?;
         let Some(selected) = &self.selected else { return Err(Answer::bad("No mailbox selected")) };
-        if moved && selected.read_only {
-            return Err(Answer::no("Mailbox is read-only"));
-        }
+        let read_only = selected.read_only;
         let (source, uids): (_, Vec<u32>) =
             (selected.id, places.iter().map(|at| selected.entries[*at].uid).collect());
+        if uids.is_empty() {
+            return Ok(Answer::ok("There is nothing to do"));
+        }
         let target = self.target(&self.name(name), world)?;
+        if moved && read_only {
+            return Err(Answer::no("Mailbox is read-only"));
+        }
         let visible_at = if moved { world.now } else { world.visible_at() };
         let account = self.account(world)?;
         let mailbox = account.mailbox(source).ok_or_else(|| Answer::no("Mailbox does not exist"))?;
@@ -57,7 +61,7 @@ impl Session {
         }
         let validity = account.mailbox(target).map_or(0, |mailbox| mailbox.validity);
         let code = format!("COPYUID {validity} {} {}", output::set(uids), output::set(copied));
-        let told = Self::tells_uids(world) && !found.is_empty();
+        let told = Self::tells_uids(world);
         if moved {
             // Before the EXPUNGE responses (RFC 6851 section 4.3).
             if told {
