@@ -94,7 +94,7 @@ impl OnOurs {
         let clients = [server.connect(NOW), server.connect(NOW)];
         let mut ours = Self { server, clients };
         for client in [0, 1] {
-            ours.server.take_output(ours.clients[client]);
+            ours.server.take_output(ours.clients[client], NOW);
             ours.ask(client, "L", format!("LOGIN {user} {PASSWORD}\r\n").as_bytes());
         }
         ours
@@ -105,7 +105,7 @@ impl Clients for OnOurs {
     fn ask(&mut self, client: usize, tag: &str, command: &[u8]) -> Vec<u8> {
         let client = self.clients[client];
         self.server.receive(client, &[tag.as_bytes(), b" ", command].concat(), NOW);
-        self.server.take_output(client)
+        self.server.take_output(client, NOW)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use crate::{Limits, Personality};
+use crate::{Faults, Limits, Personality};
 
 /// An extension of IMAP4rev1 (RFC 3501) that can be switched on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -153,6 +153,7 @@ pub struct Config {
     mechanisms: BTreeSet<Mechanism>,
     login: bool,
     pub(crate) personality: Personality,
+    faults: Faults,
 }
 
 impl Config {
@@ -170,6 +171,7 @@ impl Config {
             tokens: BTreeMap::new(),
             mechanisms: BTreeSet::from([Mechanism::Plain]),
             login: true,
+            faults: Faults::default(),
             personality: Personality::default(),
         };
         config.with_user(user, password)
@@ -200,6 +202,13 @@ impl Config {
     #[must_use]
     pub fn without_login(mut self) -> Self {
         self.login = false;
+        self
+    }
+
+    /// With things that go wrong by chance.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
         self
     }
 
@@ -240,6 +249,10 @@ impl Config {
         &self.mechanisms
     }
 
+    pub(crate) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     pub(crate) fn has_login(&self) -> bool {
         self.login
     }
@@ -253,6 +266,7 @@ impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Config");
         shown.field("users", &self.users.keys()).field("personality", &self.personality);
-        shown.field("mechanisms", &self.mechanisms).field("login", &self.login).finish()
+        shown.field("mechanisms", &self.mechanisms).field("login", &self.login);
+        shown.field("faults", &self.faults).finish()
     }
 }

@@ -5,13 +5,16 @@
 )]
 
 mod account;
+mod chance;
 mod command;
 mod compression;
 mod config;
+mod faults;
 mod flags;
 mod framing;
 mod limits;
 mod mailbox;
+mod malice;
 mod mime;
 mod names;
 mod output;
@@ -20,8 +23,11 @@ mod sasl;
 mod scanner;
 mod server;
 mod session;
+mod wire;
 
 pub use config::{Config, Extension, Extensions, Mechanism};
+pub use faults::{Faults, Line, Trouble};
 pub use limits::Limits;
+pub use malice::Malice;
 pub use personality::{DeletedUnder, Expunged, Headers, Newlines, Personality, Unsolicited, Validity};
 pub use server::{Server, SessionId};

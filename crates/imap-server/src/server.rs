@@ -6,8 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use crate::{
-    Config,
+    Config, Line, Trouble,
     account::Account,
+    faults::Planned,
     session::{Session, World},
 };
 
@@ -25,9 +26,9 @@ pub struct SessionId(u64);
 /// let now = Duration::from_secs(1_700_000_000);
 /// let mut server = Server::new(Config::new("anna", "secret"), 1, now);
 /// let session = server.connect(now);
-/// assert!(server.take_output(session).starts_with(b"* OK [CAPABILITY IMAP4rev1 "));
+/// assert!(server.take_output(session, now).starts_with(b"* OK [CAPABILITY IMAP4rev1 "));
 /// server.receive(session, b"a LOGIN anna secret\r\nb STATUS INBOX (MESSAGES)\r\n", now);
-/// let answer = String::from_utf8(server.take_output(session)).unwrap();
+/// let answer = String::from_utf8(server.take_output(session, now)).unwrap();
 /// assert!(answer.ends_with("* STATUS INBOX (MESSAGES 0)\r\nb OK Status completed\r\n"));
 /// ```
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub struct Server {
     sessions: BTreeMap<SessionId, Session>,
     last_session: u64,
     rng: ChaCha8Rng,
+    planned: Vec<Planned>,
 }
 
 impl Server {
@@ -46,14 +48,20 @@ impl Server {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let account = |user: &String| (user.clone(), Account::new(&config, now, &mut rng));
         let accounts = config.users().map(account).collect();
-        Self { config, accounts, sessions: BTreeMap::new(), last_session: 0, rng }
+        Self { config, accounts, sessions: BTreeMap::new(), last_session: 0, rng, planned: Vec::new() }
     }
 
     /// A client connects; the greeting is its first output.
     pub fn connect(&mut self, now: Duration) -> SessionId {
+        let line = self.config.faults().line(&mut self.rng);
+        self.connect_over(line, now)
+    }
+
+    /// A client connects over a line on which something happens.
+    pub fn connect_over(&mut self, line: Line, now: Duration) -> SessionId {
         self.last_session += 1;
         let id = SessionId(self.last_session);
-        let mut session = Session::new(now);
+        let mut session = Session::new(line, now);
         if self.sessions.len() >= self.config.personality.limits.sessions {
             session.turn_away();
         } else {
@@ -71,15 +79,27 @@ impl Server {
         self.notify(now);
     }
 
-    /// What is to be sent to a client now.
-    pub fn take_output(&mut self, id: SessionId) -> Vec<u8> {
-        self.sessions.get_mut(&id).map(Session::take_output).unwrap_or_default()
+    /// What is to be sent to a client now. It is to be asked again until there is nothing: a [`Line`] may have it sent in pieces.
+    pub fn take_output(&mut self, id: SessionId, now: Duration) -> Vec<u8> {
+        self.sessions.get_mut(&id).map(|session| session.take_output(now)).unwrap_or_default()
     }
 
-    /// Whether the server closes the connection as soon as its output is sent.
+    /// Whether the server has closed the connection. Its output was taken then.
     #[must_use]
     pub fn is_closed(&self, id: SessionId) -> bool {
-        self.sessions.get(&id).is_none_or(|session| session.closed)
+        self.sessions.get(&id).is_none_or(Session::is_closed)
+    }
+
+    /// Lets something go wrong with a command, named as `UID STORE`, of whichever client: the next one, after so many that are left
+    /// alone. What is planned first happens first.
+    pub fn plan(&mut self, command: &str, after: u32, trouble: Trouble) {
+        self.planned.push(Planned { command: command.to_owned(), after, trouble });
+    }
+
+    /// How many things were planned that have not happened.
+    #[must_use]
+    pub fn planned(&self) -> usize {
+        self.planned.len()
     }
 
     /// A connection has ended, whoever ended it.
@@ -119,6 +139,7 @@ impl Server {
             accounts: &mut self.accounts,
             sessions: &counts,
             rng: &mut self.rng,
+            planned: &mut self.planned,
             now,
         })
     }

@@ -303,7 +303,7 @@ fn a_client_that_is_over_the_limit_of_connections_is_turned_away() {
     let _first = world.client();
     assert!(world.connect().ask("LOGIN anna secret").starts_with("T NO [LIMIT] "));
     let session = world.server.borrow_mut().connect(Duration::ZERO);
-    assert!(world.server.borrow_mut().take_output(session).starts_with(b"* BYE "));
+    assert!(world.server.borrow_mut().take_output(session, client::BEGIN).starts_with(b"* BYE "));
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn rfc_4978_both_directions_are_deflated_after_the_answer() {
     // What follows in the same write is deflated already.
     let octets = [b"a COMPRESS DEFLATE\r\n", deflated.as_slice()].concat();
     client.world.server.borrow_mut().receive(client.session, &octets, client::BEGIN);
-    let answer = client.world.server.borrow_mut().take_output(client.session);
+    let answer = client.world.server.borrow_mut().take_output(client.session, client::BEGIN);
     let plain = b"a OK DEFLATE active\r\n";
     assert!(answer.starts_with(plain), "the answer itself is not deflated");
     let mut inflated = Vec::with_capacity(1000);

@@ -148,7 +148,7 @@ proptest! {
             let mut server = Server::new(Config::new("anna", "secret"), 1, BEGIN);
             let session = server.connect(BEGIN);
             said.as_bytes().chunks(size).for_each(|piece| server.receive(session, piece, BEGIN));
-            server.take_output(session)
+            server.take_output(session, BEGIN)
         };
         let whole = play(said.len());
         parses(&whole);

@@ -2,12 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rand_core::Rng;
-
 use super::{Answer, Outcome, Session, World};
 use crate::{
     Config, Extension,
     account::{ALL_MAIL, Account, MailboxId, Refusal},
+    chance::Chance,
     command::{self, Appended},
     flags::Flags,
     framing::Part,
@@ -17,15 +16,10 @@ use crate::{
 };
 
 impl World<'_> {
-    /// A number below `end`, or 0.
-    pub(super) fn rng_below(&mut self, end: u32) -> u32 {
-        if end < 2 { 0 } else { ((u64::from(self.rng.next_u32()) * u64::from(end)) >> 32) as u32 }
-    }
-
     /// From when on others see what is there now.
     pub(super) fn visible_at(&mut self) -> Duration {
         let most = u32::try_from(self.config.personality.visible_after.as_millis()).unwrap_or(u32::MAX);
-        self.now + Duration::from_millis(u64::from(self.rng_below(most.saturating_add(1))))
+        self.now + Duration::from_millis(u64::from(self.rng.below(most.saturating_add(1))))
     }
 }
 

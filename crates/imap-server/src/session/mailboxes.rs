@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Extension,
     account::{MailboxId, Refusal},
+    chance::Chance,
     command::mailbox_name,
     flags::SEEN,
     mailbox::Mailbox,
@@ -165,7 +166,7 @@ impl Session {
         }
         let name = self.name(name);
         let id = self.find(&name, world)?;
-        if personality.validity == Validity::Jumping && world.rng_below(20) == 0 {
+        if personality.validity == Validity::Jumping && world.rng.below(20) == 0 {
             self.renumber(id, world);
         }
         self.enabled.condstore |= !parameters.is_empty();

@@ -17,13 +17,15 @@ use imap_codec::imap_types::command::CommandBody;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    Config, Extension,
+    Config, Extension, Line, Malice, Trouble,
     account::{Account, MailboxId, Refusal},
     command::{self, Request, Wrong},
     compression::Compression,
+    faults::{self, Planned},
     framing::{Frame, Framer, Part},
     mailbox::Mailbox,
     sasl::Exchange,
+    wire::Wire,
 };
 
 use selected::Selected;
@@ -42,6 +44,7 @@ pub(crate) struct World<'a> {
     /// How many sessions each user has.
     pub(crate) sessions: &'a BTreeMap<String, usize>,
     pub(crate) rng: &'a mut ChaCha8Rng,
+    pub(crate) planned: &'a mut Vec<Planned>,
     pub(crate) now: Duration,
 }
 
@@ -106,7 +109,9 @@ pub(crate) struct Session {
     /// What was said and is not on its way.
     out: Vec<u8>,
     /// What waits to be sent.
-    wire: Vec<u8>,
+    wire: Wire,
+    /// What was said to the last command, where somebody may want to say it again.
+    before: Vec<u8>,
     mode: Mode,
     user: Option<String>,
     selected: Option<Selected>,
@@ -116,7 +121,7 @@ pub(crate) struct Session {
     /// After the next answer the connection ends.
     parting: bool,
     /// The server has said its last word.
-    pub(crate) closed: bool,
+    closed: bool,
     /// Both directions are compressed, or are from the next command on.
     compressing: bool,
     compression: Option<Compression>,
@@ -126,11 +131,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(now: Duration) -> Self {
+    pub(crate) fn new(line: Line, now: Duration) -> Self {
         Self {
             framer: Framer::default(),
             out: Vec::new(),
-            wire: Vec::new(),
+            wire: Wire::new(line),
+            before: Vec::new(),
             mode: Mode::Commands,
             user: None,
             selected: None,
@@ -167,6 +173,8 @@ impl Session {
     /// Takes octets of the client.
     pub(crate) fn receive(&mut self, mut octets: &[u8], world: &mut World<'_>) {
         self.active = world.now;
+        let (arrived, cut) = self.wire.arrived(octets);
+        octets = arrived;
         while !octets.is_empty() && !self.closed {
             let Some(compression) = &mut self.compression else {
                 octets = self.take(octets, world);
@@ -186,8 +194,9 @@ impl Session {
         }
         self.inflate_rest(world);
         self.flush();
-        if self.wire.len() > world.config.personality.limits.waiting_bytes {
-            (self.closed, self.wire) = (true, Vec::new());
+        if cut || self.wire.len() > world.config.personality.limits.waiting_bytes {
+            self.wire.clear();
+            self.closed = true;
         }
     }
 
@@ -221,19 +230,26 @@ impl Session {
     /// What was said goes on its way.
     fn flush(&mut self) {
         match &mut self.compression {
-            None => self.wire.append(&mut self.out),
+            None => self.wire.put(&mut self.out),
             Some(_) if self.out.is_empty() => {}
             Some(compression) => {
-                compression.deflate(&self.out, &mut self.wire);
+                let mut deflated = Vec::new();
+                compression.deflate(&self.out, &mut deflated);
                 self.out.clear();
+                self.wire.put(&mut deflated);
             }
         }
     }
 
     /// What is to be sent now.
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+    pub(crate) fn take_output(&mut self, now: Duration) -> Vec<u8> {
         self.flush();
-        std::mem::take(&mut self.wire)
+        self.wire.take(now)
+    }
+
+    /// Whether nothing more will be said, and all was taken.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.wire.is_cut() || (self.closed && self.out.is_empty() && self.wire.is_over())
     }
 
     /// Whatever the client is to be told while it is in IDLE, if it is time.
@@ -255,7 +271,8 @@ impl Session {
 
     /// When something happens by itself.
     pub(crate) fn timeout(&self) -> Duration {
-        self.notice.unwrap_or(Duration::MAX).min(self.active + SILENCE_MAX)
+        let piece = self.wire.timeout().unwrap_or(Duration::MAX);
+        self.notice.unwrap_or(Duration::MAX).min(self.active + SILENCE_MAX).min(piece)
     }
 
     pub(crate) fn handle_timeout(&mut self, world: &mut World<'_>) {
@@ -352,7 +369,38 @@ impl Session {
         }
     }
 
+    /// Runs a command, unless something is to go wrong with it.
     fn run(&mut self, tag: &str, name: &str, request: Request, world: &mut World<'_>) {
+        let planned = faults::take(world.planned, name);
+        match planned.or_else(|| world.config.faults().trouble(world.rng)) {
+            None => self.perform(tag, name, request, world),
+            Some(Trouble::Refused("")) => self.answer(tag, &Answer::no("Cannot do this now")),
+            Some(Trouble::Refused(code)) => self.answer(tag, &Answer::no("Cannot do this now").with(code)),
+            Some(Trouble::CutBefore) => self.closed = true,
+            Some(Trouble::CutAfter) => {
+                let said = self.out.len();
+                self.perform(tag, name, request, world);
+                self.out.truncate(said);
+                self.closed = true;
+            }
+            Some(Trouble::Dishonest(malice)) => self.spoil(malice, tag, name, request, world),
+        }
+    }
+
+    /// Answers as no honest server does.
+    fn spoil(&mut self, malice: Malice, tag: &str, name: &str, request: Request, world: &mut World<'_>) {
+        let said = self.out.len();
+        if !malice.prevents() {
+            self.perform(tag, name, request, world);
+        }
+        let honest = self.out.split_off(said);
+        let before = std::mem::replace(&mut self.before, honest.clone());
+        let spoilt = malice.spoil(tag, honest, &before, world.rng);
+        self.out.extend_from_slice(&spoilt);
+        self.closed |= malice.ends();
+    }
+
+    fn perform(&mut self, tag: &str, name: &str, request: Request, world: &mut World<'_>) {
         let Some(answer) = self.dispatch(tag, request, world) else { return };
         self.chatter(world);
         // The numbers of messages that a command goes by may not change under it (RFC 3501 section 7.4.1).

@@ -2,7 +2,7 @@
 //! such that it does not know (section 7).
 
 use super::{Session, World};
-use crate::personality::Unsolicited;
+use crate::{chance::Chance, personality::Unsolicited};
 
 /// All in order, and none of it means anything.
 const SAID: [&str; 12] = [
@@ -23,16 +23,16 @@ const SAID: [&str; 12] = [
 impl Session {
     /// Says something of the kind, now and then.
     pub(super) fn chatter(&mut self, world: &mut World<'_>) {
-        if world.config.personality.unsolicited == Unsolicited::Never || world.rng_below(3) != 0 {
+        if world.config.personality.unsolicited == Unsolicited::Never || world.rng.below(3) != 0 {
             return;
         }
-        for _ in 0..=world.rng_below(3) {
-            let which = world.rng_below(u32::try_from(SAID.len()).unwrap_or(1));
+        for _ in 0..=world.rng.below(3) {
+            let which = world.rng.below(u32::try_from(SAID.len()).unwrap_or(1));
             self.line(SAID[which as usize]);
         }
         if let Some(uid) =
             self.selected.as_ref().and_then(|selected| selected.entries.first()).map(|entry| entry.uid)
-            && world.rng_below(4) == 0
+            && world.rng.below(4) == 0
         {
             self.line(&format!("* 1 FETCH (UID {uid} X-UNKNOWN (a {{2}}\r\n)( ) X-OTHER 7)"));
         }

@@ -71,7 +71,7 @@ impl Client {
 
     /// What the server has said by itself.
     pub(crate) fn read(&mut self) -> String {
-        let octets = self.world.server.borrow_mut().take_output(self.session);
+        let octets = self.world.server.borrow_mut().take_output(self.session, *self.world.now.borrow());
         if self.answers_are_known {
             parses(&octets);
         }
