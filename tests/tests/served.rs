@@ -18,9 +18,6 @@ fn has_python() -> bool {
 }
 
 fn mail_client(personality: &str, prefix: &str) {
-    if !has_python() {
-        return println!("left out: there is no python3");
-    }
     let server = Served::start(LOGIN, PASSWORD, personality, "none");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/mail_client.py");
     let port = server.port.to_string();
@@ -31,6 +28,9 @@ fn mail_client(personality: &str, prefix: &str) {
 
 #[test]
 fn a_python_client_does_what_a_mail_client_does() {
+    if !has_python() {
+        return println!("left out: there is no python3");
+    }
     for (personality, prefix) in [
         ("honest", ""),
         ("plain", ""),

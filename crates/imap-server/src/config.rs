@@ -249,6 +249,10 @@ impl Config {
         &self.mechanisms
     }
 
+    pub(crate) fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
     pub(crate) fn faults(&self) -> &Faults {
         &self.faults
     }

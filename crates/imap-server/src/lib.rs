@@ -30,4 +30,4 @@ pub use faults::{Faults, Line, Trouble};
 pub use limits::Limits;
 pub use malice::Malice;
 pub use personality::{DeletedUnder, Expunged, Headers, Newlines, Personality, Unsolicited, Validity};
-pub use server::{Server, SessionId};
+pub use server::{Server, SessionId, Stored};

@@ -6,15 +6,27 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use crate::{
-    Config, Line, Trouble,
+    Config, Faults, Line, Trouble,
     account::Account,
     faults::Planned,
+    mailbox::Message,
     session::{Session, World},
 };
 
 /// A connection of a client. Never used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct SessionId(u64);
+
+/// A message as the server has it, for whoever looks without being a client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Its UID.
+    pub uid: u32,
+    /// Its flags, as `\\Deleted`; keywords in lower case.
+    pub flags: Vec<String>,
+    /// The whole message.
+    pub octets: Vec<u8>,
+}
 
 /// An IMAP server without I/O. Time is the time since 1970, and never read from a clock; what is left to chance comes from the
 /// seed. Equal inputs in equal order give equal outputs, octet by octet.
@@ -96,6 +108,11 @@ impl Server {
         self.planned.push(Planned { command: command.to_owned(), after, trouble });
     }
 
+    /// From here on other things go wrong by chance, or none.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.config.set_faults(faults);
+    }
+
     /// How many things were planned that have not happened.
     #[must_use]
     pub fn planned(&self) -> usize {
@@ -118,6 +135,25 @@ impl Server {
         let mut sessions = std::mem::take(&mut self.sessions);
         self.with_world(now, |world| sessions.values_mut().for_each(|session| session.handle_timeout(world)));
         self.sessions = sessions;
+    }
+
+    /// The names of a user's mailboxes, in ascending order; none if there is no such user.
+    #[must_use]
+    pub fn mailboxes(&self, user: &str) -> Vec<String> {
+        self.accounts.get(user).map(|account| account.names().cloned().collect()).unwrap_or_default()
+    }
+
+    /// What is in a mailbox, also what clients do not see yet; `None` if there is no such mailbox.
+    #[must_use]
+    pub fn messages(&self, user: &str, mailbox: &str) -> Option<Vec<Stored>> {
+        let account = self.accounts.get(user)?;
+        let mailbox = account.mailbox(account.find(mailbox, &self.config.personality)?)?;
+        let stored = |(uid, message): (u32, &Message)| {
+            let mut flags: Vec<String> = message.flags.system().map(str::to_owned).collect();
+            flags.extend(message.flags.keywords().map(str::to_owned));
+            Stored { uid, flags, octets: message.body.octets.clone() }
+        };
+        Some(mailbox.messages(Duration::MAX).map(stored).collect())
     }
 
     fn notify(&mut self, now: Duration) {

@@ -145,3 +145,17 @@ fn what_goes_wrong_by_chance_comes_from_the_seed() {
     assert!(run(1) == run(1));
     assert!(run(1) != run(2));
 }
+
+#[test]
+fn who_looks_from_outside_sees_what_there_is() {
+    let world = World::new(Config::new("anna", "secret"));
+    let mut client = filled(&world, &["a"]);
+    client.ask("STORE 1 +FLAGS (\\Deleted Key)");
+    let server = world.server.borrow();
+    assert_eq!(server.mailboxes("anna"), ["INBOX", "box"]);
+    assert_eq!(server.mailboxes("nobody"), [""; 0]);
+    let stored = server.messages("anna", "box").unwrap();
+    assert_eq!((stored[0].uid, stored[0].flags.join(" ").as_str()), (1, "\\Deleted key"));
+    assert_eq!(stored[0].octets, message("a").into_bytes());
+    assert_eq!(server.messages("anna", "none"), None);
+}

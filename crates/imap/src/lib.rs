@@ -14,6 +14,8 @@ mod mock;
 mod response;
 mod state_file;
 mod store;
+#[cfg(test)]
+mod stories;
 mod stream;
 mod syntax;
 #[cfg(test)]
