@@ -162,8 +162,9 @@ fn append(mut parts: Vec<Part>) -> Option<Request> {
     if !last.text.is_empty() || parts.is_empty() || parts.len() > ITEMS_MAX + 1 {
         return None;
     }
-    let name_is_literal = append_target(&parts[..1]).is_none();
-    let head = assembled(&parts[..1 + usize::from(name_is_literal)]);
+    let first = Part { text: parts.first()?.text.clone(), literal: None };
+    let name_is_literal = append_target(&[first]).is_none();
+    let head = assembled(parts.get(..1 + usize::from(name_is_literal))?);
     let (_, rest) = tag(&head)?;
     let mut scanner = Scanner::new(rest);
     scanner.word("APPEND");
@@ -324,4 +325,38 @@ fn search_returns(list: &[u8]) -> Option<Vec<Return>> {
         returns.push(Return::All);
     }
     Some(returns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(text: &[u8], literal: Option<&str>) -> Part {
+        Part { text: text.to_vec(), literal: literal.map(|literal| literal.as_bytes().to_vec()) }
+    }
+
+    #[test]
+    fn an_append_brings_messages_whether_its_mailbox_is_named_by_a_literal_or_not() {
+        let end = part(b"", None);
+        let one = vec![part(b"a APPEND box (\\Seen) ", Some("x")), part(b" ", Some("y")), end.clone()];
+        let named = vec![part(b"a APPEND ", Some("box")), part(b" ", Some("x")), end.clone()];
+        for (parts, count) in [(one, 2), (named, 1)] {
+            let Ok((tag, Request::Append { mailbox, messages })) = parse(parts) else { panic!("not read") };
+            assert_eq!((tag.as_str(), mailbox.as_str(), messages.len()), ("a", "box", count));
+        }
+    }
+
+    #[test]
+    fn an_append_without_a_name_or_a_message_is_wrong() {
+        let end = part(b"", None);
+        for parts in [
+            vec![part(b"a APPEND I\x91 (\\Seen) {b ", Some("c: d")), end.clone()],
+            vec![part(b"a APPEND ", Some("box")), end.clone()],
+            vec![part(b"a APPEND box", None)],
+            vec![part(b"a APPEND", Some("x")), end],
+        ] {
+            let shown = format!("{parts:?}");
+            assert!(parse(parts).is_err(), "{shown}");
+        }
+    }
 }

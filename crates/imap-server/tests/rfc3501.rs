@@ -80,6 +80,9 @@ fn section_4_3_a_synchronising_literal_is_asked_for() {
     assert_eq!(client.send("a LOGIN {4}\r\n"), "+ OK\r\n");
     assert_eq!(client.send("anna {6}\r\n"), "+ OK\r\n");
     assert!(client.send("secret\r\n").starts_with("a OK "));
+    assert_eq!(client.send("b APPEND {5}\r\n"), "+ OK\r\n");
+    assert_eq!(client.send("INBOX (\\Seen) {4}\r\n"), "+ OK\r\n");
+    assert!(client.send("a: b\r\n").starts_with("b OK "));
 }
 
 #[test]
