@@ -337,3 +337,41 @@ async fn two_runs_of_a_seed_have_equal_octets_on_every_wire() {
     assert!(first == again);
     assert!(first != other);
 }
+
+/// `SMA_SEEDS=1000` takes so many.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lies_now_and_then_keeps_two_devices_from_pairing_no_longer_than_it_lies() {
+    let seeds = std::env::var("SMA_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20);
+    for seed in 0..seeds {
+        let faults = Faults { malice: 50_000, ..Faults::default() };
+        let mut world = World::new(named("honest"), faults, seed, None);
+        // Whatever comes of it.
+        let _ = world.pair().await;
+        world.hub.server().set_faults(Faults::default());
+        assert!(world.pair().await, "{seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_watches_hears_of_an_update_however_the_server_tells_of_news() {
+    for name in ["honest", "dovecot", "courier", "slow", "talkative", "cyrus-inbox"] {
+        let mut world = World::new(named(name), Faults::default(), 1, None);
+        assert!(world.pair().await, "{name}");
+        let [one, other] = &mut world.devices[..] else { panic!("two devices") };
+        let id = one.driver().muaa().id();
+        one.driver().command(Command::Rename { name: "desk".to_owned() }).expect("a good name");
+        let ten_minutes = tokio::time::sleep(Duration::from_secs(600));
+        let (watched, renamed) = tokio::join!(other.driver().watch(|_| {}, ten_minutes), one.visit());
+        assert!(watched.is_ok() && renamed.is_ok(), "{name}");
+        let siblings = other.driver().muaa().siblings();
+        let known = siblings.iter().find(|sibling| Some(sibling.id) == id);
+        assert_eq!(known.and_then(|sibling| sibling.name.as_deref()), Some("desk"), "{name}");
+        // What was under way when watching ended is found out about by the next life of the program.
+        let hub = world.hub.clone();
+        world.devices[1].start(&hub);
+        for _ in 0..4 {
+            world.visit_all().await;
+        }
+        world.check();
+    }
+}
