@@ -118,6 +118,39 @@ pub(crate) fn parse(parts: Vec<Part>) -> Result<(String, Request), Wrong> {
     Ok((tag, request))
 }
 
+/// The same command with literals for quoted strings that are not ASCII. IMAP4rev2 permits those (RFC 9051 section 4.3), and imap-codec
+/// does not read them.
+pub(crate) fn without_utf8(parts: Vec<Part>) -> Vec<Part> {
+    let mut plain = Vec::new();
+    for part in parts {
+        let mut text = Vec::new();
+        let mut rest = part.text.as_slice();
+        while let Some(quote) = rest.iter().position(|octet| *octet == b'"') {
+            let (before, quoted) = rest.split_at(quote);
+            let Some(string) = Scanner::new(quoted).astring() else { break };
+            text.extend_from_slice(before);
+            rest = &quoted[string.len()..];
+            let inner = &string[1..string.len() - 1];
+            if string.is_ascii() || std::str::from_utf8(inner).is_err() {
+                text.extend_from_slice(string);
+            } else {
+                plain.push(Part { text: std::mem::take(&mut text), literal: Some(unquoted(inner)) });
+            }
+        }
+        text.extend_from_slice(rest);
+        plain.push(Part { text, literal: part.literal });
+    }
+    plain
+}
+
+fn unquoted(inner: &[u8]) -> Vec<u8> {
+    let (mut plain, mut octets) = (Vec::with_capacity(inner.len()), inner.iter());
+    while let Some(octet) = octets.next() {
+        plain.extend(if *octet == b'\\' { octets.next() } else { Some(octet) });
+    }
+    plain
+}
+
 /// The mailbox that an APPEND is for, as soon as it has been named.
 pub(crate) fn append_target(parts: &[Part]) -> Option<String> {
     let octets = assembled(parts);

@@ -279,6 +279,9 @@ fn rfc_9051_section_5_1_names_are_utf8() {
     let mut client = world().client();
     client.ask("ENABLE IMAP4rev2");
     assert!(client.ask("CREATE {9+}\r\n日本語").starts_with("T OK "));
+    assert!(client.ask("RENAME \"日本語\" \"a \\\" 日本\"").starts_with("T OK "));
+    assert!(client.append("\"a \\\" 日本\"", "", &message("a")).contains("T OK "));
+    assert!(client.ask("RENAME \"a \\\" 日本\" \"日本語\"").starts_with("T OK "));
     assert!(client.ask("LIST \"\" *").contains("{9}\r\n日本語"));
     assert!(world().client().ask("LIST \"\" *").contains("INBOX"));
 }

@@ -314,6 +314,7 @@ impl Session {
     /// A literal is announced: it is asked for, or the command is refused before it comes.
     fn announced(&mut self, world: &mut World<'_>) {
         let parts = self.framer.begun();
+        let parts = if self.enabled.rev2 { command::without_utf8(parts) } else { parts };
         let line = parts.first().map_or(&[][..], |part| &part.text);
         let tag = command::tag(line).map_or("*", |(tag, _)| tag).to_owned();
         let Some(announced) = self.framer.announced() else { return };
@@ -363,6 +364,7 @@ impl Session {
             Mode::Authenticate(tag, exchange) => return self.authenticate(&tag, exchange, line, world),
         }
         let name = command::name(line);
+        let parts = if self.enabled.rev2 { command::without_utf8(parts) } else { parts };
         match command::parse(parts) {
             Err(Wrong { tag, why }) => self.wrong(tag.as_deref().unwrap_or("*"), why),
             Ok((tag, request)) => self.run(&tag, &name, request, world),
