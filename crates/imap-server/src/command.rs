@@ -372,7 +372,7 @@ mod tests {
     fn an_append_brings_messages_whether_its_mailbox_is_named_by_a_literal_or_not() {
         let end = part(b"", None);
         let one = vec![part(b"a APPEND box (\\Seen) ", Some("x")), part(b" ", Some("y")), end.clone()];
-        let named = vec![part(b"a APPEND ", Some("box")), part(b" ", Some("x")), end.clone()];
+        let named = vec![part(b"a APPEND ", Some("box")), part(b" ", Some("x")), end];
         for (parts, count) in [(one, 2), (named, 1)] {
             let Ok((tag, Request::Append { mailbox, messages })) = parse(parts) else { panic!("not read") };
             assert_eq!((tag.as_str(), mailbox.as_str(), messages.len()), ("a", "box", count));
