@@ -33,6 +33,8 @@ struct World {
     foreign: BTreeMap<String, Vec<Stored>>,
     /// Whether the server gives messages other UIDs now and then.
     renumbers: bool,
+    /// Whether each device's program ends after each visit.
+    restarts: bool,
 }
 
 impl Device {
@@ -94,11 +96,14 @@ impl World {
         let foreign = foreign(&hub, prefix, expunges_exactly);
         hub.server().set_faults(faults);
         let devices = (0..2).map(|number| Device::new(number, &hub)).collect();
-        Self { hub, devices, foreign, renumbers }
+        Self { hub, devices, foreign, renumbers, restarts: false }
     }
 
     async fn visit_all(&mut self) {
         for device in &mut self.devices {
+            if self.restarts {
+                device.start(&self.hub);
+            }
             // What went wrong is tried again.
             let _ = device.visit().await;
         }
@@ -354,14 +359,16 @@ async fn a_server_that_lies_now_and_then_keeps_two_devices_from_pairing_no_longe
 
 #[tokio::test(start_paused = true)]
 async fn a_device_that_watches_hears_of_an_update_however_the_server_tells_of_news() {
-    for name in ["honest", "dovecot", "courier", "slow", "talkative", "cyrus-inbox"] {
+    // What a server tells is heard between two polls, which are 30 seconds apart; else the next poll hears it.
+    let told = ["honest", "dovecot", "talkative", "cyrus-inbox"].map(|name| (name, 70));
+    for (name, seconds) in told.into_iter().chain([("courier", 600), ("slow", 600)]) {
         let mut world = World::new(named(name), Faults::default(), 1, None);
         assert!(world.pair().await, "{name}");
         let [one, other] = &mut world.devices[..] else { panic!("two devices") };
         let id = one.driver().muaa().id();
         one.driver().command(Command::Rename { name: "desk".to_owned() }).expect("a good name");
-        let ten_minutes = tokio::time::sleep(Duration::from_secs(600));
-        let (watched, renamed) = tokio::join!(other.driver().watch(|_| {}, ten_minutes), one.visit());
+        let end = tokio::time::sleep(Duration::from_secs(seconds));
+        let (watched, renamed) = tokio::join!(other.driver().watch(|_| {}, end), one.visit());
         assert!(watched.is_ok() && renamed.is_ok(), "{name}");
         let siblings = other.driver().muaa().siblings();
         let known = siblings.iter().find(|sibling| Some(sibling.id) == id);
@@ -372,6 +379,34 @@ async fn a_device_that_watches_hears_of_an_update_however_the_server_tells_of_ne
         for _ in 0..4 {
             world.visit_all().await;
         }
+        world.check();
+    }
+}
+
+/// A person marks other mail in a device's folder, where a plain EXPUNGE would take it along.
+#[tokio::test(start_paused = true)]
+async fn without_uidplus_nothing_foreign_is_expunged_that_a_person_only_marked() {
+    let mut world = World::new(named("plain"), Faults::default(), 1, None);
+    assert!(world.pair().await);
+    let folders: Vec<String> = world.hub.server().mailboxes(LOGIN);
+    let mail = "Subject: foreign\r\n\r\nleave it alone\r\n";
+    for folder in &folders {
+        world.hub.by_hand(&[format!("APPEND \"{folder}\" (\\Deleted) {{{}}}\r\n{mail}", mail.len())]);
+    }
+    world.update().await;
+    for folder in &folders {
+        let stored = world.hub.server().messages(LOGIN, folder).expect("it is there");
+        assert!(stored.iter().any(|message| text(message) == mail), "{folder}");
+    }
+    assert!(world.are_paired());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_is_started_anew_for_each_visit_goes_on_from_what_it_has_saved() {
+    for name in ["honest", "courier", "validity-any"] {
+        let mut world = World::new(named(name), Faults::default(), 1, None);
+        world.restarts = true;
+        assert!(world.play().await, "{name}");
         world.check();
     }
 }
