@@ -65,6 +65,16 @@ async fn an_untagged_line_before_the_continuation_does_not_lose_the_literal() {
 }
 
 #[tokio::test]
+async fn with_literal_minus_a_message_of_more_than_4096_octets_waits_to_be_asked_for() {
+    let envelope = Envelope { body: Bytes::from_static(&[7; 4096]), ..envelope() };
+    let script = vec![Hear("APPEND", "+ go on\r\n"), Literal("{tag} OK done\r\n")];
+    let op = Op::Append { folder: INBOX, envelope };
+    let (result, heard) = outcome("LITERAL-", script, op).await;
+    assert_eq!(result, Ok(Reply::Ok));
+    assert!(heard[0].ends_with('}') && !heard[0].ends_with("+}"), "{}", heard[0]);
+}
+
+#[tokio::test]
 async fn trycreate_instead_of_a_continuation_is_a_missing_folder() {
     let script = vec![
         Hear("APPEND", "{tag} NO [TRYCREATE] no such mailbox\r\n"),
