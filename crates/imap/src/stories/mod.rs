@@ -345,7 +345,7 @@ async fn two_runs_of_a_seed_have_equal_octets_on_every_wire() {
 
 /// `SMA_SEEDS=1000` takes so many.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_lies_now_and_then_keeps_two_devices_from_pairing_no_longer_than_it_lies() {
+async fn what_a_lying_server_kept_from_two_devices_is_made_up_for_when_it_is_said_again() {
     let seeds = std::env::var("SMA_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(20);
     for seed in 0..seeds {
         let faults = Faults { malice: 50_000, ..Faults::default() };
@@ -353,7 +353,16 @@ async fn a_server_that_lies_now_and_then_keeps_two_devices_from_pairing_no_longe
         // Whatever comes of it.
         let _ = world.pair().await;
         world.hub.server().set_faults(Faults::default());
-        assert!(world.pair().await, "{seed}");
+        // What a server said it took and did not is noticed when it is time to say it again.
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(40 * 86_400)).await;
+            world.visit_all().await;
+        }
+        let paired = world.pair().await;
+        // Who was shown an empty account has a group of its own; a person has to bring two groups together.
+        let apart = world.devices.iter_mut().all(|device| device.phase() == Phase::Alone);
+        let phases: Vec<Phase> = world.devices.iter_mut().map(Device::phase).collect();
+        assert!(paired || apart, "{seed}: {phases:?}");
     }
 }
 
