@@ -39,6 +39,7 @@ fn main() -> io::Result<()> {
     assert!(PairingLink::parse(&link).is_ok(), "{link}");
     save("wire", "link", link.as_bytes())?;
     responses()?;
+    clients()?;
     mails()?;
     keys()?;
     setup_messages()?;
@@ -47,6 +48,21 @@ fn main() -> io::Result<()> {
         let mut recorder = Recorder::new(Seeded::new(seed));
         let _ = run(&mut recorder, setup, false);
         save("world", &format!("seed-{seed}"), &recorder.tape()[..recorder.tape().len().min(4096)])?;
+    }
+    Ok(())
+}
+
+/// The first octet is the server's personality, the second says in what pieces the rest arrives.
+fn clients() -> io::Result<()> {
+    for (name, said) in [
+        ("fetch", "a FETCH 1 (UID FLAGS BODY.PEEK[HEADER.FIELDS (Subject)]<0.9> ENVELOPE BODYSTRUCTURE)\r\n"),
+        ("store", "a UID STORE 1:* +FLAGS.SILENT (\\Deleted key)\r\nb UID EXPUNGE 1\r\nc CLOSE\r\n"),
+        ("append", "a APPEND INBOX (\\Seen) \" 1-Jan-2020 00:00:00 +0000\" {4+}\r\na: b {4+}\r\nc: d\r\n"),
+        ("list", "a CREATE x/y\r\nb LIST (SUBSCRIBED) \"\" (x *) RETURN (STATUS (MESSAGES) CHILDREN)\r\n"),
+        ("search", "a UID SEARCH RETURN (MIN ALL) CHARSET UTF-8 OR (SEEN SUBJECT a) NOT {1+}\r\n1\r\n"),
+        ("idle", "a IDLE\r\nDONE\r\nb ENABLE QRESYNC\r\nc SELECT INBOX (QRESYNC (1 1 1:9))\r\n"),
+    ] {
+        save("client", name, &[&[0, 255], said.as_bytes()].concat())?;
     }
     Ok(())
 }

@@ -5,6 +5,8 @@
     reason = "the real time that a run took is measured here, outside of the worlds"
 )]
 
+mod serve;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -44,6 +46,8 @@ enum Action {
     Run(RunArgs),
     /// Runs a world for each seed, on all cores.
     Sweep(SweepArgs),
+    /// Serves an account in memory by IMAP, for any client, until it is interrupted.
+    Serve(serve::ServeArgs),
 }
 
 #[derive(Args)]
@@ -117,6 +121,13 @@ fn main() -> ExitCode {
     match Cli::parse().action {
         Some(Action::Run(args)) => one(&args),
         Some(Action::Sweep(args)) => many(&args),
+        Some(Action::Serve(args)) => match serve::serve(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("sma-sim: cannot serve there: {error}; choose another address with --listen");
+                ExitCode::from(2)
+            }
+        },
         None => many(&SweepArgs {
             seeds: (0, DEFAULT_SEEDS),
             muaas: (2, 6),

@@ -5,6 +5,7 @@ pub mod account;
 pub mod dice;
 pub mod outsiders;
 pub mod program;
+pub mod served;
 pub mod server;
 
 pub use sma_sim::insider;

@@ -21,15 +21,18 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 #[must_use]
 pub fn sma() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo).args(["build", "--quiet", "--package", "sma"]).status();
-        assert!(status.is_ok_and(|status| status.success()), "the program sma builds");
-        // A test runs from target/PROFILE/deps.
-        let test = std::env::current_exe().expect("the test has a path");
-        let target = test.ancestors().nth(3).expect("the test is in the target directory");
-        target.join("debug").join("sma")
-    })
+    BUILT.get_or_init(|| built("sma", "sma"))
+}
+
+/// Builds a program of a package, and says where it is.
+pub(crate) fn built(package: &str, program: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(["build", "--quiet", "--package", package]).status();
+    assert!(status.is_ok_and(|status| status.success()), "the program {program} builds");
+    // A test runs from target/PROFILE/deps.
+    let test = std::env::current_exe().expect("the test has a path");
+    let target = test.ancestors().nth(3).expect("the test is in the target directory");
+    target.join("debug").join(program)
 }
 
 /// How one run of the program ended.

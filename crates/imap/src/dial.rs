@@ -1,6 +1,6 @@
 //! From an address to a connection: TCP, TLS (RFC 8314), login.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::{
     net::{TcpStream, lookup_host},
@@ -17,7 +17,37 @@ use crate::{
     stream::Wire,
 };
 
-/// Connects and logs in.
+/// Where connections come from.
+#[derive(Default)]
+pub(crate) struct Dialer {
+    /// Streams in memory instead of the network, for tests.
+    #[cfg(test)]
+    streams: Option<Box<dyn FnMut() -> Box<dyn Wire> + Send>>,
+}
+
+impl Dialer {
+    #[cfg(test)]
+    pub(crate) fn within(streams: impl FnMut() -> Box<dyn Wire> + Send + 'static) -> Self {
+        Self { streams: Some(Box::new(streams)) }
+    }
+
+    /// Connects and logs in.
+    pub(crate) async fn dial(&mut self, account: &Account) -> Result<Connection, Error> {
+        #[cfg(test)]
+        if let Some(streams) = &mut self.streams {
+            return Connection::log_in(streams(), account).await;
+        }
+        dial(account).await
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialer")
+    }
+}
+
+/// Connects and logs in over the network.
 pub(crate) async fn dial(account: &Account) -> Result<Connection, Error> {
     let server = &account.server;
     let unreachable = |why| Error::Unreachable { server: server.shown(), why };

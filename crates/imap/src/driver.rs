@@ -61,6 +61,12 @@ impl<C: Crypto> Driver<C> {
         Ok(Self { muaa, store, state, events: Vec::new(), failed: None, trouble: None, poll })
     }
 
+    /// Connects over streams in memory from here on.
+    #[cfg(test)]
+    pub(crate) fn connect_by(&mut self, dialer: crate::dial::Dialer) {
+        self.store.dialer = dialer;
+    }
+
     /// How often [`Driver::watch`] looks at folders that the server does not tell of; 30 s if never set.
     pub fn set_poll(&mut self, poll: Duration) {
         self.poll = poll.max(BREATH);

@@ -57,17 +57,18 @@ pub(crate) async fn select(connection: &mut Connection, quoted: &str) -> Result<
     Ok(validity.map(|validity| Selected { validity, ..selected }))
 }
 
-/// Reads what is new in the selected folder, or all of it.
+/// Reads what is new in the selected folder, or all of it; and whether nothing of ours that was read is left marked as deleted.
 pub(crate) async fn read(
     connection: &mut Connection,
     selected: Selected,
     after: Option<Cursor>,
     message_bytes_max: u64,
-) -> Result<Reply, Failure> {
+) -> Result<(Reply, bool), Failure> {
     let grown = |cursor: &Cursor| selected.uid_next.is_none_or(|next| next > cursor.uid.0);
     let cursor = after.filter(|cursor| cursor.validity == selected.validity && grown(cursor));
     let first = cursor.map_or(1, |cursor| cursor.uid.0.saturating_add(1));
-    let mut waiting = if selected.messages == 0 { Vec::new() } else { list(connection, first).await? };
+    let (mut waiting, deleted) =
+        if selected.messages == 0 { Default::default() } else { list(connection, first).await? };
     let mut messages = Vec::new();
     let mut octets = 0;
     // What vanished meanwhile counts for nothing, so that an answer with `more` always moves the cursor.
@@ -77,8 +78,10 @@ pub(crate) async fn read(
         octets += read.iter().map(held).sum::<u64>();
         messages.extend(read);
     }
+    let tidy = finish_removals(connection, &deleted).await?;
     let more = !waiting.is_empty();
-    Ok(Reply::Messages { validity: selected.validity, complete: cursor.is_none(), messages, more })
+    let reply = Reply::Messages { validity: selected.validity, complete: cursor.is_none(), messages, more };
+    Ok((reply, tidy))
 }
 
 /// What a message takes until the core has read it, in octets.
@@ -97,17 +100,34 @@ struct Waiting {
     date: Timestamp,
 }
 
-/// The messages from a uid on, the last first; without what is marked as deleted, which is as good as gone.
-async fn list(connection: &mut Connection, first: u32) -> Result<Vec<Waiting>, Failure> {
-    let found =
+/// The messages from a uid on, the last first, and the uids of those that are marked as deleted, which are as good as gone.
+async fn list(connection: &mut Connection, first: u32) -> Result<(Vec<Waiting>, Vec<u32>), Failure> {
+    let mut found =
         facts(connection, format!("UID FETCH {first}:* (UID RFC822.SIZE INTERNALDATE FLAGS)")).await?;
+    // `n:*` is never empty: servers give the last message although its uid is below n (RFC 3501 section 6.4.8).
+    found.retain(|uid, _| *uid >= first);
+    let is_deleted = |facts: &Facts| facts.deleted == Some(true);
+    let deleted = found.iter().filter(|(_, facts)| is_deleted(facts)).map(|(uid, _)| *uid).collect();
     let waiting = found.into_iter().rev().filter_map(|(uid, facts)| {
-        // `n:*` is never empty: servers give the last message although its uid is below n (RFC 3501 section 6.4.8).
-        let wanted = uid >= first && facts.deleted != Some(true);
         let date = facts.date.unwrap_or_default();
-        facts.size.filter(|_| wanted).map(|size| Waiting { uid, size, date })
+        facts.size.filter(|_| !is_deleted(&facts)).map(|size| Waiting { uid, size, date })
     });
-    Ok(waiting.collect())
+    Ok((waiting.collect(), deleted))
+}
+
+/// A connection that was lost between the mark and the EXPUNGE leaves messages of ours that nobody reads any more. Whoever meets them
+/// takes them away; what is not ours stays as it is. `false` if the server refused to.
+async fn finish_removals(connection: &mut Connection, deleted: &[u32]) -> Result<bool, Failure> {
+    let mut all = true;
+    for deleted in deleted.chunks(UIDS_MAX) {
+        let ids = message_ids(connection, deleted).await?;
+        let ours: Vec<_> =
+            ids.iter().filter(|(_, id)| id.contains(&format!("@{DOMAIN}>"))).map(|(uid, _)| *uid).collect();
+        if !ours.is_empty() {
+            all &= expunge(connection, &ours).await?;
+        }
+    }
+    Ok(all)
 }
 
 /// What was said of a message, apart from its octets.
@@ -211,8 +231,10 @@ fn set(uids: &[u32]) -> String {
     uids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Removes messages from the selected folder, those alone that still carry the token they were read with.
-pub(crate) async fn remove(connection: &mut Connection, messages: &[(Uid, Token)]) -> Result<(), Failure> {
+/// Removes messages from the selected folder, those alone that still carry the token they were read with. `false` if they are only
+/// marked: the server refused to expunge them.
+pub(crate) async fn remove(connection: &mut Connection, messages: &[(Uid, Token)]) -> Result<bool, Failure> {
+    let mut all = true;
     for messages in messages.chunks(UIDS_MAX) {
         let named: Vec<_> = messages.iter().map(|(uid, _)| uid.0).collect();
         let ids = message_ids(connection, &named).await?;
@@ -221,10 +243,10 @@ pub(crate) async fn remove(connection: &mut Connection, messages: &[(Uid, Token)
         };
         let uids: Vec<_> = messages.iter().filter(carries).map(|(uid, _)| uid.0).collect();
         if !uids.is_empty() {
-            expunge(connection, &uids).await?;
+            all &= expunge(connection, &uids).await?;
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The right side of our messages' `Message-ID`.
@@ -236,19 +258,21 @@ async fn message_ids(connection: &mut Connection, uids: &[u32]) -> Result<BTreeM
     sections(connection, (uids, "HEADER.FIELDS (MESSAGE-ID)"), ANSWER_MAX, field).await
 }
 
-async fn expunge(connection: &mut Connection, uids: &[u32]) -> Result<(), Failure> {
+/// `false` if the server refused to, which is no failure: what is marked counts as gone.
+async fn expunge(connection: &mut Connection, uids: &[u32]) -> Result<bool, Failure> {
     let set = set(uids);
     connection.run(&format!("UID STORE {set} +FLAGS.SILENT (\\Deleted)")).await?;
     let command = if connection.has("UIDPLUS") {
         format!("UID EXPUNGE {set}")
     } else if others_are_deleted(connection, uids).await? {
-        // A plain EXPUNGE would take them too. What is marked counts as gone.
-        return Ok(());
+        // A plain EXPUNGE would take them too, now and later.
+        return Ok(true);
     } else {
         "EXPUNGE".to_owned()
     };
     match connection.run(&command).await {
-        Err(Failure::Refused(_)) | Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(Failure::Refused(_)) => Ok(false),
         Err(lost) => Err(lost),
     }
 }

@@ -15,6 +15,8 @@ mod probe;
 mod response;
 mod state_file;
 mod store;
+#[cfg(test)]
+mod stories;
 mod stream;
 mod syntax;
 #[cfg(test)]

@@ -8,13 +8,17 @@ use tokio::time::Instant;
 use crate::{
     Account, Error,
     connection::{Connection, Failure},
-    dial, fetch,
+    dial::{self, Dialer},
+    fetch,
     folders::{self, Names},
 };
 
 /// A connection that was silent for longer is tried with NOOP before something is changed over it: a lost one found so has
 /// done nothing, while a lost APPEND may have been done or not.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How often a folder is read as a whole because a server refuses to expunge what is marked as deleted.
+const TIDYING_TIMES: u32 = 5;
 
 /// Sizes by which a change of a folder shows: how many messages, and the next uid if it is told.
 pub(crate) type Extent = (u32, Option<u32>);
@@ -23,12 +27,16 @@ pub(crate) type Extent = (u32, Option<u32>);
 #[derive(Debug)]
 pub(crate) struct Store {
     account: Account,
+    pub(crate) dialer: Dialer,
     /// The address in `To`, for people.
     mail_address: String,
     message_bytes_max: u64,
     pub(crate) connection: Option<Connection>,
     pub(crate) names: Names,
     pub(crate) selected: Option<Folder>,
+    /// Where a removal was interrupted or refused, so that messages may be left that are marked as deleted, and how often more they
+    /// are looked for.
+    unfinished: BTreeMap<Folder, u32>,
     used: Instant,
     /// How often in succession no connection could be made.
     pub(crate) failures: u32,
@@ -47,11 +55,13 @@ impl Store {
     pub(crate) fn new(account: Account, mail_address: &str, message_bytes_max: u64) -> Self {
         Self {
             account,
+            dialer: Dialer::default(),
             mail_address: mail_address.to_owned(),
             message_bytes_max,
             connection: None,
             names: Names::default(),
             selected: None,
+            unfinished: BTreeMap::new(),
             used: Instant::now(),
             failures: 0,
             false_alarms: 0,
@@ -112,7 +122,7 @@ impl Store {
         self.drop_broken();
         if self.connection.is_none() {
             self.selected = None;
-            match dial::dial(&self.account).await {
+            match self.dialer.dial(&self.account).await {
                 Ok(connection) => {
                     self.connection = Some(connection);
                     self.failures = 0;
@@ -205,8 +215,14 @@ impl Store {
     async fn fetch(&mut self, folder: Folder, after: Option<Cursor>) -> Result<Reply, OpError> {
         let selected = self.select(folder).await?;
         let Some(connection) = self.connection.as_mut() else { return Err(OpError::NotSent) };
+        // All of the folder is looked at once more, and what is left is taken away.
+        let after = after.filter(|_| !self.unfinished.contains_key(&folder));
         match fetch::read(connection, selected, after, self.message_bytes_max).await {
-            Ok(reply) => {
+            Ok((reply, tidy)) => {
+                let left = self.unfinished.remove(&folder).unwrap_or(TIDYING_TIMES);
+                if let Some(left) = left.checked_sub(1).filter(|_| !tidy) {
+                    self.unfinished.insert(folder, left);
+                }
                 self.extents.insert(folder, (selected.messages, selected.uid_next));
                 if brings_news(&reply) {
                     self.false_alarms = 0;
@@ -262,11 +278,17 @@ impl Store {
         }
         let Some(connection) = self.connection.as_mut() else { return Err(OpError::NotSent) };
         match fetch::remove(connection, messages).await {
-            Ok(()) => Ok(Reply::Ok),
+            Ok(all) => {
+                if !all {
+                    self.unfinished.insert(folder, TIDYING_TIMES);
+                }
+                Ok(Reply::Ok)
+            }
             Err(Failure::Refused(_)) => {
                 Err(folders::refused_because(connection, &mut self.names, folder).await)
             }
             Err(Failure::Lost { why }) => {
+                self.unfinished.insert(folder, TIDYING_TIMES);
                 self.lost(&why);
                 Err(OpError::Unknown)
             }

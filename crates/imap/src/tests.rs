@@ -65,6 +65,16 @@ async fn an_untagged_line_before_the_continuation_does_not_lose_the_literal() {
 }
 
 #[tokio::test]
+async fn with_literal_minus_a_message_of_more_than_4096_octets_waits_to_be_asked_for() {
+    let envelope = Envelope { body: Bytes::from_static(&[7; 4096]), ..envelope() };
+    let script = vec![Hear("APPEND", "+ go on\r\n"), Literal("{tag} OK done\r\n")];
+    let op = Op::Append { folder: INBOX, envelope };
+    let (result, heard) = outcome("LITERAL-", script, op).await;
+    assert_eq!(result, Ok(Reply::Ok));
+    assert!(heard[0].ends_with('}') && !heard[0].ends_with("+}"), "{}", heard[0]);
+}
+
+#[tokio::test]
 async fn trycreate_instead_of_a_continuation_is_a_missing_folder() {
     let script = vec![
         Hear("APPEND", "{tag} NO [TRYCREATE] no such mailbox\r\n"),
@@ -141,6 +151,28 @@ async fn a_goodbye_within_a_fetch_is_no_partial_answer() {
 }
 
 #[tokio::test]
+async fn what_is_ours_and_was_only_marked_as_deleted_is_expunged_when_it_is_met() {
+    let script = vec![
+        Hear("SELECT", SELECTED),
+        Hear(
+            "UID FETCH 1:*",
+            "* 1 FETCH (UID 6 RFC822.SIZE 10 FLAGS (\\Deleted))\r\n\
+             * 2 FETCH (UID 7 RFC822.SIZE 10 FLAGS (\\Deleted))\r\n{tag} OK\r\n",
+        ),
+        Hear(
+            "UID FETCH 6,7 (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
+            "* 1 FETCH (UID 6 BODY[HEADER.FIELDS (MESSAGE-ID)] \"Message-ID: <a@autocrypt-sma.invalid>\")\r\n\
+             * 2 FETCH (UID 7 BODY[HEADER.FIELDS (MESSAGE-ID)] \"Message-ID: <b@example.org>\")\r\n{tag} OK\r\n",
+        ),
+        Hear("UID STORE 6 +FLAGS.SILENT (\\Deleted)", "{tag} OK\r\n"),
+        Hear("UID EXPUNGE 6", "{tag} OK\r\n"),
+    ];
+    let (result, heard) = outcome("UIDPLUS", script, fetch(None)).await;
+    assert!(matches!(result, Ok(Reply::Messages { complete: true, .. })), "{result:?}");
+    assert_eq!(heard[3..5], ["UID STORE 6 +FLAGS.SILENT (\\Deleted)", "UID EXPUNGE 6"]);
+}
+
+#[tokio::test]
 async fn what_vanished_is_marked_deleted_or_lies_below_the_cursor_is_no_message() {
     let rendered = String::from_utf8(sma_mime::render(&envelope(), &sma_mime::Text::default())).unwrap();
     let list = "* 1 FETCH (UID 2 RFC822.SIZE 10 FLAGS ())\r\n\
@@ -159,6 +191,11 @@ async fn what_vanished_is_marked_deleted_or_lies_below_the_cursor_is_no_message(
         Hear("SELECT", SELECTED),
         Hear("UID FETCH 4:* (UID RFC822.SIZE INTERNALDATE FLAGS)", list),
         Hear("UID FETCH 5,8,9 (UID BODY.PEEK[])", bodies),
+        // Not ours, so it stays.
+        Hear(
+            "UID FETCH 6 (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])",
+            "* 3 FETCH (UID 6 BODY[HEADER.FIELDS (MESSAGE-ID)] \"Message-ID: <a@example.org>\")\r\n{tag} OK\r\n",
+        ),
     ];
     let (result, _) = outcome("", script, fetch(Some(3))).await;
     let Ok(Reply::Messages { validity: 7, complete: false, messages, more: false }) = result else {
