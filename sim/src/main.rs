@@ -91,12 +91,13 @@ struct Common {
     /// For how many days devices start and things go wrong.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=36_500))]
     days: u64,
-    /// What goes wrong.
-    #[arg(long, value_enum, default_value = "none")]
-    faults: FaultArg,
+    /// What goes wrong. If neither this nor --malice is given, a sweep has all of both, and one run has none; else the one that is not given
+    /// is none.
+    #[arg(long, value_enum)]
+    faults: Option<FaultArg>,
     /// What somebody does on purpose.
-    #[arg(long, value_enum, default_value = "none")]
-    malice: MaliceArg,
+    #[arg(long, value_enum)]
+    malice: Option<MaliceArg>,
     /// Prints one JSON object instead of sentences.
     #[arg(long)]
     json: bool,
@@ -131,7 +132,7 @@ fn main() -> ExitCode {
         None => many(&SweepArgs {
             seeds: (0, DEFAULT_SEEDS),
             muaas: (2, 6),
-            common: Common { days: 30, faults: FaultArg::All, malice: MaliceArg::None, json: false },
+            common: Common { days: 30, faults: None, malice: None, json: false },
             jobs: None,
             until_broken: false,
         }),
@@ -141,12 +142,19 @@ fn main() -> ExitCode {
 /// Worlds in a sweep of some ten seconds on two cores.
 const DEFAULT_SEEDS: u64 = 1500;
 
-fn setup(muaas: usize, common: &Common) -> Setup {
-    let faults = match common.faults {
+/// A sweep of which nothing is said has everything, a run nothing.
+fn setup(muaas: usize, common: &Common, is_sweep: bool) -> Setup {
+    let nothing_said = common.faults.is_none() && common.malice.is_none();
+    let (faults, malice) = if nothing_said && is_sweep {
+        (FaultArg::All, MaliceArg::All)
+    } else {
+        (common.faults.unwrap_or(FaultArg::None), common.malice.unwrap_or(MaliceArg::None))
+    };
+    let faults = match faults {
         FaultArg::None => FaultSet::None,
         FaultArg::All => FaultSet::All,
     };
-    let malice = match common.malice {
+    let malice = match malice {
         MaliceArg::None => MaliceSet::None,
         MaliceArg::Server => MaliceSet::Server,
         MaliceArg::Stranger => MaliceSet::Stranger,
@@ -157,7 +165,7 @@ fn setup(muaas: usize, common: &Common) -> Setup {
 }
 
 fn one(args: &RunArgs) -> ExitCode {
-    let setup = setup(args.muaas, &args.common);
+    let setup = setup(args.muaas, &args.common, false);
     let begun = Instant::now();
     let (seed, outcome) = match &args.tape {
         None => (Some(args.seed), run::run_seed(args.seed, setup, args.trace)),
@@ -219,7 +227,8 @@ fn many(args: &SweepArgs) -> ExitCode {
         eprintln!("sma-sim: {jobs} threads cannot be started: {error}");
         return ExitCode::from(2);
     }
-    let sweep = Sweep { seeds: args.seeds, muaas: args.muaas, setup: setup(args.muaas.0, &args.common) };
+    let sweep =
+        Sweep { seeds: args.seeds, muaas: args.muaas, setup: setup(args.muaas.0, &args.common, true) };
     let bar = ProgressBar::new(args.seeds.1 - args.seeds.0);
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} worlds, {eta} left{msg}") {
         bar.set_style(style);

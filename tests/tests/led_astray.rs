@@ -516,3 +516,31 @@ fn what_lets_a_device_in_where_its_author_is_nobody_is_cleared_away() {
     assert!(!stage.lab.store.folders[&folder].messages.values().any(|stored| is_accept(&stored.kept)));
     assert_eq!(members(&stage, six), [2, 6, 7]);
 }
+
+/// Who let it in is removed by one that knew of nothing after. It is in its former group again, and all of the other one have its keys.
+#[test]
+fn mail_of_a_device_that_goes_back_carries_no_key_that_the_other_group_has() {
+    let mut stage = Stage::new();
+    let four = join(&mut stage, 4, None);
+    let one = join(&mut stage, 1, Some(four));
+    pass(&mut stage, 2);
+    stage.lab.stop(four);
+    let six = join(&mut stage, 6, Some(one));
+    let two = join(&mut stage, 2, None);
+    let before = current(&stage, two).unwrap();
+    stage.pair(one, two);
+    pass(&mut stage, 3);
+    assert_eq!(members(&stage, two), [1, 2, 4, 6]);
+    let held: Vec<_> = muaa(&stage, six).account_keys().collect();
+    assert!(held.contains(&before));
+    hide(&mut stage, 4);
+    stage.cut.extend([one, two, six]);
+    stage.lab.start(four);
+    stage.settle();
+    stage.command(four, Command::Remove { id: MuaaId(1) }).unwrap();
+    stage.settle();
+    stage.cut.clear();
+    pass(&mut stage, 5);
+    assert_eq!(members(&stage, two), [2]);
+    assert!(!held.contains(&current(&stage, two).unwrap()));
+}

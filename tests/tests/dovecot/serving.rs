@@ -62,7 +62,7 @@ fn every_command_works_while_a_watch_runs_and_its_socket_is_its_owners_alone() {
     assert_eq!(done(&laptop, &["sync"])["phase"], "paired");
     done(&laptop, &["devices", "rename", "tower"]);
     done(&laptop, &["mail", "observe", &data("autocrypt-rsa.eml"), "--received", "1769904000"]);
-    done(&laptop, &["keys", "import", &data("curve.sec.asc")]);
+    done(&laptop, &["keys", "import", &data("curve.sec.asc"), "--yes"]);
     let name = |device: &Device| done(device, &["status"])["siblings"][0]["name"].clone();
     done(&phone, &["sync"]);
     assert_eq!((name(&phone), name(&laptop)), ("tower".into(), "phone".into()));
@@ -90,7 +90,7 @@ fn a_change_on_one_device_is_told_by_the_watch_of_the_other() {
     let server = Dovecot::start();
     let [laptop, phone] = paired(&server);
     let (first, mut second) = (watch(&laptop), watch(&phone));
-    done(&laptop, &["keys", "import", &data("curve.sec.asc")]);
+    done(&laptop, &["keys", "import", &data("curve.sec.asc"), "--yes"]);
     let key = done(&laptop, &["status"])["account_key"].clone();
     let told: Value = serde_json::from_str(&second.line_with("\"event\":\"account-key\"")).expect("JSON");
     assert_eq!(told["fingerprint"], key);

@@ -440,13 +440,16 @@ impl<C: Crypto> Muaa<C> {
     }
 
     /// Is a member of a group again that it had left by a merge which does not count. Nobody of the other group comes along; the keys
-    /// that this device got there only decrypt. Whom members of this group removed in the other one stays out.
+    /// that this device got there only decrypt, and so do those that it brought there, which all there have. Whom members of this group removed in
+    /// the other one stays out.
     pub(super) fn return_to_group(&mut self, log: Log) {
         let group = log.group();
         let (former, former_view) = self.change_group(log);
         let removed = former.as_ref().map(|former| self.removed_by_members(&former.log, &former_view));
         let from = former.as_ref().map(|former| (&former.log, &*former_view));
         self.bring_removals(&removed.unwrap_or_default(), from, None);
+        // If this program is too old to say so, it goes on with the group as it is.
+        let _ = self.rotate_account_key();
         let own = self.state.id();
         self.tell(Event::Joined { group, by: own });
         self.tell_new_members(&former_view);
