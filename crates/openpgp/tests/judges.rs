@@ -65,16 +65,15 @@ fn certificate(octets: &[u8]) -> Option<(Cert, Vec<u8>)> {
 fn gpg_says(gpg: &Gpg, public: &[u8]) -> bool {
     let file = gpg.home.join("recipient");
     fs::write(&file, public).unwrap();
-    let mut child = Command::new("gpg")
+    // gpg deletes the file that it is told to write if it fails: that must not be the system's.
+    let mut command = Command::new("gpg");
+    command
         .env("GNUPGHOME", &gpg.home)
         .args(["--batch", "--yes", "--quiet", "--no-auto-key-locate", "--trust-model", "always"])
-        .args(["--faked-system-time", NOW_BY_GPG, "--encrypt", "--output", "/dev/null", "--recipient-file"])
-        .arg(&file)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    child.wait().unwrap().success()
+        .args(["--faked-system-time", NOW_BY_GPG, "--encrypt", "--recipient-file"])
+        .arg(&file);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().unwrap().success()
 }
 
 fn sequoia_says(cert: &Cert) -> bool {
