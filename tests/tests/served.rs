@@ -63,13 +63,9 @@ fn pair(personality: &str) {
         device
     });
     let [laptop, phone] = &devices;
-    done(laptop, &["sync"]);
-    done(phone, &["sync"]);
-    let seen = done(laptop, &["sync"]);
-    let request = event(&seen, "request").unwrap_or_else(|| panic!("{personality}: no request in {seen}"));
-    let offer = done(laptop, &["pair", "--offer", request["id"].as_str().expect("an id")]);
-    let code = event(&offer, "code").expect("a code is shown")["code"].as_str().expect("a code").to_owned();
-    done(phone, &["pair", "--code", &code]);
+    let shown = done(laptop, &["pair", "--no-wait"]);
+    let code = event(&shown, "code").unwrap_or_else(|| panic!("{personality}: no code in {shown}"));
+    done(phone, &["pair", "--no-wait", code["code"].as_str().expect("a code")]);
     let phase = |device: &Device| done(device, &["sync"])["phase"].clone();
     let paired = (0..ROUNDS_MAX).any(|_| [laptop, phone].map(phase).iter().all(|phase| phase == "paired"));
     assert!(paired, "{personality}: not paired after {ROUNDS_MAX} rounds");
