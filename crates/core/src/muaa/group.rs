@@ -445,11 +445,15 @@ impl<C: Crypto> Muaa<C> {
     pub(super) fn return_to_group(&mut self, log: Log) {
         let group = log.group();
         let (former, former_view) = self.change_group(log);
-        let removed = former.as_ref().map(|former| self.removed_by_members(&former.log, &former_view));
-        let from = former.as_ref().map(|former| (&former.log, &*former_view));
-        self.bring_removals(&removed.unwrap_or_default(), from, None);
-        // If this program is too old to say so, it goes on with the group as it is.
-        let _ = self.rotate_account_key();
+        if let Some(Group { log, .. }) = &former {
+            let removed = self.removed_by_members(log, &former_view);
+            self.bring_removals(&removed, Some((log, &former_view)), None);
+        }
+        // What is held was brought there. A key that members here made meanwhile is not held yet, and nobody there has it.
+        if self.view.current.is_none_or(|key| self.state.keys.contains_key(&key)) {
+            // If this program is too old to say so, it goes on with the group as it is.
+            let _ = self.rotate_account_key();
+        }
         let own = self.state.id();
         self.tell(Event::Joined { group, by: own });
         self.tell_new_members(&former_view);
