@@ -139,7 +139,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Worlds in a sweep of some ten seconds on two cores.
+/// Worlds in a sweep of half a minute on two cores.
 const DEFAULT_SEEDS: u64 = 1500;
 
 /// A sweep of which nothing is said has everything, a run nothing.

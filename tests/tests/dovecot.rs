@@ -217,6 +217,15 @@ fn fails(device: &Device, words: &[&str], variables: &[(&str, &str)], code: i32,
     assert!(ran.errors.contains(sentence), "people are told as well: {}", ran.errors);
 }
 
+/// A laptop and a phone that were paired by a code.
+fn paired(server: &Dovecot) -> [Device; 2] {
+    let [laptop, phone] = ["laptop", "phone"].map(|name| set_up_whole(server, name));
+    let shown = done(&laptop, &["pair", "--no-wait"]);
+    done(&phone, &["pair", "--no-wait", text(event(&shown, "code").expect("a code is shown"), "code")]);
+    sync_until_paired(&laptop, &phone);
+    [laptop, phone]
+}
+
 /// The newcomer, which asked already, gets in by a link that stands in no list of processes.
 fn pair_by_link(member: &Device, newcomer: &Device) {
     done(member, &["sync"]);
@@ -311,10 +320,7 @@ fn what_one_device_observes_both_recommend_after_they_synced() {
         return println!("left out: Dovecot is not installed");
     }
     let server = Dovecot::start();
-    let (laptop, phone) = (set_up(&server, "laptop"), set_up(&server, "phone"));
-    done(&laptop, &["sync"]);
-    done(&phone, &["sync"]);
-    pair_by_link(&laptop, &phone);
+    let [laptop, phone] = paired(&server);
     let rsa = "rsa@example.org";
     let recommend = |device: &Device, more: &[&str]| {
         done(device, &[&["mail", "recommend", rsa][..], more].concat())["recommendation"].clone()

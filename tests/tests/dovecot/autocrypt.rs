@@ -8,7 +8,7 @@ use sma_tests::{
     server::{self, Dovecot},
 };
 
-use super::{LOGIN, data, done, done_with, fails, pair_by_link, set_up, set_up_for, text};
+use super::{LOGIN, data, done, done_with, fails, paired, set_up_for, text};
 
 const BOB: &str = "bob@example.net";
 /// 2025-11-01.
@@ -148,10 +148,7 @@ fn a_peer_that_protects_all_headers_stays_on_two_devices_for_a_year() {
         return println!("left out: Dovecot is not installed");
     }
     let server = Dovecot::start();
-    let (laptop, phone) = (set_up(&server, "laptop"), set_up(&server, "phone"));
-    done(&laptop, &["sync"]);
-    done(&phone, &["sync"]);
-    pair_by_link(&laptop, &phone);
+    let [laptop, phone] = paired(&server);
     assert_eq!(text(&done(&phone, &["mail", "prefer-encrypt", "mutual"]), "prefer_encrypt"), "mutual");
     done(&laptop, &["sync"]);
     assert!(text(&done(&laptop, &["mail", "header"]), "header").contains("prefer-encrypt=mutual"));

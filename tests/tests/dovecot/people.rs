@@ -8,20 +8,11 @@ use sma_tests::{
     server::{self, Dovecot, PASSWORD},
 };
 
-use super::{LOGIN, done, event, fails, set_up_whole, sync_until_paired, text};
+use super::{LOGIN, done, event, fails, paired, set_up_whole, text};
 
 /// What a person reads.
 fn said(device: &Device, words: &[&str]) -> Ran {
     device.start_saying(words).end()
-}
-
-fn paired(server: &Dovecot) -> [Device; 2] {
-    let (laptop, phone) = (set_up_whole(server, "laptop"), set_up_whole(server, "phone"));
-    let code = done(&laptop, &["pair", "--no-wait"]);
-    let code = text(event(&code, "code").expect("a code"), "code").to_owned();
-    done(&phone, &["pair", "--no-wait", &code]);
-    sync_until_paired(&laptop, &phone);
-    [laptop, phone]
 }
 
 fn devices(device: &Device) -> Vec<Value> {

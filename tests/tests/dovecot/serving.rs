@@ -16,7 +16,7 @@ use sma_tests::{
     server::{self, Dovecot},
 };
 
-use super::{data, done, event, set_up_whole, text};
+use super::{data, done, event, paired, set_up_whole, text};
 
 fn watch(device: &Device) -> Running {
     let running = device.start(&["watch"]);
@@ -25,15 +25,6 @@ fn watch(device: &Device) -> Running {
         std::thread::yield_now();
     }
     running
-}
-
-fn paired(server: &Dovecot) -> [Device; 2] {
-    let (laptop, phone) = (set_up_whole(server, "laptop"), set_up_whole(server, "phone"));
-    let mut pair = laptop.start(&["pair"]);
-    let code: Value = serde_json::from_str(&pair.line_with("\"event\":\"code\"")).expect("JSON");
-    done_last(phone.start(&["pair", text(&code, "code")]));
-    done_last(pair);
-    [laptop, phone]
 }
 
 fn done_last(running: Running) -> Value {

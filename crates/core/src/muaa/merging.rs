@@ -265,16 +265,17 @@ impl<C: Crypto> Muaa<C> {
     /// An update in the name of a group that this device has left, or does not know.
     pub(super) fn on_foreign_update(&mut self, op: &SignedOp, content: &Content, update: &Update) -> Verdict {
         let own = self.state.group.as_ref().map(|group| group.log.group());
-        if self.led_to(update) == own && self.is_said_by_a_member(op, content, update) {
+        let leads_here = self.led_to(update) == own;
+        let brought = update.merged.as_deref().unwrap_or_default();
+        if leads_here && self.is_said_by_a_member(op, content, update) {
             // It may say what is not known here, as that this device was removed.
-            self.take_ops(update.merged.as_deref().unwrap_or_default(), &[]);
+            self.take_ops(brought, &[]);
             self.answer_leader(content);
             return Verdict::Done;
         }
-        if own.is_some() && self.led_to(update) == own && self.is_announced(content) {
+        if leads_here && self.is_announced(content) {
             // What it says in the name of the other group it would say in this one's: it takes itself for a member.
-            let brought = Update { ops: update.merged.clone().unwrap_or_default(), ..update.clone() };
-            self.answer_by_what_it_brings(op, content, &brought);
+            self.answer_by_what_it_brings(op, content, update.digest, brought);
             return Verdict::Ignore(Ignored::NotAMember);
         }
         let here = self.view.members.get(&content.key);
@@ -314,7 +315,7 @@ impl<C: Crypto> Muaa<C> {
             // Whoever is forced out of this group leads nobody anywhere in the name of another, nor lets anybody in there.
             return Verdict::Drop(Ignored::NotAMember);
         }
-        if self.led_to(update) == own {
+        if leads_here {
             self.answer_leader(content);
             return Verdict::Done;
         }

@@ -358,7 +358,7 @@ impl<C: Crypto> Muaa<C> {
             // Nobody else reads this inbox.
             return Verdict::Drop(Ignored::Unproven);
         }
-        if !self.state.siblings.contains_key(&(from, key)) {
+        if !self.is_announced(&heard.content) {
             return Verdict::Ignore(Ignored::Unproven);
         }
         if self.state.life == Life::Grouped && self.view.members.len() > 1 {

@@ -199,7 +199,7 @@ impl<C: Crypto> Muaa<C> {
             // It may be a member whose introduction is still on its way: the message stays as long as it is there.
             if !view.ended.contains_key(&content.key) {
                 if self.is_announced(&content) {
-                    self.answer_by_what_it_brings(&op, &content, &update);
+                    self.answer_by_what_it_brings(&op, &content, update.digest, &update.ops);
                     return Verdict::Ignore(Ignored::NotAMember);
                 }
                 return self.on_unannounced(self.name_in(envelope), Ignored::NotAMember);
@@ -221,6 +221,7 @@ impl<C: Crypto> Muaa<C> {
         Verdict::Done
     }
 
+    /// Whether the author announced itself, as far as is known here.
     pub(super) fn is_announced(&self, content: &Content) -> bool {
         self.state.siblings.contains_key(&(content.author(), content.key))
     }
@@ -518,19 +519,24 @@ impl<C: Crypto> Muaa<C> {
 
     /// One that takes itself for a member, and by all that it brings is none here: what let it in is not taken, as the move of one that is
     /// void. If what it brings shows that it is out it gets the log, else it may be a stranger and hears only that it is unknown.
-    pub(super) fn answer_by_what_it_brings(&mut self, op: &SignedOp, content: &Content, update: &Update) {
-        let Some(group) = &self.state.group else { return };
+    pub(super) fn answer_by_what_it_brings(
+        &mut self,
+        op: &SignedOp,
+        content: &Content,
+        digest: Hash,
+        ops: &[SignedOp],
+    ) {
         let (id, key) = (content.author(), content.key);
         let Some(certificate) = self.sealing_certificate(id, &key) else { return };
-        let knows = update.digest == Hash::default();
+        let knows = digest == Hash::default();
         if knows || self.state.life != Life::Grouped || !op.is_by(&self.crypto, &certificate) {
             return;
         }
-        let mut log = group.log.clone();
-        log.join(&self.crypto, &update.ops, self.config.log_max);
+        let Some(mut log) = self.state.group.as_ref().map(|group| group.log.clone()) else { return };
         if !self.may_be_told_for_writing(id, &key) {
             return;
         }
+        log.join(&self.crypto, ops, self.config.log_max);
         if Membership::of(&log).ended.contains_key(&key) {
             self.tell_standing(id, key, &certificate);
         } else {
