@@ -15,7 +15,8 @@ pub(crate) enum Label {
     PublicKey,
     SecretKey,
     Message,
-    /// Anything else, as a signature.
+    Signature,
+    /// Anything else.
     Other,
 }
 
@@ -55,7 +56,7 @@ const DASHES: &[u8] = b"-----";
 /// # Errors
 /// [`Damaged`] if the data of a block is not base64.
 pub(crate) fn blocks(text: &[u8]) -> Result<Vec<Block>, Damaged> {
-    up_to(usize::MAX, text)
+    up_to(text, |_| false)
 }
 
 /// The first block in `text`, whatever follows it. Total.
@@ -63,16 +64,20 @@ pub(crate) fn blocks(text: &[u8]) -> Result<Vec<Block>, Damaged> {
 /// # Errors
 /// [`Damaged`] if there is none, or its data is not base64.
 pub(crate) fn first(text: &[u8]) -> Result<Block, Damaged> {
-    up_to(1, text)?.pop().ok_or(Damaged)
+    up_to(text, |_| true)?.pop().ok_or(Damaged)
 }
 
-fn up_to(number: usize, text: &[u8]) -> Result<Vec<Block>, Damaged> {
+/// The blocks in `text` up to the first one that is the last, whatever follows it; all of them if none is. Total.
+///
+/// # Errors
+/// [`Damaged`] if the data of one of these is not base64.
+pub(crate) fn up_to(text: &[u8], is_last: impl Fn(&Block) -> bool) -> Result<Vec<Block>, Damaged> {
     let text = as_octets(text);
     let mut blocks = Vec::new();
     let mut open: Option<Open> = None;
     // Both ends of a line end one; the empty line between the two of CRLF is a blank line, and those do not count.
     for line in text.split(|octet| matches!(octet, b'\n' | b'\r')).map(trimmed) {
-        if blocks.len() >= number {
+        if blocks.last().is_some_and(&is_last) {
             return Ok(blocks);
         }
         match (marked(line), &mut open) {
@@ -153,6 +158,7 @@ impl Open {
             b"PGP PUBLIC KEY BLOCK" => Label::PublicKey,
             b"PGP PRIVATE KEY BLOCK" | b"PGP SECRET KEY BLOCK" => Label::SecretKey,
             b"PGP MESSAGE" => Label::Message,
+            b"PGP SIGNATURE" => Label::Signature,
             _ => Label::Other,
         };
         // With room for all of it, so that no copy stays behind.
