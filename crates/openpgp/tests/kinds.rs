@@ -243,7 +243,8 @@ fn every_key_that_is_taken_has_a_header_of_five_packets_that_fits() {
     for entry in directories.iter().flat_map(|directory| fs::read_dir(directory).unwrap()) {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
-        let Ok(key) = keys::unprotect(&fs::read(&path).unwrap(), Some(&secret(PASSWORD))) else { continue };
+        let Ok(file) = fs::read(&path) else { continue };
+        let Ok(key) = keys::unprotect(&file, Some(&secret(PASSWORD))) else { continue };
         for account in keys::addresses(&key).into_iter().chain([address("new@example.org")]) {
             let Ok(octets) = keys::published(&key, &account, NOW) else { continue };
             match tags(&octets)[..] {

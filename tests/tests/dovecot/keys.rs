@@ -59,7 +59,6 @@ fn what_is_not_taken_is_called_what_it_is_and_what_can_be_used_is_taken() {
     // Only others can use it: taken with a word of it.
     let carried = done(&laptop, &["keys", "import", "--yes", &kind("secp256k1-subkey.asc")]);
     assert_eq!(carried["usable"], false);
-    assert!(carried.to_string().contains("does not know its algorithms"), "{carried}");
     done_with(
         &laptop,
         &["keys", "import", "--yes", &kind("secp256k1-locked.asc")],
