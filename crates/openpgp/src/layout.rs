@@ -124,6 +124,15 @@ pub(crate) fn public_length(body: &[u8]) -> Option<usize> {
     within(body, body.len() - material.len() + length)
 }
 
+/// Whether this is a secret key packet of version 4 without a password, and the sum of its secret part is right.
+pub(crate) fn checksum_holds(body: &[u8]) -> bool {
+    let secret =
+        public_length(body).filter(|_| body.first() == Some(&4)).and_then(|length| body.get(length..));
+    let Some([0, plain @ .., high, low]) = secret else { return false };
+    let sum = plain.iter().fold(0_u16, |sum, octet| sum.wrapping_add(u16::from(*octet)));
+    sum == u16::from_be_bytes([*high, *low])
+}
+
 fn within(body: &[u8], length: usize) -> Option<usize> {
     (length <= body.len()).then_some(length)
 }

@@ -20,6 +20,9 @@ use crate::{
     read::{Certificate, certificate, opaque},
 };
 
+/// What is of this type or a higher one need not be known (RFC 9580 section 4.3).
+pub(crate) const NOT_CRITICAL: u8 = 40;
+
 /// The largest secret key that is read, in octets.
 pub(crate) const SECRET_MAX: usize = 64 << 10;
 
@@ -115,7 +118,7 @@ fn framed(octets: &[u8]) -> Result<Vec<(PacketHeader, &[u8])>, Refusal> {
                 | Tag::Trust
                 | Tag::Padding
                 | Tag::Marker
-        )
+        ) || u8::from(tag) >= NOT_CRITICAL
     };
     let mut tags = packets.iter().map(|(header, _)| header.tag());
     let shape = tags.next() == Some(Tag::SecretKey) && tags.all(known);
@@ -218,11 +221,17 @@ pub(crate) fn half(header: PacketHeader, body: &[u8]) -> Result<Half, Refusal> {
 /// How long the public half is, after rPGP read the whole.
 fn known_length(header: PacketHeader, body: &[u8]) -> Result<usize, Refusal> {
     let public = if header.tag() == Tag::SecretKey {
-        SecretKey::try_from_reader(header, body).map_err(refused)?.public_key().to_bytes()
+        SecretKey::try_from_reader(header, body).and_then(|key| key.public_key().to_bytes())
     } else {
-        SecretSubkey::try_from_reader(header, body).map_err(refused)?.public_key().to_bytes()
+        SecretSubkey::try_from_reader(header, body).and_then(|key| key.public_key().to_bytes())
     };
-    let public = public.map_err(refused)?;
+    // rPGP adds up secrets as it would write them, which are not always those that stand there.
+    let public = match public {
+        Err(_) if layout::checksum_holds(body) => {
+            return layout::public_length(body).ok_or(Refusal::Malformed);
+        }
+        public => public.map_err(refused)?,
+    };
     if body.starts_with(&public) {
         return Ok(public.len());
     }
@@ -240,7 +249,11 @@ impl SecretPart {
     /// `None` if it is of a version that rPGP does not know.
     fn read(header: PacketHeader, body: &[u8]) -> Result<Option<Self>, Refusal> {
         let is_primary = header.tag() == Tag::SecretKey;
-        Ok(Some(match (layout::kind(body), is_primary) {
+        let kind = match layout::kind(body) {
+            Kind::Known if layout::checksum_holds(body) => Kind::Opaque,
+            kind => kind,
+        };
+        Ok(Some(match (kind, is_primary) {
             (Kind::Known, true) => Self::Primary(SecretKey::try_from_reader(header, body).map_err(refused)?),
             (Kind::Known, false) => {
                 Self::Subkey(SecretSubkey::try_from_reader(header, body).map_err(refused)?)

@@ -27,7 +27,7 @@ const NOW_BY_GPG: &str = "20260211T000000!";
 const NOW_BY_SQ: &str = "2026-02-11T00:00:00Z";
 
 /// Names without their end, and what GnuPG, Sequoia and this project say.
-const DIFFERENT: [(&str, [bool; 3]); 13] = [
+const DIFFERENT: [(&str, [bool; 3]); 19] = [
     // rPGP has neither these curves nor ElGamal; Sequoia's pure Rust backend has not, either, and its policy ended DSA and ElGamal.
     ("brainpool", [true, false, false]),
     ("elgamal", [true, false, false]),
@@ -42,6 +42,13 @@ const DIFFERENT: [(&str, [bool; 3]); 13] = [
     ("mldsa.sec", [false, true, false]),
     ("pq4.sec", [false, true, false]),
     ("pq6.sec", [false, true, false]),
+    // GnuPG 2.2 knows neither version 6 nor what RFC 9580 added: X25519 and Ed25519 with numbers of their own, Curve448.
+    ("openpgpjs", [false, true, true]),
+    ("openpgpjs-argon2", [false, true, true]),
+    ("openpgpjs-448", [false, true, true]),
+    ("openpgpjs-v6", [false, true, true]),
+    ("openpgpjs-v6-448", [false, true, true]),
+    ("openpgpjs-v6-locked", [false, true, true]),
     // GnuPG takes no key with a packet of version 5, and none without a user id. Of both the header has what it takes.
     ("librepgp-beside", [false, true, true]),
     ("sq-nobody", [false, true, true]),

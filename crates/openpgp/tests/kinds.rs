@@ -203,8 +203,18 @@ fn what_is_not_taken_is_called_what_it_is() {
 
 #[test]
 fn old_sizes_and_other_programs_are_taken() {
-    for name in ["rsa1024", "dsa1024", "p256", "p521", "sq", "sq-rsa", "sq-storage", "librepgp-made-by-hand"]
-    {
+    for name in [
+        "rsa1024",
+        "dsa1024",
+        "p256",
+        "p521",
+        "sq",
+        "sq-rsa",
+        "sq-storage",
+        "librepgp-made-by-hand",
+        "openpgpjs",
+        "openpgpjs-448",
+    ] {
         let key = import(&format!("{name}.asc")).unwrap();
         assert_eq!(keys::unusable(&public(&key), NOW), None, "{name}");
         assert_eq!(tags(&header(&key, name).unwrap()), FIVE, "{name}");
@@ -215,6 +225,30 @@ fn old_sizes_and_other_programs_are_taken() {
     let named = keys::with_address(&key, &address("nobody@example.org"));
     assert_eq!(keys::addresses(&named), [address("nobody@example.org")]);
     assert_eq!(tags(&header(&named, "nobody").unwrap()), FIVE);
+}
+
+#[test]
+fn keys_of_version_six_and_under_argon2_are_taken() {
+    for name in ["openpgpjs-v6", "openpgpjs-v6-448", "openpgpjs-v6-locked", "openpgpjs-argon2"] {
+        let file = file(&format!("{name}.asc"));
+        let key = keys::unprotect(&file, Some(&secret(PASSWORD))).unwrap();
+        assert_eq!(keys::unusable(&public(&key), NOW), None, "{name}");
+        let expected = if name.contains("v6") { &[6, 2, 13, 2, 14, 2][..] } else { &FIVE };
+        assert_eq!(tags(&header(&key, name).unwrap()), expected, "{name}");
+        let exported = keys::export_protected(&key, &secret("another"), &[7; 32]).unwrap();
+        let again = keys::unprotect(exported.as_bytes(), Some(&secret("another"))).unwrap();
+        assert_eq!(public(&again), public(&key), "{name}");
+    }
+}
+
+#[test]
+fn forms_that_no_tool_writes_are_the_same_key() {
+    let expected = import("revocable.asc").unwrap();
+    for name in ["blanks-in-data.asc", "packet-of-no-type.asc", "blocks-on-one-line.asc"] {
+        let key = import(name).unwrap();
+        assert_eq!(public(&key), public(&expected), "{name}");
+        assert_eq!(keys::addresses(&key), keys::addresses(&expected), "{name}");
+    }
 }
 
 #[test]
@@ -259,6 +293,8 @@ fn every_key_that_is_taken_has_a_header_of_five_packets_that_fits() {
     }
     assert!(taken > 120, "{taken}");
     // Version 6 has its direct signature besides.
+    sixth.sort();
     sixth.dedup();
-    assert_eq!(sixth, ["pq6.sec.asc"]);
+    let six = ["openpgpjs-v6-448.asc", "openpgpjs-v6-locked.asc", "openpgpjs-v6.asc", "pq6.sec.asc"];
+    assert_eq!(sixth, six);
 }
