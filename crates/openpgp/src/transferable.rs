@@ -249,10 +249,10 @@ impl SecretPart {
     /// `None` if it is of a version that rPGP does not know.
     fn read(header: PacketHeader, body: &[u8]) -> Result<Option<Self>, Refusal> {
         let is_primary = header.tag() == Tag::SecretKey;
-        let kind = match layout::kind(body) {
-            Kind::Known if layout::checksum_holds(body) => Kind::Opaque,
-            kind => kind,
-        };
+        let mut kind = layout::kind(body);
+        if kind == Kind::Known && layout::checksum_holds(body) {
+            kind = Kind::Opaque;
+        }
         Ok(Some(match (kind, is_primary) {
             (Kind::Known, true) => Self::Primary(SecretKey::try_from_reader(header, body).map_err(refused)?),
             (Kind::Known, false) => {
