@@ -36,7 +36,8 @@ fn public(secret: &Secret) -> Vec<u8> {
 fn keydata(name: &str) -> Vec<u8> {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let text = String::from_utf8(file(name)).unwrap();
-    let lines = text.lines().skip_while(|line| !line.is_empty()).take_while(|line| !line.starts_with('='));
+    let lines =
+        text.lines().skip_while(|line| !line.is_empty()).take_while(|line| !line.starts_with(['=', '-']));
     STANDARD.decode(lines.collect::<String>()).unwrap()
 }
 
@@ -297,4 +298,38 @@ fn every_key_that_is_taken_has_a_header_of_five_packets_that_fits() {
     sixth.dedup();
     let six = ["openpgpjs-v6-448.asc", "openpgpjs-v6-locked.asc", "openpgpjs-v6.asc", "pq6.sec.asc"];
     assert_eq!(sixth, six);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_damaged_key_of_any_kind_is_read_without_a_panic(
+        name in proptest::sample::select(vec![
+            "secp256k1-beside.asc",
+            "secp256k1-primary.asc",
+            "librepgp-beside.asc",
+            "librepgp.asc",
+            "offline.asc",
+            "openpgpjs-v6.asc",
+            "openpgpjs-448.asc",
+            "secp256k1-locked.asc",
+        ]),
+        changes in proptest::collection::vec((proptest::num::usize::ANY, proptest::num::u8::ANY), 1..4),
+        cut in proptest::option::of(proptest::num::usize::ANY),
+    ) {
+        let mut octets = keydata(name);
+        for (at, octet) in changes {
+            let at = at % octets.len();
+            octets[at] = octet;
+        }
+        octets.truncate(cut.map_or(octets.len(), |cut| cut % octets.len()));
+        let account = address("anna@example.org");
+        let _ = keys::unusable(&octets, NOW);
+        let _ = keys::minimized(&octets, &account, NOW);
+        if let Ok(key) = keys::unprotect(&octets, Some(&secret(PASSWORD))) {
+            let _ = keys::published(&keys::with_address(&key, &account), &account, NOW);
+            let _ = keys::export_protected(&key, &secret("another"), &[7; 32]);
+        }
+    }
 }

@@ -16,7 +16,7 @@ const BEGIN: u64 = 1_761_955_200;
 const DAY: u64 = 86_400;
 
 /// A device that is alone on its account.
-fn alone(server: &Dovecot, login: &str) -> Device {
+pub(crate) fn alone(server: &Dovecot, login: &str) -> Device {
     let device = set_up_for(server, login, "laptop");
     done(&device, &["sync"]);
     device
