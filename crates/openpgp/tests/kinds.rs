@@ -301,7 +301,7 @@ fn every_key_that_is_taken_has_a_header_of_five_packets_that_fits() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
 
     #[test]
     fn a_damaged_key_of_any_kind_is_read_without_a_panic(
