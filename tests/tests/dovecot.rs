@@ -6,6 +6,8 @@ mod autocrypt;
 mod doctor;
 #[path = "dovecot/joining.rs"]
 mod joining;
+#[path = "dovecot/keys.rs"]
+mod keys;
 #[path = "dovecot/pairing.rs"]
 mod pairing;
 #[path = "dovecot/people.rs"]

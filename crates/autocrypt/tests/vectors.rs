@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use sma_autocrypt::{
-    Address, Date, Deletion, Draft, Header, Known, Mail, Payload, Preference, Recommendation, Source, Table,
-    mailboxes, read, read_gossip,
+    Address, Date, Deletion, Draft, DraftState, Header, Known, Mail, Payload, Preference, Recommendation,
+    Source, Table, mailboxes, read, read_draft_state, read_gossip,
 };
 
 const PEERS_MAX: usize = 100;
@@ -240,7 +240,7 @@ struct AddressVector {
 fn vectors_of_addresses_hold() {
     let vectors: Vec<AddressVector> =
         serde_json::from_str(include_str!("../vectors/addresses.json")).unwrap();
-    assert!(vectors.len() >= 25);
+    assert!(vectors.len() >= 29);
     for vector in vectors {
         let mail = format!("To: {}\r\n\r\n", vector.value);
         let found = mailboxes(mail.as_bytes(), "To").into_iter().map(|a| a.map(|a| a.to_string()));
@@ -264,5 +264,75 @@ fn vectors_of_dates_hold() {
         let mail = format!("From: bob@example.org\r\nDate: {}\r\n\r\n", vector.value);
         let found = read(mail.as_bytes(), RECEIVED, 1).unwrap().date;
         assert_eq!(found, vector.date.map_or(RECEIVED, Date), "{}", vector.value);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecipientsVector {
+    name: String,
+    own_prefer_encrypt: String,
+    reply_to_encrypted: bool,
+    steps: Vec<Step>,
+    to: Vec<String>,
+    recommendation: String,
+    keys: BTreeMap<String, String>,
+    gossip: Vec<String>,
+}
+
+#[test]
+fn vectors_of_several_recipients_hold() {
+    let vectors: Vec<RecipientsVector> =
+        serde_json::from_str(include_str!("../vectors/recipients.json")).unwrap();
+    assert!(vectors.len() >= 12);
+    for vector in vectors {
+        let mut devices = vec![Table::new(PEERS_MAX); 2];
+        for (at, step) in vector.steps.iter().enumerate() {
+            take(&mut devices, at % 2, step);
+        }
+        let own =
+            if vector.own_prefer_encrypt == "mutual" { Preference::Mutual } else { Preference::NoPreference };
+        let to: Vec<_> = vector.to.iter().map(|to| address(to)).collect();
+        for device in &devices {
+            let draft = Draft { own, reply_to_encrypted: vector.reply_to_encrypted };
+            let advice = device.recommend(&to, draft, NOW, |_| true);
+            assert_eq!(recommendation_name(advice.recommendation), vector.recommendation, "{}", vector.name);
+            let keys = advice.keys.iter().map(|(addr, key)| (addr.to_string(), STANDARD.encode(key)));
+            assert_eq!(keys.collect::<BTreeMap<_, _>>(), vector.keys, "{}", vector.name);
+            let headers = advice.gossip(|_, key| key.clone());
+            let about =
+                headers.split("Autocrypt-Gossip: addr=").skip(1).filter_map(|rest| rest.split(';').next());
+            assert_eq!(about.collect::<Vec<_>>(), vector.gossip, "{}", vector.name);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DraftVector {
+    value: String,
+    state: Option<ExpectedDraft>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedDraft {
+    encrypt: bool,
+    by_choice: bool,
+    reply_to_encrypted: bool,
+}
+
+#[test]
+fn vectors_of_drafts_hold() {
+    let vectors: Vec<DraftVector> = serde_json::from_str(include_str!("../vectors/drafts.json")).unwrap();
+    assert!(vectors.len() >= 14);
+    for DraftVector { value, state } in vectors {
+        let draft = format!("From: <me@example.org>\r\nAutocrypt-Draft-State: {value}\r\n\r\nHello");
+        let expected = state.map(|state| DraftState {
+            encrypt: state.encrypt,
+            by_choice: state.by_choice,
+            reply_to_encrypted: state.reply_to_encrypted,
+        });
+        assert_eq!(read_draft_state(draft.as_bytes()), expected, "{value}");
     }
 }

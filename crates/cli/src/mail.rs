@@ -20,7 +20,7 @@ use sma_openpgp::{
 use crate::{
     account::Settings,
     args::{Observe, Recommend},
-    backend::Backend,
+    backend::{Backend, Why},
     control::Device,
     failure::Failure,
     identity::{Identity, address},
@@ -59,6 +59,12 @@ pub(crate) fn own_key(muaa: &Muaa<OpenPgp>, address: &Address) -> Result<Bytes, 
     published(&secret, address, sma_imap::now()).map_err(|why| Failure::Failed(keys::unusable_sentence(why)))
 }
 
+/// Why nobody can encrypt to the account now, as far as its key says.
+pub(crate) fn key_problem(directory: &Path, muaa: &Muaa<OpenPgp>) -> Option<String> {
+    let address = own_address(directory).ok()?;
+    own_key(muaa, &address).err().map(|failure| failure.sentence().to_owned())
+}
+
 /// The `Autocrypt-Gossip` headers for the recipients of an encrypted mail.
 pub(crate) fn gossip(directory: &Path, addresses: &[String], report: &mut Report) -> Result<(), Failure> {
     let now = sma_imap::now();
@@ -79,6 +85,7 @@ pub(crate) fn recommend(directory: &Path, recommend: Recommend, report: &mut Rep
     let asked = Asked::new(directory, &addresses)?;
     let backend = Backend::new(sma_imap::now(), backend_command);
     let advice = asked.advice(reply, &backend);
+    backend.checked()?;
     let (word, sentence) = match advice.recommendation {
         Recommendation::Disable => ("disable", "It cannot be encrypted."),
         Recommendation::Discourage => ("discourage", "It can be encrypted, but may not be readable."),
@@ -161,13 +168,16 @@ impl Asked {
         if self.identity.is_own(address) {
             return match own_key(&self.muaa, address) {
                 Err(failure) => failure.sentence().to_owned(),
-                Ok(_) => "the account's own key is of an algorithm that cannot be used here".to_owned(),
+                Ok(key) => match backend.unusable(&key) {
+                    Some(why) => format!("the account's own key cannot be used: {why}"),
+                    None => "the account's own key cannot be used".to_owned(),
+                },
             };
         }
         let peers = self.muaa.peers();
         let known = peers.get(address).and_then(|peer| peer.header.or(peer.gossip));
         match known.map(|known| backend.unusable(&known.key)) {
-            Some(Some(Unusable::Ended(at) | Unusable::SubkeyEnded(at))) => {
+            Some(Some(Why::Key(Unusable::Ended(at) | Unusable::SubkeyEnded(at)))) => {
                 format!("the key that is known ended on {}", words::day(at))
             }
             Some(Some(why)) => format!("the key that is known cannot be used: {why}"),

@@ -12,6 +12,7 @@ use crate::{
     asked,
     failure::{Failure, advice},
     history::History,
+    mail,
     names::Names,
     pending::{CODE_LIFE, Pending},
     report::Report,
@@ -42,7 +43,14 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
     report.say(format!("Its fingerprint begins {digits}."));
     let is_out = matches!(muaa.phase(), Phase::Removed | Phase::Left);
     match muaa.account().current {
-        Some(key) => report.say(format!("Mail uses the key {key}.")),
+        Some(key) => {
+            report.say(format!("Mail uses the key {key}."));
+            let problem = mail::key_problem(directory, &muaa);
+            report.set("key_problem", problem.as_deref());
+            if let Some(problem) = problem {
+                report.say(format!("Nobody can encrypt to this account now: {problem}."));
+            }
+        }
         None if is_out => {}
         None => report.say("It has no account key yet."),
     }

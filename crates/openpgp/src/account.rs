@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use pgp::{
-    composed::{Deserializable, KeyType, SignedKeyDetails, SignedSecretKey, SignedSecretSubKey},
+    composed::{KeyType, SignedKeyDetails, SignedSecretKey, SignedSecretSubKey},
     crypto::{ecc_curve::ECCCurve, hash::HashAlgorithm, sym::SymmetricKeyAlgorithm},
     packet::{
         Features, KeyFlags, PacketTrait, PubKeyInner, PublicKey, PublicSubkey, SecretKey, SecretSubkey,
@@ -127,14 +127,6 @@ fn describe(key: &impl KeyDetails, secret: Secret, public: Bytes) -> Result<Acco
     let fingerprint = Fingerprint::new(key.fingerprint().as_bytes()).ok_or(CryptoError)?;
     let created = sma_core::Timestamp::from_secs(u64::from(key.created_at().as_secs()));
     Ok(AccountKey { secret, public, fingerprint, created })
-}
-
-/// Parses one transferable secret key that fills `octets`, and of which nothing would be lost if it were written again.
-pub(crate) fn parse(octets: &[u8]) -> Result<SignedSecretKey, Refusal> {
-    let subkeys = Transferable::read(octets)?.subkeys;
-    let key = SignedSecretKey::from_bytes(octets).map_err(refused)?;
-    let whole = key.secret_subkeys.len() + key.public_subkeys.len() == subkeys;
-    if whole { Ok(key) } else { Err(Refusal::Unknown) }
 }
 
 /// Reads an account's secret key, which stays as it is.

@@ -15,7 +15,8 @@ pub(crate) enum Label {
     PublicKey,
     SecretKey,
     Message,
-    /// Anything else, as a signature.
+    Signature,
+    /// Anything else.
     Other,
 }
 
@@ -49,13 +50,16 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 const DASHES: &[u8] = b"-----";
 
+/// So many letters without a blank are data; fewer may be a word of a text.
+const LONGER_THAN_WORDS: usize = 24;
+
 /// All blocks in `text`, in their order; none if there is no armor. What stands before, between and behind them is passed over, and a
 /// block without an end goes up to the next one. Total.
 ///
 /// # Errors
 /// [`Damaged`] if the data of a block is not base64.
 pub(crate) fn blocks(text: &[u8]) -> Result<Vec<Block>, Damaged> {
-    up_to(usize::MAX, text)
+    up_to(text, |_| false)
 }
 
 /// The first block in `text`, whatever follows it. Total.
@@ -63,16 +67,21 @@ pub(crate) fn blocks(text: &[u8]) -> Result<Vec<Block>, Damaged> {
 /// # Errors
 /// [`Damaged`] if there is none, or its data is not base64.
 pub(crate) fn first(text: &[u8]) -> Result<Block, Damaged> {
-    up_to(1, text)?.pop().ok_or(Damaged)
+    up_to(text, |_| true)?.pop().ok_or(Damaged)
 }
 
-fn up_to(number: usize, text: &[u8]) -> Result<Vec<Block>, Damaged> {
+/// The blocks in `text` up to the first one that is the last, whatever follows it; all of them if none is. Total.
+///
+/// # Errors
+/// [`Damaged`] if the data of one of these is not base64.
+pub(crate) fn up_to(text: &[u8], is_last: impl Fn(&Block) -> bool) -> Result<Vec<Block>, Damaged> {
     let text = as_octets(text);
     let mut blocks = Vec::new();
     let mut open: Option<Open> = None;
     // Both ends of a line end one; the empty line between the two of CRLF is a blank line, and those do not count.
-    for line in text.split(|octet| matches!(octet, b'\n' | b'\r')).map(trimmed) {
-        if blocks.len() >= number {
+    let lines = text.split(|octet| matches!(octet, b'\n' | b'\r')).map(trimmed);
+    for line in lines.flat_map(apart) {
+        if blocks.last().is_some_and(&is_last) {
             return Ok(blocks);
         }
         match (marked(line), &mut open) {
@@ -122,6 +131,15 @@ fn trimmed(mut line: &[u8]) -> &[u8] {
     }
 }
 
+/// Where one block ends and the next one begins on a line, as in files that were put together without a line end, two lines.
+fn apart(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    const BOTH: &[u8] = b"----------BEGIN ";
+    let ends = line.starts_with(b"-----END ");
+    let at = line.windows(BOTH.len()).position(|part| part == BOTH).filter(|_| ends);
+    let (first, second) = line.split_at(at.map_or(line.len(), |at| at + DASHES.len()));
+    std::iter::once(first).chain(at.map(|_| second))
+}
+
 /// Of a line that begins or ends a block the word for it and what follows, dashes not included.
 fn marked(line: &[u8]) -> Option<(&'static [u8], &[u8])> {
     let inside = line.strip_prefix(DASHES)?;
@@ -153,6 +171,7 @@ impl Open {
             b"PGP PUBLIC KEY BLOCK" => Label::PublicKey,
             b"PGP PRIVATE KEY BLOCK" | b"PGP SECRET KEY BLOCK" => Label::SecretKey,
             b"PGP MESSAGE" => Label::Message,
+            b"PGP SIGNATURE" => Label::Signature,
             _ => Label::Other,
         };
         // With room for all of it, so that no copy stays behind.
@@ -165,8 +184,10 @@ impl Open {
             return;
         }
         if !self.in_data {
-            // Of a header nothing is asked but that it is none of the data.
-            self.in_data = line.iter().all(|octet| is_of_data(*octet));
+            // Of a header nothing is asked but that it is none of the data, in which blanks may stand as well.
+            let first = line.iter().take_while(|octet| is_of_data(**octet)).count();
+            let is_no_word = first >= LONGER_THAN_WORDS;
+            self.in_data = line.iter().all(|octet| is_of_data(*octet) || is_no_word && *octet == b' ');
             if !self.in_data {
                 self.headers.extend(header(line));
                 return;
@@ -232,6 +253,8 @@ mod tests {
             PLAIN.replace("=abcd\n-----END PGP MESSAGE-----\n", ""),
             PLAIN.replace("bGxv\nIGF", "bGxvIGF"),
             format!("Hello -----\n-----\n\u{feff}{PLAIN}=abcd\n-- \nAnna"),
+            PLAIN.replace("bGxv\nIGFn", "bGxv IG Fn"),
+            PLAIN.replace("Version: 1", "Version: 1\nsome words that are no data and stand in one line"),
         ] {
             let [block] = &blocks(changed.as_bytes()).unwrap()[..] else { panic!("one block: {changed:?}") };
             assert_eq!((block.label, &block.octets), (expected.label, &expected.octets), "{changed:?}");
@@ -250,6 +273,9 @@ mod tests {
         let both = format!("{PLAIN}{}", PLAIN.replace("MESSAGE", "PRIVATE KEY BLOCK"));
         let labels: Vec<_> = read(both.as_bytes()).into_iter().map(|(label, _)| label).collect();
         assert_eq!(labels, [Label::Message, Label::SecretKey]);
+        let on_one_line = both.replace("-----\n-----BEGIN PGP PRIVATE", "----------BEGIN PGP PRIVATE");
+        assert!(on_one_line.len() < both.len());
+        assert_eq!(read(on_one_line.as_bytes()), read(both.as_bytes()));
         assert!(read(b"no armor").is_empty() && read(b"").is_empty());
         assert!(blocks(PLAIN.replace("IGFn", "IG!n").as_bytes()).is_err());
     }

@@ -203,19 +203,35 @@ fn checked(key: &SignedPublicKey) -> Result<SignedPublicKey, Refusal> {
     let mut kept = signed(key, None, foremost).ok_or(Refusal::Malformed)?;
     let primary = &key.primary_key;
     kept.public_subkeys = key.public_subkeys.iter().filter_map(|s| subkey(primary, s, None)).collect();
-    let can_encrypt = primary_encrypts(&kept) || kept.public_subkeys.iter().any(encrypts);
-    if can_encrypt { Ok(kept) } else { Err(Refusal::NothingEncrypts) }
+    if primary_encrypts(&kept) || kept.public_subkeys.iter().any(encrypts) {
+        return Ok(kept);
+    }
+    let did =
+        key.public_subkeys.iter().filter_map(|subkey| bound(primary, subkey, None)).any(|s| encrypts(&s));
+    Err(if did { Refusal::SubkeyRevoked } else { Refusal::NothingEncrypts })
+}
+
+/// Whether a subkey encrypts that is bound to the key and not revoked, of whatever time.
+pub(crate) fn has_encrypting_subkey(key: &SignedPublicKey) -> bool {
+    key.public_subkeys.iter().filter_map(|s| subkey(&key.primary_key, s, None)).any(|s| encrypts(&s))
 }
 
 /// The public part; at most [`PUBLIC_MAX`] octets: without the subkeys that only sign, and then without the oldest, if they do not fit.
-/// Of a key that rPGP cannot check it is everything.
+/// Of a key that rPGP cannot check it is everything, and so it is of one that only a subkey of another version lets encrypt.
 pub(crate) fn public(key: &Transferable) -> Result<Bytes, Refusal> {
     if !can_verify(key.public.public_params()) {
         return bounded(key.octets.clone());
     }
-    // A subkey that is not known might be the one that encrypts.
-    let unknown = |refusal| if key.lacks_a_subkey { Refusal::Unknown } else { refusal };
-    let mut public = checked(&key.public).map_err(unknown)?;
+    let mut public = match checked(&key.public) {
+        Err(Refusal::NothingEncrypts | Refusal::SubkeyRevoked) if !key.skipped.is_empty() => {
+            return bounded(key.octets.clone());
+        }
+        // A subkey that is not known might be the one that encrypts.
+        Err(Refusal::NothingEncrypts | Refusal::SubkeyRevoked) if key.lacks_a_subkey => {
+            return Err(Refusal::Unknown);
+        }
+        public => public?,
+    };
     if public.write_len() > PUBLIC_MAX {
         public.public_subkeys.retain(encrypts);
         public.public_subkeys.sort_by_key(KeyDetails::created_at);

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     packets::{Packet, refused},
-    transferable::{Refusal, half},
+    transferable::{NOT_CRITICAL, Refusal, half},
 };
 
 /// A key, user id or attribute, and its signatures.
@@ -50,7 +50,7 @@ pub(crate) fn keys<'a>(packets: impl IntoIterator<Item = Packet<'a>>) -> Result<
 
 /// What says nothing of a key, and what is of no known type and need not be known (RFC 9580 section 4.3).
 fn may_be_left_out(tag: Tag) -> bool {
-    matches!(tag, Tag::Trust | Tag::Padding | Tag::Marker) || u8::from(tag) >= 40
+    matches!(tag, Tag::Trust | Tag::Padding | Tag::Marker) || u8::from(tag) >= NOT_CRITICAL
 }
 
 impl<'a> Key<'a> {

@@ -2,8 +2,7 @@
 
 use pgp::{
     armor::BlockType,
-    composed::{ArmorOptions, Deserializable, SignedPublicKey},
-    types::{KeyDetails, Password, S2kParams, Tag},
+    types::{Password, S2kParams, Tag},
 };
 use sma_core::{Secret, Timestamp};
 use zeroize::Zeroizing;
@@ -11,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::{
     account, certificate,
     packets::{Octets, tags},
-    seeded, usable,
+    read, seeded, transferable, usable,
 };
 pub use crate::{
     import::{ImportError, unprotect},
@@ -33,7 +32,7 @@ pub enum ExportError {
 /// When a public key ends, by its own word; `None` if it does not end or cannot be read.
 #[must_use]
 pub fn expires(public: &[u8]) -> Option<Timestamp> {
-    let key = SignedPublicKey::from_bytes(public).ok()?;
+    let key = read::certificate(public).ok()?.key;
     certificate::expires(&key).map(Timestamp::from_secs)
 }
 
@@ -75,15 +74,13 @@ pub fn export_protected(
         return Err(ExportError::EmptyPassword);
     }
     account::read(secret).map_err(|_| ExportError::NotAKey)?;
-    let mut key = account::parse(secret.expose()).map_err(|_| ExportError::NotAKey)?;
     let mut rng = seeded::rng(seed);
-    let version = key.primary_key.version();
-    let mut protection = || S2kParams::new_default(&mut rng, version);
     let password = Password::from(password.expose());
-    let not_a_key = |_| ExportError::NotAKey;
-    key.primary_key.set_password_with_s2k(&password, protection()).map_err(not_a_key)?;
-    for subkey in &mut key.secret_subkeys {
-        subkey.key.set_password_with_s2k(&password, protection()).map_err(not_a_key)?;
-    }
-    key.to_armored_string(ArmorOptions::default()).map(Zeroizing::new).map_err(not_a_key)
+    let locked =
+        transferable::locked(secret.expose(), &password, |version| S2kParams::new_default(&mut rng, version));
+    let locked = locked.map_err(|_| ExportError::NotAKey)?;
+    let mut armored = Vec::new();
+    pgp::armor::write(&Octets(&locked), BlockType::PrivateKey, &mut armored, None, true)
+        .map_err(|_| ExportError::NotAKey)?;
+    String::from_utf8(armored).map(Zeroizing::new).map_err(|_| ExportError::NotAKey)
 }

@@ -6,12 +6,12 @@
 
 use bytes::Bytes;
 use pgp::{
-    composed::{Deserializable, SignedKeyDetails, SignedPublicKey, SignedPublicSubKey, SignedSecretKey},
+    composed::{SignedKeyDetails, SignedPublicKey, SignedPublicSubKey},
     packet::{
         PacketTrait, SecretKey, Signature, SignatureConfig, SignatureType, Subpacket, SubpacketType, UserId,
     },
     ser::Serialize,
-    types::{KeyDetails, KeyVersion, Password, SignedUser},
+    types::{KeyDetails, KeyVersion, Password, SignedUser, Tag},
 };
 use sha2::{Digest, Sha256};
 use sma_autocrypt::Address;
@@ -26,9 +26,9 @@ use crate::{
     },
     components,
     packets::{refused, split},
-    seeded,
+    read, seeded,
     transferable::{Refusal, Transferable},
-    usable::{Unusable, has_parts_that_are_not_known, is_current, unusable},
+    usable::{Unusable, is_current, unusable, unusable_with},
 };
 
 /// The first address in a user id, in whatever character set its name is.
@@ -64,7 +64,8 @@ fn current_subkey(key: &SignedPublicKey, now: u64) -> Option<SignedPublicSubKey>
 
 /// The public part of an account's secret key for the header of a mail from this address: five packets. A key without a user id of the
 /// address gets one, signed by itself; the same arguments give the same octets, whatever the day is, until the key changes or its subkey ends. Of
-/// a key that cannot be checked here it is chosen by what its signatures say, with the foremost user id if it has none of the address, or everything.
+/// a key that cannot be checked here it is chosen by what its signatures say, with the foremost user id if it has none of the address, or everything;
+/// so it is if the primary key is offline, which signs nothing here.
 ///
 /// # Errors
 /// Why nobody could encrypt to what the header would say; [`Unusable::NothingEncrypts`] also if the primary key alone encrypts, which Level 1
@@ -72,22 +73,26 @@ fn current_subkey(key: &SignedPublicKey, now: u64) -> Option<SignedPublicSubKey>
 pub fn published(secret: &Secret, address: &Address, now: Timestamp) -> Result<Bytes, Unusable> {
     let key = Transferable::read(secret.expose()).map_err(|_| Unusable::NotAKey)?;
     let seconds = now.as_secs();
-    match unusable(&key.public, seconds) {
+    match unusable_with(&key.public, &key.skipped, seconds) {
         None | Some(Unusable::UnknownAlgorithm) => {}
         Some(why) => return Err(why),
     }
     let subkey = current_subkey(&key.public, seconds);
     let user = own_user(&key, secret, address, Some(seconds));
     let (subkey, user) = match (subkey, user) {
-        (Some(subkey), Ok(user)) => (subkey, user),
+        (Some(subkey), Ok(user)) => (Some(subkey), user),
+        (None, Ok(user)) if !key.skipped.is_empty() => (None, user),
         // Its signatures are of another form, too.
         _ if !can_verify(key.public.public_params()) => return Ok(key.octets.into()),
         (None, _) => return Err(Unusable::NothingEncrypts),
         (_, Err(_)) => return Err(Unusable::NotAKey),
     };
     let details = SignedKeyDetails::new(vec![], direct(&key.public, Some(seconds)), vec![user], vec![]);
-    let public = SignedPublicKey::new(key.public.primary_key, details, vec![subkey]);
-    let octets = public.to_bytes().map_err(|_| Unusable::NotAKey)?;
+    // A subkey of another version goes as it stands.
+    let skipped = if subkey.is_none() { key.skipped.last() } else { None };
+    let public = SignedPublicKey::new(key.public.primary_key, details, subkey.into_iter().collect());
+    let mut octets = public.to_bytes().map_err(|_| Unusable::NotAKey)?;
+    octets.extend(skipped.into_iter().flatten());
     with_current_headers(&octets).map(Bytes::from).map_err(|_| Unusable::NotAKey)
 }
 
@@ -119,7 +124,7 @@ fn own_user(
     {
         return Ok(user.clone());
     }
-    if !can_verify(public.public_params()) {
+    if !can_verify(public.public_params()) || !key.has_primary {
         // Nothing can be signed with it here.
         return found.or(foremost).cloned().ok_or(Refusal::Unknown);
     }
@@ -196,7 +201,7 @@ fn self_signed(secret: &Secret, id: UserId, like: &[&Signature]) -> Result<Signe
     Ok(SignedUser::new(id, vec![signature.map_err(refused)?]))
 }
 
-/// The same secret key with a user id of this address, added and signed by itself if it has none. A key whose primary key cannot sign here
+/// The same secret key with a user id of this address, added and signed by itself if it has none. A key whose primary key cannot sign here, or is offline,
 /// stays as it is.
 #[must_use]
 pub fn with_address(secret: &Secret, address: &Address) -> Secret {
@@ -207,8 +212,8 @@ fn added(secret: &Secret, address: &Address) -> Option<Secret> {
     if addresses(secret).contains(address) {
         return None;
     }
-    let key =
-        Transferable::read(secret.expose()).ok().filter(|key| can_verify(key.public.public_params()))?;
+    let signs = |key: &Transferable| can_verify(key.public.public_params()) && key.has_primary;
+    let key = Transferable::read(secret.expose()).ok().filter(signs)?;
     let user = own_user(&key, secret, address, None).ok()?;
     let user = with_current_headers(&user.to_bytes().ok()?).ok()?;
     let mut all = components::keys(components::packets(secret.expose()).ok()?).ok()?;
@@ -227,8 +232,8 @@ pub fn minimized(public: &[u8], address: &Address, now: Timestamp) -> Bytes {
 }
 
 fn minimal_public(public: &[u8], address: &Address, now: u64) -> Option<Bytes> {
-    let key = SignedPublicKey::from_bytes(public).ok().filter(|key| can_verify(key.public_params()))?;
-    if has_parts_that_are_not_known(&key, public) {
+    let read::Certificate { key, skipped } = read::certificate(public).ok()?;
+    if !can_verify(key.public_params()) || !skipped.is_empty() {
         return None;
     }
     let all = users(&key.primary_key, &key.details.users, Some(now));
@@ -262,12 +267,15 @@ pub(crate) fn handed_over(secret: &Secret, address: &Address) -> Secret {
 }
 
 fn minimal_secret(secret: &Secret, address: &Address) -> Option<Secret> {
-    let key =
-        Transferable::read(secret.expose()).ok().filter(|key| can_verify(key.public.public_params()))?;
-    let mut kept: SignedSecretKey = account::parse(secret.expose()).ok()?;
+    let key = Transferable::read(secret.expose()).ok()?;
+    if !can_verify(key.public.public_params()) || key.has_unknown_parts() {
+        return None;
+    }
+    let all = components::keys(components::packets(secret.expose()).ok()?).ok()?;
+    let [whole] = &all[..] else { return None };
     let user = own_user(&key, secret, address, None).ok()?;
-    let signs = user.signatures.iter().chain(&direct(&key.public, None)).any(|s| s.key_flags().sign());
-    kept.details = SignedKeyDetails::new(vec![], direct(&key.public, None), vec![user], vec![]);
+    let direct = direct(&key.public, None);
+    let signs = key.has_primary && user.signatures.iter().chain(&direct).any(|s| s.key_flags().sign());
     let primary = &key.public.primary_key;
     let of = |subkey: &SignedPublicSubKey| {
         let bound = bound(primary, subkey, None)?;
@@ -275,24 +283,37 @@ fn minimal_secret(secret: &Secret, address: &Address) -> Option<Secret> {
         let signatures: Vec<_> = revocations.chain(bound.signatures.iter().cloned()).collect();
         Some((bound, signatures))
     };
-    let all: Vec<_> = key.public.public_subkeys.iter().filter_map(of).collect();
+    // Subkeys stand in one order in both forms of the key.
+    let is_subkey = |component: &&components::Component<'_>| {
+        matches!(component.packet.tag(), Tag::SecretSubkey | Tag::PublicSubkey)
+    };
+    let subkeys = whole.rest.iter().filter(is_subkey).zip(key.public.public_subkeys.iter().map(of));
+    let bound = subkeys.filter_map(|(component, bound)| Some((component.packet, bound?)));
+    let mut bound: Vec<_> = bound.filter(|(packet, _)| packet.tag() == Tag::SecretSubkey).collect();
     let can_sign = |bound: &SignedPublicSubKey| bound.signatures.iter().any(|s| s.key_flags().sign());
-    let signing = all.iter().map(|(bound, _)| bound).filter(|bound| !signs && can_sign(bound));
+    let signing = bound.iter().map(|(_, (bound, _))| bound).filter(|bound| !signs && can_sign(bound));
     let signing = signing.max_by_key(|bound| bound.created_at()).map(KeyDetails::fingerprint);
-    kept.public_subkeys.clear();
-    kept.secret_subkeys.retain_mut(|subkey| {
-        let fingerprint = subkey.key.fingerprint();
-        let found = all.iter().find(|(bound, _)| bound.fingerprint() == fingerprint);
-        let found = found.filter(|(bound, _)| encrypts(bound) || signing.as_ref() == Some(&fingerprint));
-        found.map(|(_, signatures)| subkey.signatures.clone_from(signatures)).is_some()
-    });
-    let written = account::write(&kept).ok()?;
+    bound.retain(|(_, (bound, _))| encrypts(bound) || signing.as_ref() == Some(&bound.fingerprint()));
+    // With room for all of it, so that no copy stays behind.
+    let mut written = Zeroizing::new(Vec::with_capacity(secret.expose().len() + user.write_len()));
+    written.extend_from_slice(whole.primary.packet.whole);
+    direct.iter().try_for_each(|signature| signature.to_writer_with_header(&mut *written)).ok()?;
+    user.to_writer(&mut *written).ok()?;
+    for (packet, (_, signatures)) in bound {
+        written.extend_from_slice(packet.whole);
+        signatures.iter().try_for_each(|signature| signature.to_writer_with_header(&mut *written)).ok()?;
+    }
+    let written = Secret::new(std::mem::take(&mut *written));
     account::read(&written).ok().map(|_| written)
 }
 
 #[cfg(test)]
 mod tests {
-    use pgp::{packet::SubpacketData, types::Duration};
+    use pgp::{
+        composed::{Deserializable, SignedSecretKey},
+        packet::SubpacketData,
+        types::Duration,
+    };
 
     use super::*;
 

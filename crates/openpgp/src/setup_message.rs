@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use crate::{
     account,
     armor::{self, Block, Label},
+    import::together,
     keys::{self, ImportError},
     minimal,
     packets::{Octets, refused},
@@ -209,9 +210,11 @@ pub fn unlock(armored: &[u8], typed: &Secret, password: Option<&Secret>) -> Resu
     let typed = std::str::from_utf8(typed.expose()).map_err(refused)?;
     let code = canonical_code(is_numeric(&message), typed);
     let inner = decrypt(&message.octets, &code)?;
-    let key = dearmored(&inner, Label::SecretKey).map_err(|_| ImportError::NotAKey)?;
-    let mutual = key.header(PREFER_ENCRYPT) == Some("mutual");
-    Ok(Setup { secret: keys::unprotect(&key.octets, password)?, mutual })
+    // Its public form may stand before the secret key; what follows that does not count.
+    let is_secret = |block: &Block| block.label == Label::SecretKey;
+    let blocks = armor::up_to(&inner, is_secret).map_err(|_| ImportError::NotAKey)?;
+    let mutual = blocks.iter().any(|block| block.header(PREFER_ENCRYPT) == Some("mutual"));
+    Ok(Setup { secret: keys::unprotect(&together(&blocks), password)?, mutual })
 }
 
 /// Opens the message, which must be a session key under one code and integrity-protected data, nothing that costs much memory.

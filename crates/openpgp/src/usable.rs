@@ -1,9 +1,9 @@
 //! Whether mail can be encrypted to a key at a time, and why not.
 
 use pgp::{
-    composed::{Deserializable, SignedPublicKey, SignedPublicSubKey},
+    composed::{SignedPublicKey, SignedPublicSubKey},
     packet::Signature,
-    types::{KeyDetails, Tag},
+    types::KeyDetails,
 };
 use sma_core::Timestamp;
 
@@ -12,7 +12,8 @@ use crate::{
         bound, can_encrypt, can_verify, encrypts, foremost, is_revoked, lifetime, lives, primary_encrypts,
         revocations, signed,
     },
-    packets::{split, tags},
+    read::{self, Certificate},
+    transferable::Refusal,
 };
 
 /// Why mail cannot be encrypted to a key. Of several reasons it is the one that is the easiest to mend.
@@ -55,27 +56,25 @@ enum Worth {
     Revoked,
 }
 
-/// The same of a key as it stands in a header. Versions and subkeys that rPGP does not read, as LibrePGP's, are not known here.
+/// The same of a key as it stands in a header.
 pub(crate) fn unusable_octets(public: &[u8], now: u64) -> Option<Unusable> {
-    let Ok(key) = SignedPublicKey::from_bytes(public) else {
-        let is_key = tags(public).is_ok_and(|tags| tags.first() == Some(&Tag::PublicKey));
-        let is_known = split(public).is_ok_and(|all| matches!(all.first(), Some((_, [2..=4 | 6, ..]))));
-        return Some(if is_key && !is_known { Unusable::UnknownAlgorithm } else { Unusable::NotAKey });
-    };
-    match unusable(&key, now) {
+    match read::certificate(public) {
+        Ok(Certificate { key, skipped }) => unusable_with(&key, &skipped, now),
+        Err(Refusal::Unknown | Refusal::LibrePgp) => Some(Unusable::UnknownAlgorithm),
+        Err(_) => Some(Unusable::NotAKey),
+    }
+}
+
+/// The same of a key some subkeys of which rPGP does not read: one of them may encrypt.
+pub(crate) fn unusable_with(key: &SignedPublicKey, skipped: &[Vec<u8>], now: u64) -> Option<Unusable> {
+    match unusable(key, now) {
         Some(Unusable::NothingEncrypts | Unusable::SubkeyEnded(_) | Unusable::SubkeyRevoked)
-            if has_parts_that_are_not_known(&key, public) =>
+            if !skipped.is_empty() =>
         {
             Some(Unusable::UnknownAlgorithm)
         }
         why => why,
     }
-}
-
-/// Whether rPGP skipped a subkey.
-pub(crate) fn has_parts_that_are_not_known(key: &SignedPublicKey, octets: &[u8]) -> bool {
-    let subkeys = tags(octets).map_or(0, |tags| tags.iter().filter(|tag| **tag == Tag::PublicSubkey).count());
-    key.public_subkeys.len() < subkeys
 }
 
 /// Why mail cannot be encrypted to the key at this time, in seconds since 1970. A revocation counts whenever it was made.

@@ -116,9 +116,18 @@ fn import_from(gpg: &Gpg, password: &str, kind: &str) {
 fn a_curve_key_of_gpg_is_imported() {
     let Some(gpg) = Gpg::new("gpg-curve") else { return };
     import_from(&gpg, "", "future-default");
+    // Without the primary's secret part it is the same to others, and gpg takes it again under a password.
+    let (whole, _) = gpg.run("", &["--export-secret-keys"], b"");
     let (stub, _) = gpg.run("", &["--export-secret-subkeys"], b"");
-    assert_eq!(keys::unprotect(&stub, Some(&secret("any"))), Err(ImportError::Offline), "a stub");
-    assert_eq!(keys::unprotect(&stub, None), Err(ImportError::Offline), "a stub");
+    let [whole, stub] = [whole, stub].map(|key| keys::unprotect(&key, None).unwrap());
+    let public = |key| OPENPGP.read_account_key(key).unwrap().public;
+    assert_eq!(public(&stub), public(&whole));
+    let exported = keys::export_protected(&stub, &secret("hunter2"), &[5; 32]).unwrap();
+    let other = Gpg::new("gpg-stub").unwrap();
+    other.run("hunter2", &["--import"], exported.as_bytes());
+    let (mail, _) = gpg.run("", &["--encrypt", "--recipient", "bob@example.org"], MAIL);
+    let (opened, _) = other.run("hunter2", &["--decrypt"], &mail);
+    assert_eq!(opened, MAIL);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const BEGIN: u64 = 1_761_955_200;
 const DAY: u64 = 86_400;
 
 /// A device that is alone on its account.
-fn alone(server: &Dovecot, login: &str) -> Device {
+pub(crate) fn alone(server: &Dovecot, login: &str) -> Device {
     let device = set_up_for(server, login, "laptop");
     done(&device, &["sync"]);
     device
@@ -49,12 +49,11 @@ fn keys_that_nobody_could_use_are_refused_with_what_to_do() {
     let laptop = alone(&server, LOGIN);
     let before = done(&laptop, &["mail", "header"]);
     for (name, says) in [
-        ("offline-primary.asc", "offline"),
         ("card.asc", "smart card"),
         ("subkey-on-card.asc", "smart card"),
         ("ended.asc", "ended on 2026-01-02: give it a later end with gpg --quick-set-expire"),
         ("subkey-ended.asc", "subkey that encrypts ended on 2026-01-02"),
-        ("all-revoked.asc", "nothing that encrypts; give it a subkey"),
+        ("all-revoked.asc", "subkey that encrypts is revoked; give it a subkey"),
         ("no-subkey.asc", "nothing that encrypts; give it a subkey"),
         ("rsa-alone.asc", "give it a subkey"),
         ("README.md", "not an OpenPGP secret key"),
@@ -195,7 +194,9 @@ fn a_reply_to_all_a_draft_and_gossip_are_asked_about_from_the_command_line() {
     assert_eq!(word(&[BOB, "--backend-command", "cat >/dev/null"]), "available");
     let none = advice(&[BOB, "--backend-command", "exit 1"]);
     assert_eq!(text(&none, "recommendation"), "disable");
-    assert!(text(&none["without_key"], BOB).contains("algorithm"), "{none}");
+    assert!(text(&none["without_key"], BOB).contains("--backend-command does not take it"), "{none}");
+    let failed = ["mail", "recommend", BOB, "--backend-command", "no-such-program 2>/dev/null"];
+    fails(&laptop, &failed, &[], 1, "the command of --backend-command was not done (it ended with 127)");
     // A draft says what it answers.
     let state = done(&laptop, &["mail", "draft-state", "--encrypt", "yes", "--reply-to-encrypted"]);
     assert_eq!(text(&state, "header"), "Autocrypt-Draft-State: encrypt=yes; _is-reply-to-encrypted=yes\r\n");
