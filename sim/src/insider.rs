@@ -112,6 +112,12 @@ impl Insider {
         Some(Self { secret, certificate, key: fingerprint, incarnation: 1, sequence: 1, received: 0, log })
     }
 
+    /// Speaks as another device from here on, as far as it can without that one's secret key.
+    #[must_use]
+    pub fn posing_as(self, other: &Self) -> Self {
+        Self { secret: self.secret, ..other.clone() }
+    }
+
     /// The logs of the groups that the device on this machine was in before.
     #[must_use]
     pub fn former_logs(machine: &Machine) -> Vec<Log> {

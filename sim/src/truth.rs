@@ -92,6 +92,11 @@ impl Truth {
         }
     }
 
+    /// Somebody who has no device of the account made a key for it.
+    pub fn made_by_stranger(&mut self, key: Fingerprint, stranger: Fingerprint) {
+        self.keys.insert(key, Origin { device: stranger, barred: BTreeSet::new() });
+    }
+
     /// A device goes on under another key. If it was removed under any that it had, it still is: one that is put back to a backup goes on from
     /// an earlier key than the one that a person removed.
     pub fn moves(&mut self, from: Fingerprint, to: Fingerprint) {

@@ -98,6 +98,65 @@ fn the_key_that_a_stolen_member_held_is_not_current_after_its_removal_whatever_i
     }
 }
 
+/// How a thief ends what it has without being removed.
+#[derive(Clone, Copy, Debug)]
+enum WayOut {
+    ToItself,
+    ToOneThatIsOut,
+    InACircle,
+    BehindWhatItKept,
+}
+
+/// It calls that a move, which is no end for which another key is made, if somebody goes on.
+#[test]
+fn mail_carries_no_key_of_a_stolen_member_that_goes_on_as_nobody() {
+    for way in [WayOut::ToItself, WayOut::ToOneThatIsOut, WayOut::InACircle, WayOut::BehindWhatItKept] {
+        let (mut stage, [one, two, three]) = paired([1, 2, 3]);
+        let mut thief = insider(&stage, three);
+        stage.lab.stop(three);
+        let mut other = accomplice();
+        let goes_on = |from: &mut Insider, to: &Introduction| from.op(Kind::Move.number(), wire::encode(to));
+        let ops = match way {
+            WayOut::ToItself => {
+                let itself = thief.introduction();
+                vec![goes_on(&mut thief, &itself)]
+            }
+            WayOut::ToOneThatIsOut => {
+                let add = thief.op(Kind::Add.number(), wire::encode(&other.introduction()));
+                say(&mut stage, &mut thief, one, vec![add]);
+                remove(&mut stage, one, 666);
+                pass(&mut stage, 1);
+                thief.hear(&insider(&stage, one).log().ops());
+                vec![goes_on(&mut thief, &other.introduction())]
+            }
+            WayOut::InACircle => {
+                let there = goes_on(&mut thief, &other.introduction());
+                other.enter(thief.log().clone());
+                let back = goes_on(&mut other, &thief.introduction());
+                vec![there, back]
+            }
+            WayOut::BehindWhatItKept => {
+                thief.op(Kind::Alive.number(), vec![0xa0]);
+                let there = goes_on(&mut thief, &other.introduction());
+                other.enter(thief.log().clone());
+                vec![there, goes_on(&mut other, &thief.introduction())]
+            }
+        };
+        let shared = current(&stage, one);
+        say(&mut stage, &mut thief, one, ops.clone());
+        say(&mut stage, &mut thief, two, ops);
+        pass(&mut stage, 2);
+        // Whom a person sees a person can remove.
+        for id in members(&stage, one).into_iter().filter(|id| ![1, 2].contains(id)) {
+            remove(&mut stage, one, id);
+        }
+        pass(&mut stage, 2);
+        assert_eq!(members(&stage, two), [1, 2], "{way:?}");
+        assert_ne!(current(&stage, one), shared, "{way:?}");
+        assert_eq!(current(&stage, one), current(&stage, two), "{way:?}");
+    }
+}
+
 /// The thief's merge waits for a device that was off when the thief was removed.
 #[test]
 fn a_removed_device_leads_nobody_into_a_group_of_its_own() {

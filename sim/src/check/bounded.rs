@@ -35,10 +35,13 @@ pub(super) fn check(lab: &Lab, folder: Folder) -> Verdict {
             let muaa = lab.machines[at].muaa.as_ref();
             muaa.is_some_and(|muaa| muaa.phase() == Phase::Left)
         });
-        let allowed = match (lab.truth.copied, leaves) {
-            (true, _) => WAITING_MAX * lab.machines.len(),
-            (false, true) => WAITING_MAX + 1,
-            (false, false) => WAITING_MAX,
+        // A thief that is out in one group and a member in another is told both.
+        let tells_twice =
+            matches!(folder, Folder::Inbox(id) if lab.truth.thief.is_some_and(|key| MuaaId::of(&key) == id));
+        let allowed = if lab.truth.copied {
+            WAITING_MAX * lab.machines.len()
+        } else {
+            WAITING_MAX + usize::from(leaves || tells_twice)
         };
         let too_many = messages.len() > allowed && waiting(lab, folder, &messages) > allowed;
         if too_many {

@@ -81,8 +81,11 @@ struct Rates {
     flood: u32,
     whisper: u32,
     write: u32,
+    pretend: u32,
     steal: u32,
     sign: u32,
+    fork: u32,
+    withhold: u32,
 }
 
 impl Rates {
@@ -118,6 +121,9 @@ impl Rates {
             write: rate(stranger, 50_000),
             steal: if thief { 1_000_000 } else { 0 },
             sign: if thief { 500_000 } else { 0 },
+            pretend: rate(stranger, 300_000),
+            fork: rate(thief, 200_000),
+            withhold: rate(thief, 200_000),
         }
     }
 }
@@ -174,8 +180,11 @@ pub(crate) fn act<C: Choices>(world: &mut World<C>) -> u64 {
         (rates.flood, stranger::flood),
         (rates.whisper, stranger::whisper),
         (rates.write, stranger::write),
+        (rates.pretend, stranger::pretend),
         (rates.steal, thief::steal),
         (rates.sign, thief::sign),
+        (rates.fork, thief::fork),
+        (rates.withhold, thief::withhold),
     ];
     for (rate, acts) in all {
         if world.choices.chance(rate) {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sma_core::{
     Class, Crypto, Envelope, Folder, Form, Hash, MuaaId, PakeRun, Secret, Side, Timestamp, Token,
+    state::Register,
     wire::{self, Kind, SignedOp, Update},
 };
 
@@ -192,6 +193,56 @@ pub(super) fn whisper<C: Choices>(world: &mut World<C>) {
     };
     let said = one.send(&to, group, update);
     put(world, Folder::Inbox(to.id()), said, "what a stranger sealed");
+}
+
+/// He says in the name of a device what only that one may say. He has not its key, so the signature is his own.
+pub(super) fn pretend<C: Choices>(world: &mut World<C>) {
+    let Some(one) = somebody(world) else { return };
+    let others: Vec<_> = world.lab.machines.iter().filter_map(Insider::of).collect();
+    let (Some(posed_as), Some(to)) = (world.any_of(&others), world.any_of(&others)) else { return };
+    let own_key = one.key();
+    let mut one = one.posing_as(&posed_as);
+    one.sequence += world.choices.below(1 << 10);
+    let inbox = Folder::Inbox(to.id());
+    let (folder, said) = match world.choices.below(5) {
+        0 => {
+            let digest = world.choices.chance(500_000).then(|| Hash(world.choices.seed()));
+            (Folder::Announcements, announcement(&mut one, digest))
+        }
+        1 => {
+            let body = wire::Request {
+                certificate: one.certificate.clone(),
+                nonce: world.choices.below(1 << 30),
+                replaces: None,
+            };
+            let op = one.say(Kind::Request.number(), wire::encode(&body));
+            (inbox, envelope(&one, Class::Request, &op))
+        }
+        2 => {
+            let Some((_, offer)) = offers(world).pop() else { return };
+            let (certificate, reason) = (one.certificate.clone(), world.choices.below(6) as u8);
+            let body = wire::Abort { session: offer.session, to: to.key(), reason, certificate };
+            let op = one.say(Kind::Abort.number(), wire::encode(&body));
+            (inbox, envelope(&one, Class::Abort, &op))
+        }
+        _ => {
+            let mut update = Update { received: posed_as.received, ..Update::new(to.key()) };
+            let value = if world.choices.chance(500_000) { "mutual" } else { "nopreference" };
+            let time = 1 + world.choices.below(1 << 10);
+            let register = Register { time, author: one.id(), value: value.to_owned(), removals: 0 };
+            update.settings.insert("prefer-encrypt".to_owned(), register);
+            if let Ok(made) =
+                Symbolic.new_account_key("anna@example.org", &world.choices.seed(), world.lab.now)
+            {
+                world.lab.truth.made_by_stranger(made.fingerprint, own_key);
+                update.keys.push(wire::KeyMaterial { secret: made.secret });
+            }
+            update.ask = world.choices.chance(500_000);
+            let group = world.choices.chance(300_000).then(|| Hash(world.choices.seed()));
+            (inbox, one.send(&to, group, update))
+        }
+    };
+    put(world, folder, said, "what a stranger says in a device's name");
 }
 
 /// He sends many mails, each of another address, with a key.

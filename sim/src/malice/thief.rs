@@ -18,6 +18,9 @@ use crate::{
 
 /// At most so many devices he makes up.
 const ACCOMPLICES: usize = 4;
+/// So many operations he signs for some and not for others, beside what chance has him tell: whoever fills his share of the log twice parts
+/// its devices (protocol, 13).
+const PARTIAL: usize = 4;
 
 /// What he has.
 #[derive(Clone, Debug)]
@@ -26,8 +29,22 @@ pub(super) struct Thief {
     device: Insider,
     /// Devices that he made up, each introduced by him or by one of them, or not yet.
     accomplices: Vec<Insider>,
+    /// How many operations he signed for some and not for others.
+    partial: usize,
     /// When people notice it, and throw the device out.
     noticed: Timestamp,
+}
+
+impl Thief {
+    fn hear(&mut self, ops: &[SignedOp]) {
+        self.device.hear(ops);
+        self.accomplices.iter_mut().for_each(|one| one.hear(ops));
+    }
+
+    /// All that he has.
+    fn all(&self) -> impl Iterator<Item = Fingerprint> {
+        [&self.device].into_iter().chain(&self.accomplices).map(Insider::key)
+    }
 }
 
 /// At some moment he takes a device of a group of three or more, or a copy of what it had saved.
@@ -53,38 +70,36 @@ pub(super) fn steal<C: Choices>(world: &mut World<C>) {
     world.lab.machines[at].stolen = true;
     world.lab.truth.thief = Some(device.key());
     let noticed = world.lab.now + std::time::Duration::from_millis(world.choices.between(DAY, 60 * DAY));
-    world.malice.thief = Some(Thief { device, accomplices: Vec::new(), noticed });
+    world.malice.thief = Some(Thief { device, accomplices: Vec::new(), partial: 0, noticed });
 }
 
 /// People see that the device is gone, and devices that they never let in: they throw all of these out, as soon as they see them.
 pub(super) fn is_noticed<C: Choices>(world: &mut World<C>) {
     let Some(thief) = &world.malice.thief else { return };
-    let all: Vec<Fingerprint> =
-        std::iter::once(&thief.device).chain(&thief.accomplices).map(Insider::key).collect();
-    world.lab.truth.unwanted.extend(all);
+    world.lab.truth.unwanted.extend(thief.all());
+}
+
+/// The honest devices of his group, or all if none is in it.
+fn audience<C: Choices>(world: &World<C>, thief: &Thief) -> Vec<Insider> {
+    let honest: Vec<_> =
+        world.lab.machines.iter().filter(|machine| !machine.stolen).filter_map(Insider::of).collect();
+    let group = thief.device.log().group();
+    let in_group: Vec<_> = honest.iter().filter(|one| one.log().group() == group).cloned().collect();
+    if in_group.is_empty() { honest } else { in_group }
 }
 
 /// He says something to somebody.
 pub(super) fn sign<C: Choices>(world: &mut World<C>) {
     let Some(mut thief) = world.malice.thief.take() else { return };
-    let honest: Vec<_> =
-        world.lab.machines.iter().filter(|machine| !machine.stolen).filter_map(Insider::of).collect();
-    let group = thief.device.log().group();
-    let in_group: Vec<_> = honest.iter().filter(|one| one.log().group() == group).cloned().collect();
-    let Some(to) = world.any_of(&in_group).or_else(|| world.any_of(&honest)) else {
+    let audience = audience(world, &thief);
+    let Some(to) = world.any_of(&audience) else {
         world.malice.thief = Some(thief);
         return;
     };
-    let noticed = world.lab.truth.unwanted.contains(&thief.device.key());
-    // As a member he is told everything, and a server that he shares what he knows with shows him the rest.
-    if !noticed && to.log().group() == group && world.choices.chance(500_000) {
-        let ops = to.log().ops();
-        thief.device.hear(&ops);
-        thief.accomplices.iter_mut().for_each(|one| one.hear(&ops));
-    }
+    listen(world, &mut thief, &to);
     let mut ops = Vec::new();
     for _ in 0..=world.choices.below(3) {
-        if let Some(op) = operation(world, &mut thief, &in_group) {
+        if let Some(op) = operation(world, &mut thief, &audience) {
             ops.push(op);
         }
     }
@@ -95,7 +110,7 @@ pub(super) fn sign<C: Choices>(world: &mut World<C>) {
     let mut said = Update { ops, ..Update::new(to.key()) };
     match world.choices.below(6) {
         0 => {
-            let value = world.choices.below(3).to_string();
+            let value = ["mutual", "nopreference", "0"][world.choices.below(3) as usize].to_owned();
             let numbers = [0, 1, 1 << 20, (1 << 48) - 1, u64::MAX];
             let (time, removals) = (world.any_of(&numbers).unwrap_or(0), world.choices.below(3));
             let register = Register { time, author: thief.device.id(), value, removals };
@@ -122,6 +137,63 @@ pub(super) fn sign<C: Choices>(world: &mut World<C>) {
     let speaker = if speaker == 0 { &mut thief.device } else { &mut thief.accomplices[speaker - 1] };
     let update = speaker.send(&to, None, said);
     put(world, Folder::Inbox(to.id()), update, "what a thief says");
+    world.malice.thief = Some(thief);
+}
+
+/// As a member he is told everything, and a server that he shares what he knows with shows him the rest.
+fn listen<C: Choices>(world: &mut World<C>, thief: &mut Thief, to: &Insider) {
+    let noticed = world.lab.truth.unwanted.contains(&thief.device.key());
+    if !noticed && to.log().group() == thief.device.log().group() && world.choices.chance(500_000) {
+        thief.hear(&to.log().ops());
+    }
+}
+
+/// He lets one in for some, and another one for others, under one number.
+pub(super) fn fork<C: Choices>(world: &mut World<C>) {
+    let Some(mut thief) = world.malice.thief.take() else { return };
+    let audience = audience(world, &thief);
+    if let Some(to) = world.any_of(&audience) {
+        listen(world, &mut thief, &to);
+        let (sequence, log) = (thief.device.sequence, thief.device.log().clone());
+        for to in &audience {
+            if thief.partial >= PARTIAL || world.choices.chance(300_000) {
+                continue;
+            }
+            thief.partial += 1;
+            thief.device.sequence = sequence;
+            thief.device.enter(log.clone());
+            let Some(one) = accomplice(world, &mut thief) else { break };
+            let op = thief.device.op(Kind::Add.number(), wire::encode(&one));
+            let update = Update { ops: vec![op], ..Update::new(to.key()) };
+            let said = thief.device.send(to, None, update);
+            put(world, Folder::Inbox(to.id()), said, "one of two things under a number");
+        }
+        thief.device.sequence += 8;
+    }
+    world.malice.thief = Some(thief);
+}
+
+/// He takes something back that he never told, or tells of the end of something without what came before.
+pub(super) fn withhold<C: Choices>(world: &mut World<C>) {
+    let Some(mut thief) = world.malice.thief.take() else { return };
+    let audience = audience(world, &thief);
+    if let Some(to) = world.any_of(&audience)
+        && thief.partial < PARTIAL
+        && let Some(one) = accomplice(world, &mut thief)
+    {
+        thief.partial += 1;
+        listen(world, &mut thief, &to);
+        thief.device.op(Kind::Add.number(), wire::encode(&one));
+        let noticed = world.lab.truth.unwanted.contains(&thief.device.key());
+        let op = match world.choices.below(3) {
+            0 if noticed => thief.device.op(Kind::Leave.number(), vec![0xa0]),
+            1 => thief.device.op(Kind::Alive.number(), vec![0xa0]),
+            _ => thief.device.op(Kind::Move.number(), wire::encode(&one)),
+        };
+        let update = Update { ops: vec![op], ..Update::new(to.key()) };
+        let said = thief.device.send(&to, None, update);
+        put(world, Folder::Inbox(to.id()), said, "what follows something that a thief kept to himself");
+    }
     world.malice.thief = Some(thief);
 }
 
@@ -189,9 +261,7 @@ fn operation<C: Choices>(world: &mut World<C>, thief: &mut Thief, honest: &[Insi
         signer.op(kind, body)
     };
     signer.sequence = signer.sequence.max(before);
-    let all = std::slice::from_ref(&op);
-    thief.device.hear(all);
-    thief.accomplices.iter_mut().for_each(|one| one.hear(all));
+    thief.hear(std::slice::from_ref(&op));
     Some(op)
 }
 

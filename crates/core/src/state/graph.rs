@@ -13,6 +13,7 @@ use crate::Hash;
 pub(super) struct Graph<'a> {
     log: &'a Log,
     later: OnceCell<Later>,
+    whole: OnceCell<BTreeSet<Hash>>,
 }
 
 struct Later {
@@ -34,7 +35,12 @@ struct Places(Vec<u64>);
 
 impl<'a> Graph<'a> {
     pub(super) const fn of(log: &'a Log) -> Self {
-        Self { log, later: OnceCell::new() }
+        Self { log, later: OnceCell::new(), whole: OnceCell::new() }
+    }
+
+    /// Whether all is in the log that this operation knows of.
+    pub(super) fn is_whole(&self, hash: &Hash) -> bool {
+        self.whole.get_or_init(|| self.log.whole()).contains(hash)
     }
 
     /// The operations whose authors knew of this one.

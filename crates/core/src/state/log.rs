@@ -458,7 +458,7 @@ impl Log {
     }
 
     /// The operations of which all is here that they know of.
-    fn whole(&self) -> BTreeSet<Hash> {
+    pub(super) fn whole(&self) -> BTreeSet<Hash> {
         let mut missing: BTreeMap<Hash, usize> = BTreeMap::new();
         let mut later: BTreeMap<Hash, Vec<Hash>> = BTreeMap::new();
         let mut next = Vec::new();

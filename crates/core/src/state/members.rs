@@ -97,7 +97,7 @@ impl Membership {
         found.find_members(&said, &cuts);
         found.find_ended(&cuts, &introduced);
         found.find_keys(&graph, &entries, &said);
-        found.choose_key(log, &graph, &said, &cuts);
+        found.choose_key(&graph, &said, &cuts);
         found.find_unknown(&counting);
         found.find_merges(log, &said);
         found
@@ -204,12 +204,13 @@ impl Membership {
 
     /// No removed device holds the current key: all who named it knew of all removals. Of one that follows something which is not here nobody
     /// can say that it is known, so it asks for no other key.
-    fn choose_key(&mut self, log: &Log, graph: &Graph<'_>, said: &[Said<'_>], cuts: &Cuts<'_>) {
+    fn choose_key(&mut self, graph: &Graph<'_>, said: &[Said<'_>], cuts: &Cuts<'_>) {
         let named = |hash: &Hash, entry: &Entry| Some((*hash, entry.body.account_key()?.fingerprint));
         let notices: Vec<_> = said.iter().filter_map(|(hash, entry)| named(hash, entry)).collect();
-        let (mut barring, mut others) = (cuts.barring(), cuts.leaves.clone());
-        barring.retain(|end| log.has_all_before(end));
-        others.retain(|end| log.has_all_before(end));
+        let mut barring = cuts.barring();
+        let mut others: BTreeSet<_> = cuts.leaves.iter().copied().chain(self.moves_to_nobody(cuts)).collect();
+        barring.retain(|end| graph.is_whole(end));
+        others.retain(|end| graph.is_whole(end));
         let held_by_one_of = |ends: &BTreeSet<Hash>| {
             let mut held = BTreeSet::new();
             for end in ends {
@@ -225,6 +226,22 @@ impl Membership {
         let stale = self.current.is_none_or(|current| left.contains(&current));
         self.wants_key = stale || self.keys.lost_current(may);
         (self.barred_keys, self.left_keys) = (held, left);
+    }
+
+    /// The moves of those of whom nobody goes on: the heir never came in, is out, or moved in a circle. Its author left, whatever it called that.
+    fn moves_to_nobody<'a>(&self, cuts: &'a Cuts<'_>) -> impl Iterator<Item = Hash> + 'a {
+        let mut go_on: BTreeSet<Fingerprint> = self.members.keys().copied().collect();
+        loop {
+            let before = go_on.len();
+            let heirs = cuts.moves.values().filter(|(_, heir)| go_on.contains(heir));
+            let authors: Vec<_> = heirs.map(|(author, _)| *author).collect();
+            go_on.extend(authors);
+            if go_on.len() == before {
+                break;
+            }
+        }
+        let moves = cuts.moves.iter();
+        moves.filter(move |(_, (author, _))| !go_on.contains(author)).map(|(hash, _)| *hash)
     }
 
     /// How a device ended, if it did.
@@ -271,6 +288,8 @@ struct Cuts<'a> {
     /// Of devices that were removed or left: what stands.
     standing: BTreeMap<Fingerprint, BTreeSet<Hash>>,
     moved: BTreeMap<Fingerprint, u64>,
+    /// The moves that stand, each with its author and the key under which that one goes on.
+    moves: BTreeMap<Hash, (Fingerprint, Fingerprint)>,
     /// Where what stands of a chain forks.
     forks: BTreeMap<Fingerprint, u64>,
     equivocators: BTreeSet<Fingerprint>,
@@ -286,9 +305,10 @@ impl<'a> Cuts<'a> {
             entries.iter().copied().filter(|(_, entry)| potential.contains(&entry.key)).collect();
         let equivocators = forks_of(&from_potential).into_keys().collect();
         let removals = removals_that_count(log, graph, &from_potential);
-        let (standing, moved, forks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (standing, moved, moves, forks) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (leaves, named, ended) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let mut cuts = Self { removals, leaves, standing, moved, forks, equivocators, named, ended };
+        let mut cuts = Self { removals, leaves, standing, moved, moves, forks, equivocators, named, ended };
         cuts.read_removals(log);
         let leaves = from_potential.iter().copied().filter(|said| log.is_leave(said));
         let (left, void): (Vec<_>, Vec<_>) = leaves.partition(|said| cuts.stands(said));
@@ -300,8 +320,12 @@ impl<'a> Cuts<'a> {
         }
         let standing: Vec<_> = from_potential.into_iter().filter(|said| cuts.stands(said)).collect();
         cuts.forks = forks_of(&standing);
-        for (_, entry) in standing.iter().filter(|(_, entry)| matches!(entry.body, LogBody::Move(_))) {
+        // As a leave: nobody could make a key that follows one which knows of something that is not here.
+        let moves =
+            |(hash, entry): &&Said<'_>| matches!(entry.body, LogBody::Move(_)) && graph.is_whole(hash);
+        for (hash, entry) in standing.iter().filter(moves) {
             lower(&mut cuts.moved, entry.key, entry.sequence);
+            cuts.moves.extend(entry.introduced.map(|heir| (**hash, (entry.key, heir))));
             cuts.end(entry.key, Gone::Moved);
         }
         cuts.ended.retain(|key, _| introduced.contains(key));
