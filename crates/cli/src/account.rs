@@ -1,6 +1,11 @@
 //! The account's settings, `account.json` in the state directory. It holds no password.
 
-use std::{fs, io, path::Path, process::Command, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use sma_core::{Config, Secret};
@@ -11,6 +16,9 @@ use crate::{failure::Failure, output, shown::Line};
 const FILE: &str = "account.json";
 const DAMAGED: &str = "account.json.damaged";
 const VARIABLE: &str = "SMA_PASSWORD";
+const AUTHORITIES: &str = "SSL_CERT_FILE";
+/// What every certificate in PEM begins with.
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Changes wait this long for others to be sent with them.
 const GATHER: Duration = Duration::from_millis(500);
@@ -59,7 +67,7 @@ impl Settings {
     }
 
     /// The settings, if there are any.
-    fn find(directory: &Path) -> Result<Option<Self>, Failure> {
+    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, Failure> {
         let path = directory.join(FILE);
         match fs::read(&path) {
             Ok(octets) => serde_json::from_slice(&octets).map(Some).map_err(|_| {
@@ -90,6 +98,9 @@ impl Settings {
     /// The server with its password, from the first of: the command, the environment, the person.
     pub(crate) fn account(&self, password_command: Option<&str>) -> Result<Account, Failure> {
         let server = Address::parse(&self.imap, self.insecure)?;
+        if server.tls {
+            check_authorities(std::env::var_os(AUTHORITIES).map(PathBuf::from).as_deref())?;
+        }
         let command = password_command.or(self.password_command.as_deref());
         let password = match (command, std::env::var(VARIABLE)) {
             (Some(command), _) => from_command(command)?,
@@ -97,6 +108,25 @@ impl Settings {
             (None, Err(_)) => from_person(&server)?,
         };
         Ok(Account { server, password })
+    }
+}
+
+/// The file of further certificate authorities, if one is named, is there and holds some: else TLS would say that it trusts nobody.
+fn check_authorities(file: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let wrong = |why: &str| {
+        let why = format!(
+            "{AUTHORITIES} names {}, {why}: name a file of certificates in PEM, or unset it",
+            file.display()
+        );
+        Err(Failure::known("file", 1, why))
+    };
+    match fs::read(file) {
+        Err(error) => wrong(&format!("which cannot be read ({error})")),
+        Ok(octets) if !octets.windows(PEM.len()).any(|window| window == PEM) => {
+            wrong("which holds no certificate")
+        }
+        Ok(_) => Ok(()),
     }
 }
 
@@ -136,6 +166,18 @@ mod tests {
         assert_eq!(password("printf 'a b\\r\\nsecond\\n'").unwrap(), b"a b");
         assert!(password("exit 1").unwrap_err().sentence().contains("failed"));
         assert!(password("true").unwrap_err().sentence().contains("printed no password"));
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        let why = |file: &Path| check_authorities(Some(file)).unwrap_err().sentence().to_owned();
+        assert!(why(&file).contains("ca.pem, which cannot be read"), "{}", why(&file));
+        fs::write(&file, "no certificate").unwrap();
+        assert!(why(&file).contains("holds no certificate"));
+        fs::write(&file, "# mine\n-----BEGIN CERTIFICATE-----\n").unwrap();
+        assert_eq!((check_authorities(Some(&file)), check_authorities(None)), (Ok(()), Ok(())));
     }
 
     #[test]

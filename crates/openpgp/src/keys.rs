@@ -5,7 +5,7 @@ use pgp::{
     composed::{ArmorOptions, Deserializable, SignedPublicKey},
     types::{KeyDetails, Password, S2kParams, Tag},
 };
-use sma_core::{Secret, Timestamp};
+use sma_core::{Fingerprint, Secret, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -35,6 +35,13 @@ pub enum ExportError {
 pub fn expires(public: &[u8]) -> Option<Timestamp> {
     let key = SignedPublicKey::from_bytes(public).ok()?;
     certificate::expires(&key).map(Timestamp::from_secs)
+}
+
+/// The fingerprint of a public key, whoever's it is; `None` if it cannot be read.
+#[must_use]
+pub fn fingerprint(public: &[u8]) -> Option<Fingerprint> {
+    let key = SignedPublicKey::from_bytes(public).ok()?;
+    Fingerprint::new(key.fingerprint().as_bytes())
 }
 
 /// Whether mail can be encrypted to a public key at this time: it can be read and used here, its own signatures say that it
