@@ -36,6 +36,9 @@ pub(crate) struct Settings {
     /// Whether the password may travel in clear.
     #[serde(default)]
     pub(crate) insecure: bool,
+    /// A file of certificate authorities to trust beside those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// The shell command that prints the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) password_command: Option<String>,
@@ -100,6 +103,7 @@ impl Settings {
         let server = Address::parse(&self.imap, self.insecure)?;
         if server.tls {
             check_authorities(std::env::var_os(AUTHORITIES).map(PathBuf::from).as_deref())?;
+            self.ca_file.as_deref().map_or(Ok(()), sma_imap::trust)?;
         }
         let command = password_command.or(self.password_command.as_deref());
         let password = match (command, std::env::var(VARIABLE)) {
@@ -189,6 +193,7 @@ mod tests {
             imap: "imaps://anna@mail.example.org".into(),
             name: "laptop".into(),
             insecure: false,
+            ca_file: None,
             password_command: Some("printf secret".into()),
         };
         settings.save(directory.path()).unwrap();

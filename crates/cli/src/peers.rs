@@ -39,11 +39,6 @@ pub(crate) async fn peers(
     }
 }
 
-fn saved(directory: &Path) -> Result<Muaa<OpenPgp>, Failure> {
-    let saved = status::saved(directory, &Settings::load(directory)?)?;
-    saved.ok_or_else(|| Failure::NeedsPerson("this device was not synced yet: run sma sync".to_owned()))
-}
-
 fn word(recommendation: Recommendation) -> (&'static str, &'static str) {
     match recommendation {
         Recommendation::Disable => ("disable", "cannot be encrypted"),
@@ -60,7 +55,7 @@ fn recommended(muaa: &Muaa<OpenPgp>, address: &Address, reply_to_encrypted: bool
 }
 
 fn list(directory: &Path, report: &mut Report) -> Result<(), Failure> {
-    let muaa = saved(directory)?;
+    let muaa = status::synced(directory, &Settings::load(directory)?)?;
     let peers = muaa.peers();
     let mut values = Vec::new();
     for (address, peer) in &peers {
@@ -99,7 +94,7 @@ fn fingerprint(key: &[u8]) -> Option<String> {
 /// Why a mail to this one is to be encrypted, or not: the rules of Autocrypt Level 1, one after another.
 fn why(directory: &Path, typed: &str, reply_to_encrypted: bool, report: &mut Report) -> Result<(), Failure> {
     let address = address(typed)?;
-    let muaa = saved(directory)?;
+    let muaa = status::synced(directory, &Settings::load(directory)?)?;
     if Identity::load(directory)?.is_own(&address) {
         report.say(format!(
             "{address} is an address of this account: sma keys says which key mail to it uses."
@@ -181,7 +176,7 @@ async fn forget(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let address = address(typed)?;
-    if !saved(directory)?.peers().contains_key(&address) {
+    if !status::synced(directory, &Settings::load(directory)?)?.peers().contains_key(&address) {
         return Err(Failure::known(
             "no-such-peer",
             1,

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, IsTerminal},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -56,6 +56,8 @@ pub(crate) async fn setup(
         imap: setup.imap.clone(),
         name: name.or(known(|before| Some(before.name))).unwrap_or_else(host_name),
         insecure: setup.insecure,
+        ca_file: ca_file(setup.ca_file.as_deref())?
+            .or(before.as_ref().and_then(|before| before.ca_file.clone())),
         password_command: password_command.or(known(|before| before.password_command)),
     };
     if settings.address != setup.address {
@@ -96,6 +98,16 @@ pub(crate) async fn setup(
         report.say("The sma that is running takes the server and the password when it is started anew.");
     }
     Ok(())
+}
+
+/// The file is found from wherever a later command is run.
+pub(crate) fn ca_file(typed: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    let Some(typed) = typed else { return Ok(None) };
+    let whole = fs::canonicalize(typed);
+    let failed = |error| {
+        Failure::known("file", 1, format!("cannot read {}: {error}; name another --ca-file", typed.display()))
+    };
+    whole.map(Some).map_err(failed)
 }
 
 /// A device that is called something else by this takes no name of another one.

@@ -127,6 +127,12 @@ pub(crate) fn no_key() -> Failure {
     Failure::NeedsPerson(why.to_owned())
 }
 
+/// The machine as it was saved, to look at; a failure that says what to do if it was not synced yet.
+pub(crate) fn synced(directory: &Path, settings: &Settings) -> Result<Muaa<OpenPgp>, Failure> {
+    let not_yet = || Failure::NeedsPerson("this device was not synced yet: run sma sync".to_owned());
+    saved(directory, settings)?.ok_or_else(not_yet)
+}
+
 /// The machine as it was saved, to look at.
 pub(crate) fn saved(directory: &Path, settings: &Settings) -> Result<Option<Muaa<OpenPgp>>, Failure> {
     let Some(snapshot) = StateFile::peek(directory)? else { return Ok(None) };
@@ -241,6 +247,7 @@ mod tests {
             imap: "imaps://anna@mail.example.org".into(),
             name: HOSTILE.into(),
             insecure: false,
+            ca_file: None,
             password_command: None,
         }
     }

@@ -35,7 +35,7 @@ fn a_key_that_was_imported_by_mistake_is_undone_by_using_the_former_one_on_all_d
     let imported = current(&laptop);
     assert_ne!(imported, former);
     let list = done(&laptop, &["keys"])["keys"].clone();
-    assert_eq!((&list[0]["fingerprint"], &list[0]["state"]), (&imported.clone().into(), &"current".into()));
+    assert_eq!((&list[0]["fingerprint"], &list[0]["state"]), (&imported.into(), &"current".into()));
     assert_eq!((&list[1]["fingerprint"], &list[1]["state"]), (&former.clone().into(), &"old".into()));
     assert!(list[1]["created"].is_u64() && list[1]["usable"] == true, "{list}");
     assert_eq!(list[1]["addresses"][0], LOGIN);
@@ -155,4 +155,32 @@ fn other_peoples_keys_are_listed_with_the_reason_and_forgotten() {
     done(&phone, &["peers", "forget", "rsa@example.org", "--yes"]);
     done(&laptop, &["sync"]);
     assert_eq!([peers(&laptop), peers(&phone)], [Value::Array(Vec::new()), Value::Array(Vec::new())]);
+}
+
+#[test]
+fn files_are_not_written_over_and_a_hyphen_is_the_standard_input_or_no_file() {
+    if !server::is_there() {
+        return println!("left out: Dovecot is not installed");
+    }
+    let server = Dovecot::start();
+    let laptop = set_up_whole(&server, "laptop");
+    let file = laptop.directory.join("setup.eml");
+    let out = file.to_str().expect("a path");
+    done(&laptop, &["keys", "setup-message", "--out", out]);
+    let before = fs::read(&file).expect("a mail");
+    fails(&laptop, &["keys", "setup-message", "--out", out], &[], 1, "name another file");
+    assert_eq!(fs::read(&file).expect("a mail"), before);
+    fails(&laptop, &["keys", "setup-message", "--out", "-"], &[], 2, "name a file");
+    assert!(!std::path::Path::new("-").exists());
+    let key = fs::read_to_string(data("curve.sec.asc")).expect("a key");
+    let refused = laptop.run_with(&["keys", "import", "-"], &[], &key);
+    assert!(
+        refused.code == 3
+            && refused.errors.contains("Take it all the same") | refused.errors.contains("--yes"),
+        "{}",
+        refused.errors
+    );
+    done_with(&laptop, &["keys", "import", "-", "--yes"], &[], &key);
+    let public = said(&laptop, &["keys", "export", "--public"]);
+    assert!(public.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----"), "{public}");
 }

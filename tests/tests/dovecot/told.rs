@@ -264,7 +264,7 @@ fn no_number_of_the_system_is_shown_and_a_file_of_authorities_is_named() {
         let ran = device.run(words);
         assert_ne!(ran.code, 0, "{words:?}");
         assert!(
-            !(ran.output + &ran.errors.lines().last().unwrap_or_default()).contains("os error"),
+            !(ran.output + ran.errors.lines().last().unwrap_or_default()).contains("os error"),
             "{words:?}"
         );
     }

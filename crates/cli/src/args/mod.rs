@@ -181,6 +181,10 @@ pub(crate) struct Setup {
     /// Allow imap:// to another machine: the password travels in clear
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// A file of certificate authorities, in PEM, to trust beside those of the
+    /// system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Do not look for other devices yet, and make no key: sma keys import
     /// brings one along, sma sync goes on
     #[arg(long)]
@@ -203,6 +207,10 @@ pub(crate) struct Doctor {
     /// Allow imap:// to another machine: the password travels in clear
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// A file of certificate authorities, in PEM, to trust beside those of the
+    /// system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

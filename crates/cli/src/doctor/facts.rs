@@ -5,7 +5,7 @@ use std::path::Path;
 use sma_core::{Folder, MuaaId, Phase, Timestamp};
 use sma_imap::{Error, Probe, StateFile, probe};
 
-use crate::{account::Settings, args::Doctor, failure::Failure, identity, status};
+use crate::{account::Settings, args::Doctor, failure::Failure, identity, setup, status};
 
 /// Everything that is judged. What could not be looked at is `None`.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub(super) async fn try_out(settings: &Settings, password_command: Option<&str>)
 
 /// What this device was set up with, but for what is asked about: before it is set up all of that is asked about.
 fn settings(directory: &Path, of: &Doctor) -> Result<Settings, Failure> {
-    let Doctor { address, imap, insecure } = of;
+    let Doctor { address, imap, insecure, ca_file } = of;
     let known = match Settings::find(directory) {
         Ok(known) => known,
         Err(failure) if address.is_none() || imap.is_none() => return Err(failure),
@@ -78,6 +78,8 @@ fn settings(directory: &Path, of: &Doctor) -> Result<Settings, Failure> {
         address: identity::address(&address)?.to_string(),
         insecure: *insecure || (of.imap.is_none() && known.as_ref().is_some_and(|known| known.insecure)),
         name: String::new(),
+        ca_file: setup::ca_file(ca_file.as_deref())?
+            .or(known.as_ref().and_then(|known| known.ca_file.clone())),
         password_command: known.and_then(|known| known.password_command),
         imap,
     })

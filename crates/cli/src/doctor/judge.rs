@@ -144,7 +144,7 @@ fn server(failure: &Failure) -> Finding {
             "sma setup with imaps:// for a port with TLS, 993 as a rule; imap:// is for this computer alone"
         }
         "unknown-authority" => {
-            "SSL_CERT_FILE=FILE sma doctor, with the file of the authority, shows whether that is all"
+            "sma doctor --ca-file FILE, with the file of the authority, shows whether that is all; sma setup --ca-file FILE keeps it"
         }
         "other-name" => "sma setup with the name in --imap that the certificate is for",
         "certificate-dates" => {

@@ -115,6 +115,11 @@ fn meant(muaa: &Muaa<OpenPgp>, typed: Option<&str>) -> Result<(Fingerprint, Secr
 
 /// Writes the account's key as a setup message.
 pub(super) fn setup_message(directory: &Path, out: &Path, report: &mut Report) -> Result<(), Failure> {
+    if out == Path::new("-") {
+        let why =
+            "the code stands on the standard output, so the mail goes into a file: name a file with --out";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     let settings = Settings::load(directory)?;
     let muaa = status::with_key(directory, &settings)?;
     let current = muaa.account().current;
