@@ -8,14 +8,22 @@ mod doctor;
 mod joining;
 #[path = "dovecot/keys.rs"]
 mod keys;
+#[path = "dovecot/kinds_of_keys.rs"]
+mod kinds_of_keys;
+#[path = "dovecot/misled.rs"]
+mod misled;
 #[path = "dovecot/pairing.rs"]
 mod pairing;
 #[path = "dovecot/people.rs"]
 mod people;
+#[path = "dovecot/schema.rs"]
+mod schema;
 #[path = "dovecot/screens.rs"]
 mod screens;
 #[path = "dovecot/serving.rs"]
 mod serving;
+#[path = "dovecot/told.rs"]
+mod told;
 
 use std::{
     fs,
@@ -45,7 +53,9 @@ fn done_with(device: &Device, words: &[&str], variables: &[(&str, &str)], input:
     let ran = device.run_with(words, variables, input);
     assert_eq!(ran.code, 0, "{words:?}: {}\n{}", ran.output, ran.errors);
     tells_no_secret(&ran);
-    serde_json::from_str(&ran.output).expect("one JSON object")
+    let answer = serde_json::from_str(&ran.output).expect("one JSON object");
+    schema::check(&answer);
+    answer
 }
 
 fn tells_no_secret(ran: &Ran) {
@@ -213,6 +223,7 @@ fn fails(device: &Device, words: &[&str], variables: &[(&str, &str)], code: i32,
     let ran = device.run_with(words, variables, "");
     tells_no_secret(&ran);
     let answer: Value = serde_json::from_str(&ran.output).expect("one JSON object");
+    schema::check(&answer);
     let sentence = text(&answer["error"], "sentence");
     assert_eq!(ran.code, code, "{words:?}: {sentence}");
     assert!(sentence.contains(says), "{words:?}: {sentence}");
@@ -430,7 +441,7 @@ fn who_gets_a_command_wrong_is_told_what_to_do_and_nothing_changes() {
     fails(&laptop, &["keys", "setup-message", "--out", nowhere], &[], 1, "cannot write");
     assert!(!Path::new(nowhere).exists());
     fails(&laptop, &["mail", "observe", &data("content.txt"), "--received", "1"], &[], 1, "give one mail");
-    fails(&laptop, &["mail", "recommend", "anna"], &[], 1, "write anna@example.org");
+    fails(&laptop, &["mail", "recommend", "anna"], &[], 2, "write anna@example.org");
     fails(&laptop, &["pair", "-"], &[], 3, "type it again");
     assert_eq!(laptop.run(&["mail", "observe", &data("content.txt"), "--received", "soon"]).code, 2);
     assert_eq!(done(&laptop, &["status"]), before);

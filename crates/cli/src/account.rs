@@ -1,6 +1,11 @@
 //! The account's settings, `account.json` in the state directory. It holds no password.
 
-use std::{fs, io, path::Path, process::Command, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 use sma_core::{Config, Secret};
@@ -11,6 +16,9 @@ use crate::{failure::Failure, output, shown::Line};
 const FILE: &str = "account.json";
 const DAMAGED: &str = "account.json.damaged";
 const VARIABLE: &str = "SMA_PASSWORD";
+const AUTHORITIES: &str = "SSL_CERT_FILE";
+/// What every certificate in PEM begins with.
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Changes wait this long for others to be sent with them.
 const GATHER: Duration = Duration::from_millis(500);
@@ -28,6 +36,9 @@ pub(crate) struct Settings {
     /// Whether the password may travel in clear.
     #[serde(default)]
     pub(crate) insecure: bool,
+    /// A file of certificate authorities to trust beside those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// The shell command that prints the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) password_command: Option<String>,
@@ -59,7 +70,7 @@ impl Settings {
     }
 
     /// The settings, if there are any.
-    fn find(directory: &Path) -> Result<Option<Self>, Failure> {
+    pub(crate) fn find(directory: &Path) -> Result<Option<Self>, Failure> {
         let path = directory.join(FILE);
         match fs::read(&path) {
             Ok(octets) => serde_json::from_slice(&octets).map(Some).map_err(|_| {
@@ -90,6 +101,10 @@ impl Settings {
     /// The server with its password, from the first of: the command, the environment, the person.
     pub(crate) fn account(&self, password_command: Option<&str>) -> Result<Account, Failure> {
         let server = Address::parse(&self.imap, self.insecure)?;
+        if server.tls {
+            check_authorities(std::env::var_os(AUTHORITIES).map(PathBuf::from).as_deref())?;
+            self.ca_file.as_deref().map_or(Ok(()), sma_imap::trust)?;
+        }
         let command = password_command.or(self.password_command.as_deref());
         let password = match (command, std::env::var(VARIABLE)) {
             (Some(command), _) => from_command(command)?,
@@ -97,6 +112,25 @@ impl Settings {
             (None, Err(_)) => from_person(&server)?,
         };
         Ok(Account { server, password })
+    }
+}
+
+/// The file of further certificate authorities, if one is named, is there and holds some: else TLS would say that it trusts nobody.
+fn check_authorities(file: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let wrong = |why: &str| {
+        let why = format!(
+            "{AUTHORITIES} names {}, {why}: name a file of certificates in PEM, or unset it",
+            file.display()
+        );
+        Err(Failure::known("file", 1, why))
+    };
+    match fs::read(file) {
+        Err(error) => wrong(&format!("which cannot be read ({error})")),
+        Ok(octets) if !octets.windows(PEM.len()).any(|window| window == PEM) => {
+            wrong("which holds no certificate")
+        }
+        Ok(_) => Ok(()),
     }
 }
 
@@ -139,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        let why = |file: &Path| check_authorities(Some(file)).unwrap_err().sentence().to_owned();
+        assert!(why(&file).contains("ca.pem, which cannot be read"), "{}", why(&file));
+        fs::write(&file, "no certificate").unwrap();
+        assert!(why(&file).contains("holds no certificate"));
+        fs::write(&file, "# mine\n-----BEGIN CERTIFICATE-----\n").unwrap();
+        assert_eq!((check_authorities(Some(&file)), check_authorities(None)), (Ok(()), Ok(())));
+    }
+
+    #[test]
     fn settings_read_back_and_hold_no_password() {
         let directory = tempfile::tempdir().unwrap();
         assert!(Settings::load(directory.path()).unwrap_err().sentence().contains("sma setup"));
@@ -147,6 +193,7 @@ mod tests {
             imap: "imaps://anna@mail.example.org".into(),
             name: "laptop".into(),
             insecure: false,
+            ca_file: None,
             password_command: Some("printf secret".into()),
         };
         settings.save(directory.path()).unwrap();

@@ -99,6 +99,11 @@ pub(crate) fn old_keys<C: Crypto>(muaa: &Muaa<C>, report: &mut Report) {
     for key in account.keys.iter().filter(|key| account.current != Some(**key)) {
         report.say(format!("The older key {key} opens old mail."));
     }
+    set_aside(muaa, report);
+}
+
+/// Tells of the account's keys that were destroyed and can be restored.
+pub(crate) fn set_aside<C: Crypto>(muaa: &Muaa<C>, report: &mut Report) {
     let restorable = muaa.restorable_keys();
     let value = |(key, until): &(_, Timestamp)| {
         let key: &sma_core::Fingerprint = key;

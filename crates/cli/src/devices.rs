@@ -11,10 +11,10 @@ use crate::{
     actions::alter,
     args::{Device as Typed, Devices},
     control::Device,
-    failure::Failure,
+    failure::{Failure, advice},
     history::History,
     names::Names,
-    question,
+    naming, question,
     report::Report,
     status, words,
 };
@@ -46,7 +46,7 @@ pub(crate) async fn devices(
             let then = "This device has begun with a key of its own.";
             alter(directory, password_command, Command::StartApart, then, report).await
         }
-        Typed::Rename { name } => rename(directory, password_command, name, report).await,
+        Typed::Rename { name } => rename(directory, password_command, &name, report).await,
     }
 }
 
@@ -54,9 +54,17 @@ pub(crate) async fn devices(
 async fn rename(
     directory: &Path,
     password_command: Option<&str>,
-    name: String,
+    typed: &str,
     report: &mut Report,
 ) -> Result<(), Failure> {
+    let name = naming::name(typed)?;
+    let device = Device::reach(directory, password_command).await?;
+    let free = match (device.muaa(), device.names()) {
+        (Ok(muaa), Ok(names)) => naming::refuse_taken(&name, muaa.id(), &names),
+        (Err(failure), _) | (_, Err(failure)) => Err(failure),
+    };
+    device.close().await;
+    free?;
     let then = format!("This device is called \"{name}\" now, here and on the others.");
     alter(directory, password_command, Command::Rename { name: name.clone() }, &then, report).await?;
     let settings = Settings { name, ..Settings::load(directory)? };
@@ -104,7 +112,12 @@ async fn remove_with(
     question::confirm(&question, yes).await?;
     device.command(Command::Remove { id }, report).await?;
     report.set("removed", id.to_string());
-    report.say(format!("Device {shown} was removed, and the account has a new key. If it was stolen, change the password of the mail account too."));
+    report.hush();
+    let key = device.muaa()?.account().current;
+    let key = key.map(|key| format!(", and mail uses the new key {key}")).unwrap_or_default();
+    report.say(format!(
+        "Device {shown} is out{key}. If it was stolen, change the password of the mail account too."
+    ));
     Ok(())
 }
 
@@ -140,6 +153,13 @@ fn list(directory: &Path, report: &mut Report) -> Result<(), Failure> {
     };
     report.standing(&muaa);
     table(&muaa, &settings.name, &History::load(directory), sma_imap::now(), report);
+    if matches!(muaa.phase(), Phase::Removed | Phase::Left | Phase::Suspended) {
+        report.say(format!(
+            "This device is {}. What can be done: {}.",
+            words::phase_words(muaa.phase()),
+            advice(muaa.phase())
+        ));
+    }
     Ok(())
 }
 
@@ -148,13 +168,17 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp
     let names = Names::of(muaa, own_name, history);
     let notices = muaa.notices();
     let is_out = |sibling: &Sibling| status::state_word(sibling, muaa) == "out";
-    let mut siblings = muaa.siblings();
+    let takes_part = !matches!(muaa.phase(), Phase::Removed | Phase::Left);
+    // Who is out knows no more of the others.
+    let mut siblings = if takes_part { muaa.siblings() } else { Vec::new() };
     siblings.sort_by_key(|sibling| (!sibling.member, names.name(sibling.id).map(str::to_owned), sibling.id));
     let own = muaa.id();
-    let own_state = if matches!(muaa.phase(), Phase::Paired | Phase::Alone) {
-        "this device"
-    } else {
-        "this device, not paired"
+    let own_state = match muaa.phase() {
+        Phase::Paired | Phase::Alone => "this device",
+        Phase::Removed => "this device, removed",
+        Phase::Left => "this device, left",
+        Phase::Suspended => "this device, suspended",
+        Phase::Discovering | Phase::Unpaired | Phase::Requesting => "this device, not paired",
     };
     let mut rows = vec![Row {
         name: own_name.to_owned(),
@@ -172,6 +196,7 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp
         "added_by": null,
         "added": own.and_then(|id| history.let_in_at(id)).map(Timestamp::as_secs),
         "new": false,
+        "has_come": true,
     })];
     for sibling in &siblings {
         let is_new = notices.iter().any(|(id, _)| *id == sibling.id) && sibling.member;
@@ -185,6 +210,7 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp
             "added_by": sibling.added_by.map(|by| by.to_string()),
             "added": history.let_in_at(sibling.id).map(Timestamp::as_secs),
             "new": is_new,
+            "has_come": has_come(sibling),
         }));
     }
     report.set("devices", values);
@@ -196,6 +222,11 @@ fn table(muaa: &Muaa<OpenPgp>, own_name: &str, history: &History, now: Timestamp
             names.of_id(id)
         ));
     }
+}
+
+/// Whether a member has said anything yet. What it says first is what it is called; one with keys of its own asks its person before.
+pub(crate) fn has_come(sibling: &Sibling) -> bool {
+    sibling.member && sibling.name.is_some()
 }
 
 struct Row {
@@ -217,6 +248,7 @@ impl Row {
     ) -> Self {
         let state = match (sibling.member, sibling.silent, sibling.requesting) {
             (false, _, _) if is_out => "out",
+            (true, _, _) if !has_come(sibling) => "let in, not come yet",
             (true, _, _) if is_new => "paired, new",
             (true, true, _) => "paired, silent",
             (true, false, _) => "paired",
@@ -231,7 +263,7 @@ impl Row {
             name: names.name(sibling.id).unwrap_or("-").to_owned(),
             id: names.short(sibling.id),
             state: state.to_owned(),
-            heard: sibling.last_heard.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
+            heard: words::heard(sibling.last_heard, now),
             by: by.unwrap_or_default(),
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sma_core::{InputError, Phase};
 use sma_imap::{Error, Unreachable};
 
-use crate::words;
+use crate::{refusal, words};
 
 /// What follows an error's own words where a command helps.
 const NEXT: [(InputError, &str); 7] = [
@@ -85,7 +85,7 @@ impl Failure {
 
     /// For programs.
     pub(crate) fn value(&self) -> Value {
-        json!({ "word": self.word(), "exit": self.code(), "sentence": self.sentence() })
+        json!({ "word": self.word(), "exit": self.code(), "sentence": words::plain(self.sentence()) })
     }
 
     /// Whether nothing else can be done either: whoever keeps in step stops.
@@ -99,10 +99,23 @@ impl From<Error> for Failure {
         let word = match &error {
             Error::Address(_) => return Self::Usage(error.to_string()),
             Error::Unreachable { why, .. } => unreachable(why),
-            Error::Busy { .. } => "login-not-now",
+            Error::Busy { server, text } => {
+                let then = refusal::advice(text).unwrap_or("it is not the password, so try again later");
+                let why = format!("{server} takes no login now: {text}; {then}");
+                return Self::known("login-not-now", 1, why);
+            }
             Error::Connection(_) => "offline",
-            Error::Login { .. } => "login-refused",
-            Error::Trouble { .. } => "server-refused",
+            Error::Login { server, login, text } => {
+                let then = refusal::advice(text).unwrap_or("check the login name and the password");
+                let why = format!("{server} refused the login of {login}: {text}; {then}");
+                return Self::known("login-refused", 1, why);
+            }
+            Error::Trouble { op, reason } => {
+                let why = format!(
+                    "{op} does not work on the server: {reason}; sma doctor tries the server out, and says what to do"
+                );
+                return Self::known("server-refused", 1, why);
+            }
             Error::Locked(_) => "locked",
             Error::File { .. } => "file",
             Error::State { .. } => "damaged",
@@ -193,8 +206,8 @@ impl From<InputError> for Failure {
             | InputError::KeyOfRemoved
             | InputError::NoSuchKey
             | InputError::CurrentKey
-            | InputError::BadName(_)
             | InputError::BadAddress => 1,
+            InputError::BadName(_) => 2,
         };
         Self::known(word(error), exit, sentence)
     }
@@ -220,10 +233,9 @@ pub(crate) fn advice(phase: Phase) -> &'static str {
         Phase::Suspended => {
             "its folder was deleted on the server: bring it back with sma devices return, or end it with sma devices leave"
         }
-        Phase::Removed => {
-            "another device removed it for good, or the others had heard nothing of it for a year; use a new --state directory to begin anew"
+        Phase::Removed | Phase::Left => {
+            "sma setup --anew begins anew on this computer, as a new device that is paired like any other"
         }
-        Phase::Left => "it left for good; use a new --state directory to begin anew",
     }
 }
 
@@ -238,6 +250,7 @@ mod tests {
         let sources = [
             include_str!("failure.rs"),
             include_str!("names.rs"),
+            include_str!("naming.rs"),
             include_str!("question.rs"),
             include_str!("devices.rs"),
             include_str!("account.rs"),
@@ -249,6 +262,11 @@ mod tests {
             include_str!("pairing/newcomer.rs"),
             include_str!("pairing/vigil.rs"),
             include_str!("doctor/mod.rs"),
+            include_str!("keys/export.rs"),
+            include_str!("keys/gpg.rs"),
+            include_str!("keys/list.rs"),
+            include_str!("peers.rs"),
+            include_str!("setup.rs"),
         ];
         let mut words = Vec::new();
         for source in sources {

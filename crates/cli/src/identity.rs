@@ -76,10 +76,10 @@ impl Identity {
     }
 }
 
-/// An address as a person typed it.
+/// An address as a person typed it: also one of another alphabet, whose domain goes by IDNA.
 pub(crate) fn address(text: &str) -> Result<Address, Failure> {
     Address::parse(text)
-        .ok_or_else(|| Failure::Failed(format!("{text} is no mail address: write anna@example.org")))
+        .ok_or_else(|| Failure::Usage(format!("{text} is no mail address: write anna@example.org")))
 }
 
 /// Turns Autocrypt on or off here; keys stay.
@@ -118,4 +118,19 @@ pub(crate) fn alias(directory: &Path, text: &str, remove: bool, report: &mut Rep
         format!("{alias} is an address of this account: sma mail header --from {alias} writes its header.")
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_mail_address_is_refused() {
+        for text in ["anna@example.org", "änna@exämple.org", "anna+x@example.org"] {
+            assert!(address(text).is_ok(), "{text}");
+        }
+        for text in ["", "anna", "@example.org", "anna@", "a b@example.org", "<a@example.org>", "a@b@c"] {
+            assert_eq!(address(text).unwrap_err().code(), 2, "{text}");
+        }
+    }
 }

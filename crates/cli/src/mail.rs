@@ -129,9 +129,7 @@ impl Asked {
         let settings = Settings::load(directory)?;
         let identity = Identity::load(directory)?;
         let addresses = addresses.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
-        let Some(muaa) = status::saved(directory, &settings)? else {
-            return Err(Failure::NeedsPerson("this device was not synced yet: run sma sync".to_owned()));
-        };
+        let muaa = status::synced(directory, &settings)?;
         Ok(Self { identity, addresses, muaa })
     }
 

@@ -6,6 +6,7 @@ mod args;
 mod asked;
 mod backend;
 mod control;
+mod demo;
 mod devices;
 mod doctor;
 mod failure;
@@ -15,13 +16,17 @@ mod keys;
 mod link;
 mod mail;
 mod names;
+mod naming;
 mod output;
 mod pairing;
+mod peers;
 mod pending;
 mod qr;
 mod question;
+mod refusal;
 mod report;
 mod service;
+mod setup;
 mod shown;
 mod status;
 mod texts;
@@ -33,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use args::{Action, Arguments, Keys, Mail};
+use args::{Action, Arguments, Mail};
 use clap::Parser;
 use etcetera::BaseStrategy;
 use failure::Failure;
@@ -97,7 +102,7 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
     let directory = directory(arguments.state)?;
     let password_command = arguments.password_command;
     match arguments.action {
-        Action::Setup(setup) => actions::setup(&directory, &setup, password_command, report).await,
+        Action::Setup(setup) => setup::setup(&directory, &setup, password_command, report).await,
         Action::Sync { limit } => {
             let limit = Duration::from_secs(limit);
             actions::sync(&directory, password_command.as_deref(), limit, report).await
@@ -106,10 +111,11 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
             let poll = Duration::from_secs(poll);
             actions::watch(&directory, password_command.as_deref(), poll, output).await
         }
-        Action::Doctor => doctor::doctor(&directory, password_command.as_deref(), report).await,
+        Action::Doctor(of) => doctor::doctor(&directory, password_command.as_deref(), &of, report).await,
         Action::Service(service) => {
             service::service(&directory, password_command.as_deref(), &service, report)
         }
+        Action::Demo => demo::demo(output, report).await,
         Action::Completions { shell } => texts::completions(shell),
         Action::Manual { directory } => texts::manual(&directory, report),
         Action::Status => status::status(&directory, report),
@@ -119,20 +125,8 @@ async fn run(arguments: Arguments, output: Output, report: &mut Report) -> Resul
         Action::Devices(devices) => {
             devices::devices(&directory, password_command.as_deref(), devices, report).await
         }
-        Action::Keys(Keys::Export { public: _ }) => keys::export_public(&directory, report),
-        Action::Keys(Keys::Import { file, yes }) => {
-            keys::import(&directory, password_command.as_deref(), &file, yes, report).await
-        }
-        Action::Keys(Keys::Destroy { fingerprint }) => {
-            keys::destroy(&directory, password_command.as_deref(), fingerprint, report).await
-        }
-        Action::Keys(Keys::Restore { fingerprint }) => {
-            keys::restore(&directory, password_command.as_deref(), fingerprint, report).await
-        }
-        Action::Keys(Keys::SetupMessage { out }) => keys::write_setup_message(&directory, &out, report),
-        Action::Keys(Keys::ImportSetupMessage { file, yes }) => {
-            keys::import_setup_message(&directory, password_command.as_deref(), &file, yes, report).await
-        }
+        Action::Keys(keys) => keys::keys(&directory, password_command.as_deref(), keys, report).await,
+        Action::Peers(peers) => peers::peers(&directory, password_command.as_deref(), peers, report).await,
         Action::Mail(Mail::Observe(observe)) => {
             mail::observe(&directory, password_command.as_deref(), observe, report).await
         }

@@ -57,6 +57,12 @@ impl Names {
         self.known.get(&id)?.as_deref()
     }
 
+    /// The devices beside the own one that have a name.
+    pub(crate) fn others(&self, own: Option<MuaaId>) -> impl Iterator<Item = (MuaaId, &str)> {
+        let others = self.known.iter().filter(move |(id, _)| own != Some(**id));
+        others.filter_map(|(id, name)| Some((*id, name.as_deref()?)))
+    }
+
     /// As few first digits of an ID as tell it from all others.
     pub(crate) fn short(&self, id: MuaaId) -> String {
         let text = id.to_string();

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use serde_json::Value;
 
-use crate::{failure::Failure, shown::Line};
+use crate::{failure::Failure, shown::Line, words};
 
 /// How answers are written.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub(crate) fn note(sentence: &str) {
 
 /// Why it did not go well.
 pub(crate) fn failure(failure: &Failure) {
-    complain(failure.sentence());
+    complain(&words::plain(failure.sentence()));
 }
 
 fn complain(sentence: &str) {

@@ -32,9 +32,19 @@ pub(crate) struct Pending {
     /// When each code that other devices show was seen first, by session.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     seen: BTreeMap<String, u64>,
-    /// Whom what was shown last let in, until a person has seen that.
+    /// Whom what a person waited for let in while nobody waited, until a person has seen that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    let_in: Option<String>,
+    let_in: Option<LetIn>,
+    /// Whether a key was imported here before this device was in a group.
+    #[serde(default)]
+    brings_key: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct LetIn {
+    id: String,
+    /// Seconds since 1970.
+    at: u64,
 }
 
 /// A code or a link that is good.
@@ -48,6 +58,9 @@ pub(crate) struct Shown {
     pub(crate) expires: u64,
     /// Whether it is a link.
     pub(crate) is_link: bool,
+    /// Whether a person waited for who comes by it.
+    #[serde(default)]
+    pub(crate) is_awaited: bool,
 }
 
 impl std::fmt::Debug for Shown {
@@ -60,10 +73,11 @@ impl Shown {
     /// What was made, if that is what happened.
     pub(crate) fn of(news: News) -> Option<Self> {
         if let News::Code { session, code, expires } = news {
-            return Some(Self { session, text: code, expires, is_link: false });
+            return Some(Self { session, text: code, expires, is_link: false, is_awaited: false });
         }
         if let News::Link { session, link, expires } = news {
-            return Some(Self { session, text: link::for_shells(&link), expires, is_link: true });
+            let text = link::for_shells(&link);
+            return Some(Self { session, text, expires, is_link: true, is_awaited: false });
         }
         None
     }
@@ -111,9 +125,20 @@ impl Pending {
         seen.is_some_and(|seen| now.since(Timestamp::from_secs(*seen)) > CODE_LIFE)
     }
 
-    /// Whom the last code let in, if nobody was there to see it.
-    pub(crate) fn let_in(&self) -> Option<MuaaId> {
-        self.let_in.as_deref().and_then(MuaaId::parse)
+    /// Whom the code that a person waited for let in, and when, if nobody was there to see it.
+    pub(crate) fn let_in(&self) -> Option<(MuaaId, Timestamp)> {
+        let let_in = self.let_in.as_ref()?;
+        Some((MuaaId::parse(&let_in.id)?, Timestamp::from_secs(let_in.at)))
+    }
+
+    /// Whether this device was given a key before it was let in: it is asked before it goes to a group with that.
+    pub(crate) fn brings_key(&self) -> bool {
+        self.brings_key
+    }
+
+    /// A key was imported, before this device was in a group.
+    pub(crate) fn bring_key(&mut self) {
+        self.brings_key = true;
     }
 
     /// Changes what is waited for.
@@ -145,7 +170,7 @@ impl Pending {
     pub(crate) fn happened(&mut self, news: &News, own: Option<MuaaId>, is_seen: bool, now: Timestamp) {
         self.shown.take_if(|shown| shown.expires <= now.as_secs());
         if let Some(shown) = Shown::of(news.clone()) {
-            (self.shown, self.let_in) = (Some(shown), None);
+            (self.shown, self.let_in) = (Some(Shown { is_awaited: is_seen, ..shown }), None);
         }
         if let News::Offer { session } = news {
             self.seen.retain(|_, at| now.since(Timestamp::from_secs(*at)) < CODES_KEPT);
@@ -159,11 +184,12 @@ impl Pending {
         if let News::Added { id, by } = news
             && own.is_some_and(|own| *by == own.to_string())
         {
-            let used = self.shown.take().filter(|_| !is_seen);
-            self.let_in = used.map(|_| id.clone()).or(self.let_in.take());
+            let used = self.shown.take().filter(|shown| shown.is_awaited && !is_seen);
+            self.let_in = used.map(|_| LetIn { id: id.clone(), at: now.as_secs() }).or(self.let_in.take());
         }
         if matches!(news, News::Joined { .. } | News::JoinAsks {}) {
             (self.typed, self.ended) = (None, None);
+            self.brings_key &= !matches!(news, News::Joined { .. });
         }
         if let News::PairingEnded { why } = news
             && self.typed.take().is_some()
@@ -188,8 +214,9 @@ mod tests {
         let (own, now) = (Some(MuaaId(7)), Timestamp::from_secs(400));
         let change = |change: &dyn Fn(&mut Pending)| Pending::change(directory.path(), change).unwrap();
         let happened = |news: News| change(&|pending| pending.happened(&news, own, false, now));
+        let awaited = |news: News| change(&|pending| pending.happened(&news, own, true, now));
         assert_eq!(load(400).shown(), None);
-        happened(code("a"));
+        awaited(code("a"));
         assert_eq!(load(999).shown().map(|shown| shown.text.as_str()), Some("123-456-789"));
         assert_eq!(load(1000).shown(), None);
         happened(News::CodeBurnt { session: "b".into() });
@@ -197,15 +224,17 @@ mod tests {
         happened(News::Added { id: "27".into(), by: "9".into() });
         assert!(load(400).shown().is_some(), "another device let somebody in");
         happened(News::Added { id: "27".into(), by: "7".into() });
-        assert_eq!((load(400).shown(), load(400).let_in()), (None, Some(MuaaId(27))));
+        assert_eq!((load(400).shown(), load(400).let_in()), (None, Some((MuaaId(27), now))));
         change(&Pending::see);
         assert_eq!(load(400).let_in(), None);
+        happened(code("b"));
+        happened(News::Added { id: "27".into(), by: "7".into() });
+        assert_eq!(load(400).let_in(), None, "nobody waited for that one");
         happened(code("c"));
         happened(News::OfferExpired { session: "c".into() });
         assert_eq!((load(400).shown(), load(400).let_in()), (None, None));
-        happened(code("d"));
-        let added = News::Added { id: "27".into(), by: "7".into() };
-        change(&|pending| pending.happened(&added, own, true, now));
+        awaited(code("d"));
+        awaited(News::Added { id: "27".into(), by: "7".into() });
         assert_eq!((load(400).shown(), load(400).let_in()), (None, None), "a person saw it");
     }
 

@@ -32,9 +32,14 @@ impl Report {
 
     /// Adds a sentence, in place of where it was said before.
     pub(crate) fn say_last(&mut self, sentence: &str) {
+        self.unsay(sentence);
+        self.lines.push(Line::text(sentence));
+    }
+
+    /// Takes a sentence back that is said in other words.
+    pub(crate) fn unsay(&mut self, sentence: &str) {
         let sentence = Line::text(sentence);
         self.lines.retain(|said| *said != sentence);
-        self.lines.push(sentence);
     }
 
     /// What happened.
@@ -42,6 +47,13 @@ impl Report {
         self.lines.extend(events.iter().flat_map(|told| told.lines.clone()));
         if let Value::Array(list) = self.value.entry("events").or_insert_with(|| json!([])) {
             list.extend(events.iter().map(|told| told.value.clone()));
+        }
+    }
+
+    /// What happened as another report has it, for programs alone.
+    pub(crate) fn take_events(&mut self, mut other: Self) {
+        if let Some(events) = other.value.remove("events") {
+            self.value.insert("events".to_owned(), events);
         }
     }
 

@@ -9,7 +9,7 @@ use sma_openpgp::OpenPgp;
 
 use crate::{
     account::Settings,
-    asked,
+    asked, devices,
     failure::{Failure, advice},
     history::History,
     mail,
@@ -40,6 +40,7 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
     report.say(format!("It is {}.", words::phase_words(muaa.phase())));
     let pending = Pending::load(directory, sma_imap::now())?;
     waits(&pending, &muaa, report);
+    let brings_key = pending.brings_key() && !words::has_group(muaa.phase());
     report.say(format!("Its fingerprint begins {digits}."));
     let is_out = matches!(muaa.phase(), Phase::Removed | Phase::Left);
     match muaa.account().current {
@@ -52,6 +53,9 @@ pub(crate) fn status(directory: &Path, report: &mut Report) -> Result<(), Failur
             }
         }
         None if is_out => {}
+        None if brings_key => report.say(
+            "It brings a key along that was imported here, and asks before it goes to the others with it.",
+        ),
         None => report.say("It has no account key yet."),
     }
     asked::old_keys(&muaa, report);
@@ -98,6 +102,10 @@ fn waits(pending: &Pending, muaa: &Muaa<OpenPgp>, report: &mut Report) {
              type the new code here.",
             words::minute(typed)
         )),
+        None if muaa.join_question().is_some() => {
+            report.say("It was let in, and asks whether it is to go there: sma pair asks you, and the question is below.");
+            return;
+        }
         None if muaa.phase() == Phase::Paired => {}
         None => report.say(format!("What can be done: {}.", advice(muaa.phase()))),
     }
@@ -122,9 +130,15 @@ pub(crate) fn with_key(directory: &Path, settings: &Settings) -> Result<Muaa<Ope
     saved(directory, settings)?.filter(|muaa| muaa.account().current.is_some()).ok_or_else(no_key)
 }
 
-fn no_key() -> Failure {
+pub(crate) fn no_key() -> Failure {
     let why = "this device has no account key yet: run sma sync, and pair it if others are there";
     Failure::NeedsPerson(why.to_owned())
+}
+
+/// The machine as it was saved, to look at; a failure that says what to do if it was not synced yet.
+pub(crate) fn synced(directory: &Path, settings: &Settings) -> Result<Muaa<OpenPgp>, Failure> {
+    let not_yet = || Failure::NeedsPerson("this device was not synced yet: run sma sync".to_owned());
+    saved(directory, settings)?.ok_or_else(not_yet)
 }
 
 /// The machine as it was saved, to look at.
@@ -193,13 +207,15 @@ fn siblings<C: Crypto>(muaa: &Muaa<C>, names: &Names, now: Timestamp, report: &m
 }
 
 fn sibling_line(sibling: &Sibling, what: &str, names: &Names, now: Timestamp) -> String {
-    let heard = sibling.last_heard.map(|at| words::ago(at, now));
-    let heard =
-        heard.map_or_else(|| "It was never heard of.".to_owned(), |ago| format!("Last heard of: {ago}."));
+    let heard = match sibling.last_heard {
+        None => "It was never heard of.".to_owned(),
+        heard @ Some(_) => format!("Its last sign of life: {}.", words::heard(heard, now)),
+    };
     let silent = if sibling.silent { " It was silent for long." } else { "" };
     let by = sibling.added_by.filter(|by| *by != sibling.id);
     let by = by.map(|by| format!(", let in by {}", names.of_id(by))).unwrap_or_default();
     let what = match what {
+        "member" if !devices::has_come(sibling) => format!("is let in and has not come yet{by}"),
         "member" => format!("is paired with this one{by}"),
         "out" => "is out: it was removed, or it left".to_owned(),
         "requesting" => "asks to be let in".to_owned(),
@@ -239,6 +255,7 @@ mod tests {
             imap: "imaps://anna@mail.example.org".into(),
             name: HOSTILE.into(),
             insecure: false,
+            ca_file: None,
             password_command: None,
         }
     }

@@ -260,6 +260,28 @@ pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     format!("{number} {unit} ago")
 }
 
+/// When a device said last that it is there, which it does once a week: so much is known, and no more.
+pub(crate) fn heard(at: Option<Timestamp>, now: Timestamp) -> String {
+    const WEEK_AND_A_DAY: u64 = 8 * 86_400;
+    match at {
+        None => "never".to_owned(),
+        Some(at) if now.since(at).as_secs() < WEEK_AND_A_DAY => "this week".to_owned(),
+        Some(at) => ago(at, now),
+    }
+}
+
+/// What the system says, without the number that it has for it.
+pub(crate) fn plain(sentence: &str) -> String {
+    let mut plain = String::with_capacity(sentence.len());
+    let mut rest = sentence;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        plain += before;
+        let end = after.find(|character: char| !character.is_ascii_digit()).unwrap_or(after.len());
+        rest = after[end..].strip_prefix(')').unwrap_or(&after[end..]);
+    }
+    plain + rest
+}
+
 /// A time of day, for lines of a program that stays.
 pub(crate) fn time_of_day(at: Timestamp) -> String {
     date(at, "%H:%M:%S UTC")
@@ -311,6 +333,28 @@ mod tests {
             [600, 599, 61, 60, 0].map(|secs| minutes(at(secs), at(0))),
             ["10 minutes", "10 minutes", "2 minutes", "one minute", "one minute"]
         );
+    }
+
+    #[test]
+    fn a_device_announces_itself_once_a_week_and_no_more_is_said_of_when() {
+        let day = |days: u64| Timestamp::from_secs(days * 86_400);
+        let said = |days| heard(Some(day(0)), day(days));
+        assert_eq!([0, 7, 9].map(said), ["this week", "this week", "9 days ago"]);
+        assert_eq!(heard(None, day(1)), "never");
+    }
+
+    #[test]
+    fn the_systems_numbers_are_left_out() {
+        for (told, said) in [
+            (
+                "cannot read x: No such file or directory (os error 2); name another file",
+                "cannot read x: No such file or directory; name another file",
+            ),
+            ("a (os error 13): b (os error 1", "a: b"),
+            ("nothing of the kind", "nothing of the kind"),
+        ] {
+            assert_eq!(plain(told), said);
+        }
     }
 
     /// One of each.

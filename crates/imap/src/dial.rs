@@ -1,6 +1,10 @@
 //! From an address to a connection: TCP, TLS (RFC 8314), login.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt, fs, io,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use tokio::{
     net::{TcpStream, lookup_host},
@@ -8,7 +12,11 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
 };
 
 use crate::{
@@ -76,11 +84,32 @@ pub(crate) async fn dial(account: &Account) -> Result<Connection, Error> {
     Connection::log_in(wire, account).await
 }
 
+/// Certificates of authorities that this process trusts beside those of the system.
+static ALSO_TRUSTED: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
+
+/// Has this process trust the certificate authorities of a PEM file beside those of the system, from the next connection on. A second
+/// file changes nothing.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read or holds no certificate. No effect.
+pub fn trust(file: &Path) -> Result<(), Error> {
+    let failed = |what, source| Error::File { what, path: file.to_owned(), source };
+    let octets = fs::read(file).map_err(|error| failed("read", error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&octets).collect();
+    let none = || {
+        failed("find certificates in PEM in", io::Error::new(io::ErrorKind::InvalidData, "there are none"))
+    };
+    let found = found.ok().filter(|found| !found.is_empty()).ok_or_else(none)?;
+    let _ = ALSO_TRUSTED.set(found);
+    Ok(())
+}
+
 /// TLS 1.2 or 1.3, trusting what this system trusts.
 fn tls_config() -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
-    let (usable, _) = roots.add_parsable_certificates(found.certs);
+    let also = ALSO_TRUSTED.get().cloned().unwrap_or_default();
+    let (usable, _) = roots.add_parsable_certificates(found.certs.into_iter().chain(also));
     if usable == 0 {
         let why = "this system has no certificate authorities that TLS could trust: install its package ca-certificates";
         return Err(Error::Connection(why.to_owned()));
@@ -89,4 +118,27 @@ fn tls_config() -> Result<ClientConfig, Error> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Connection(format!("TLS cannot be set up: {error}")))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_named_and_trusts_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
+        for (text, says) in [
+            (None, "cannot read"),
+            (Some("none"), "there are none"),
+            (Some("-----BEGIN CERTIFICATE-----\nAA"), "there are none"),
+        ] {
+            if let Some(text) = text {
+                fs::write(&file, text).unwrap();
+            }
+            let why = trust(&file).unwrap_err().to_string();
+            assert!(why.contains(says) && why.contains("ca.pem"), "{why}");
+        }
+        assert_eq!(ALSO_TRUSTED.get(), None);
+    }
 }

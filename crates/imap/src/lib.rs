@@ -27,6 +27,7 @@ mod watch;
 mod witness;
 
 pub use address::{Account, Address};
+pub use dial::trust;
 pub use driver::{Driver, Settled, now};
 pub use error::Error;
 pub use probe::{Probe, Refused, probe};

@@ -4,7 +4,7 @@ use pgp::{
     armor::BlockType,
     types::{Password, S2kParams, Tag},
 };
-use sma_core::{Secret, Timestamp};
+use sma_core::{Fingerprint, Secret, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -34,6 +34,13 @@ pub enum ExportError {
 pub fn expires(public: &[u8]) -> Option<Timestamp> {
     let key = read::certificate(public).ok()?.key;
     certificate::expires(&key).map(Timestamp::from_secs)
+}
+
+/// The fingerprint of a public key, whoever's it is; `None` if it cannot be read.
+#[must_use]
+pub fn fingerprint(public: &[u8]) -> Option<Fingerprint> {
+    let key = SignedPublicKey::from_bytes(public).ok()?;
+    Fingerprint::new(key.fingerprint().as_bytes())
 }
 
 /// Whether mail can be encrypted to a public key at this time: it can be read and used here, its own signatures say that it

@@ -193,6 +193,12 @@ fn a_private_authority_and_another_name_are_told_and_the_remedy_works() {
     assert_eq!(faults(&laptop), ["unknown-authority"]);
     let ca = authority.file("ca.pem").display().to_string();
     assert_eq!(found(&laptop, &[("SSL_CERT_FILE", &ca)])[0], [""; 0]);
+    // The file may be kept as well.
+    let url = format!("imaps://{LOGIN}@localhost:{port}");
+    let tls = Device::new("tls", PASSWORD);
+    done(&tls, &["setup", "--address", LOGIN, "--imap", &url, "--ca-file", &ca]);
+    assert_eq!(faults(&tls), [""; 0]);
+    done(&tls, &["sync"]);
     move_to(&laptop, &format!("imaps://{LOGIN}@127.0.0.1:{port}"));
     assert_eq!(found(&laptop, &[("SSL_CERT_FILE", &ca)])[0], ["other-name"]);
 }

@@ -9,7 +9,9 @@ use sma_tests::{
 use super::{done, event, fails, set_up_whole, text};
 
 fn value(line: &str) -> Value {
-    serde_json::from_str(line).expect("one JSON object a line")
+    let value = serde_json::from_str(line).expect("one JSON object a line");
+    super::schema::check(&value);
+    value
 }
 
 /// Runs `sma pair` on a device that has a group, up to the code.

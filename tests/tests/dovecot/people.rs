@@ -43,8 +43,8 @@ fn a_device_has_one_name_on_all_screens_whoever_gave_it() {
     done(&laptop, &["sync"]);
     let desk = (Value::from("desk"), Value::from("desk"));
     assert_eq!((shown(&phone), shown_by(&laptop)), (desk.clone(), desk));
-    fails(&phone, &["devices", "rename", "x\u{1b}[2K\r"], &[], 1, "U+001B");
-    fails(&phone, &["devices", "rename", "a\nb"], &[], 1, "U+000A");
+    fails(&phone, &["devices", "rename", "x\u{1b}[2K\r"], &[], 2, "U+001B");
+    fails(&phone, &["devices", "rename", "a\nb"], &[], 2, "U+000A");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_device_is_removed_by_its_name_after_a_question_and_is_no_newcomer_then() {
     assert_eq!(phone.run(&["sync"]).code, 3);
     let ran = said(&phone, &["status"]);
     assert!(ran.output.contains("removed from the group, by another device"), "{}", ran.output);
-    assert!(ran.output.contains("use a new --state directory"), "{}", ran.output);
+    assert!(ran.output.contains("sma setup --anew"), "{}", ran.output);
     assert!(!ran.output.contains("is paired with this one"), "{}", ran.output);
 }
 

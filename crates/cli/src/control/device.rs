@@ -112,8 +112,7 @@ impl Device {
     /// The state cannot be read.
     pub(crate) fn muaa(&self) -> Result<Muaa<OpenPgp>, Failure> {
         let settings = Settings::load(&self.directory)?;
-        let saved = status::saved(&self.directory, &settings)?;
-        saved.ok_or_else(|| Failure::NeedsPerson("this device was not synced yet: run sma sync".to_owned()))
+        status::synced(&self.directory, &settings)
     }
 
     /// What the devices are called.

@@ -256,10 +256,15 @@ impl Host {
     fn command(&mut self, command: Command) -> Result<(), Option<Failure>> {
         let name = if let Command::Rename { name } = &command { Some(name.clone()) } else { None };
         let is_typed = matches!(command, Command::EnterCode { .. });
+        let brings_key =
+            matches!(command, Command::AdoptKey { .. }) && !words::has_group(self.driver.muaa().phase());
         self.driver.command(command).map_err(|error| Some(error.into()))?;
         self.own_name = name.unwrap_or(std::mem::take(&mut self.own_name));
         if is_typed {
             Pending::change(&self.directory, |pending| pending.type_in(sma_imap::now())).map_err(Some)?;
+        }
+        if brings_key {
+            Pending::change(&self.directory, Pending::bring_key).map_err(Some)?;
         }
         Ok(())
     }
@@ -292,6 +297,7 @@ impl Host {
         self.history.meet(&self.driver.muaa().siblings());
         let names = Names::of(self.driver.muaa(), &self.own_name, &self.history);
         let gone: Vec<_> = events.iter().filter_map(gone).collect();
+        let added: Vec<_> = events.iter().filter_map(added).collect();
         for event in events {
             if let Event::PhaseChanged(phase) = &event {
                 self.phase = *phase;
@@ -307,7 +313,11 @@ impl Host {
                 continue;
             }
             let now = sma_imap::now();
-            let (value, lines) = words::event(&event, words::has_group(self.phase), &names, now);
+            let (value, mut lines) = words::event(&event, words::has_group(self.phase), &names, now);
+            // Who is let in by now asks for nothing.
+            if asks(&event).is_some_and(|id| added.contains(&id)) {
+                lines.clear();
+            }
             let told = Told { value, lines };
             let is_seen = self.followers.iter().any(|(sender, waits)| *waits && !sender.is_closed());
             let own = self.driver.muaa().id();
@@ -339,7 +349,7 @@ impl Host {
             && !self.driver.is_connected()
         {
             self.is_offline = true;
-            let why = error.to_string();
+            let why = words::plain(&error.to_string());
             let line = Line::text(&format!("There is no connection: {why}. It is tried again and again."));
             news.push(Told { value: json!({ "event": "offline", "why": why }), lines: vec![line] });
         }
@@ -355,6 +365,16 @@ impl Host {
 /// The device that an event says is out.
 fn gone(event: &Event) -> Option<MuaaId> {
     if let Event::MemberGone { id, .. } = event { Some(*id) } else { None }
+}
+
+/// The device that an event says was let in.
+fn added(event: &Event) -> Option<MuaaId> {
+    if let Event::MemberAdded { id, .. } = event { Some(*id) } else { None }
+}
+
+/// The device that an event says is there and not let in.
+fn asks(event: &Event) -> Option<MuaaId> {
+    if let Event::MuaaSeen(id) | Event::RequestSeen(id) = event { Some(*id) } else { None }
 }
 
 /// Whether an order only tells the device something that needs no look before.

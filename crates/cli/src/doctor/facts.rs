@@ -5,7 +5,7 @@ use std::path::Path;
 use sma_core::{Folder, MuaaId, Phase, Timestamp};
 use sma_imap::{Error, Probe, StateFile, probe};
 
-use crate::{account::Settings, failure::Failure, status};
+use crate::{account::Settings, args::Doctor, failure::Failure, identity, setup, status};
 
 /// Everything that is judged. What could not be looked at is `None`.
 #[derive(Debug, Default)]
@@ -33,9 +33,9 @@ pub(super) enum Other {
     Silent,
 }
 
-pub(super) async fn gather(directory: &Path, password_command: Option<&str>) -> Facts {
+pub(super) async fn gather(directory: &Path, password_command: Option<&str>, of: &Doctor) -> Facts {
     let mut facts = Facts { is_open: is_open(directory), ..Facts::default() };
-    let settings = match Settings::load(directory) {
+    let settings = match settings(directory, of) {
         Ok(settings) => settings,
         Err(failure) => {
             facts.settings = Some(failure);
@@ -48,18 +48,41 @@ pub(super) async fn gather(directory: &Path, password_command: Option<&str>) -> 
         Err(failure) => facts.state = Some(failure),
     }
     facts.other = other(directory).await;
-    let account = match settings.account(password_command) {
-        Ok(account) => account,
-        Err(failure) => {
-            facts.server_did = Some(Err(failure));
-            return facts;
-        }
-    };
-    facts.server_did = Some(match nobodys_id() {
-        Ok(id) => probe(account, &settings.address, id).await.map_err(Failure::from),
-        Err(failure) => Err(failure),
-    });
+    facts.server_did = Some(try_out(&settings, password_command).await);
     facts
+}
+
+/// Tries the server out with what is needed to log in.
+pub(super) async fn try_out(settings: &Settings, password_command: Option<&str>) -> Result<Probe, Failure> {
+    let account = settings.account(password_command)?;
+    Ok(probe(account, &settings.address, nobodys_id()?).await?)
+}
+
+/// What this device was set up with, but for what is asked about: before it is set up all of that is asked about.
+fn settings(directory: &Path, of: &Doctor) -> Result<Settings, Failure> {
+    let Doctor { address, imap, insecure, ca_file } = of;
+    let known = match Settings::find(directory) {
+        Ok(known) => known,
+        Err(failure) if address.is_none() || imap.is_none() => return Err(failure),
+        Err(_) => None,
+    };
+    let given = |given: &Option<String>, of: fn(&Settings) -> &String| {
+        given.clone().or(known.as_ref().map(|known| of(known).clone()))
+    };
+    let (Some(address), Some(imap)) =
+        (given(address, |known| &known.address), given(imap, |known| &known.imap))
+    else {
+        return Settings::load(directory);
+    };
+    Ok(Settings {
+        address: identity::address(&address)?.to_string(),
+        insecure: *insecure || (of.imap.is_none() && known.as_ref().is_some_and(|known| known.insecure)),
+        name: String::new(),
+        ca_file: setup::ca_file(ca_file.as_deref())?
+            .or(known.as_ref().and_then(|known| known.ca_file.clone())),
+        password_command: known.and_then(|known| known.password_command),
+        imap,
+    })
 }
 
 /// An id that no device has.
@@ -71,6 +94,10 @@ fn nobodys_id() -> Result<MuaaId, Failure> {
 }
 
 async fn other(directory: &Path) -> Option<Other> {
+    if !directory.exists() {
+        // Looking makes nothing.
+        return None;
+    }
     match StateFile::open(directory) {
         Err(Error::Locked(_)) => {
             let serves = crate::control::is_served(directory).await;

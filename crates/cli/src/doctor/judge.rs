@@ -4,7 +4,10 @@ use sma_core::{Folder, OpError, Phase};
 use sma_imap::{Probe, Refused};
 
 use super::facts::{Facts, Other, ahead};
-use crate::failure::{Failure, advice};
+use crate::{
+    failure::{Failure, advice},
+    refusal, words,
+};
 
 /// So many seconds two clocks may differ: mail has its time on the way, and servers write whole seconds.
 const CLOCK_MAX: i64 = 120;
@@ -54,7 +57,11 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 
 fn files(facts: &Facts, findings: &mut Vec<Finding>) {
     if let Some(failure) = &facts.settings {
-        let remedy = "run sma setup with the account's address and server";
+        let remedy = if failure.word() == "not-set-up" {
+            "sma doctor --address anna@example.org --imap imaps://anna@mail.example.org tries out what sma setup would be given"
+        } else {
+            "run sma setup with the account's address and server"
+        };
         let cause = if failure.word() == "damaged" { "damaged-settings" } else { failure.word() };
         findings.push(Finding::fault(cause, sentence(failure), remedy));
     }
@@ -121,6 +128,9 @@ fn takes_part(phase: Phase) -> bool {
 fn server(failure: &Failure) -> Finding {
     let what = sentence(failure);
     let remedy = match failure.word() {
+        "login-refused" | "login-not-now" | "append-refused" if advised(failure).is_some() => {
+            return Finding::fault(failure.word(), what_alone(&what), advised(failure).unwrap_or_default());
+        }
         "login-refused" => {
             "give the right password; some providers want one made for the program, in the account's security settings on the web, or let \
              no program in before IMAP is turned on there"
@@ -134,7 +144,7 @@ fn server(failure: &Failure) -> Finding {
             "sma setup with imaps:// for a port with TLS, 993 as a rule; imap:// is for this computer alone"
         }
         "unknown-authority" => {
-            "SSL_CERT_FILE=FILE sma doctor, with the file of the authority, shows whether that is all"
+            "sma doctor --ca-file FILE, with the file of the authority, shows whether that is all; sma setup --ca-file FILE keeps it"
         }
         "other-name" => "sma setup with the name in --imap that the certificate is for",
         "certificate-dates" => {
@@ -143,9 +153,18 @@ fn server(failure: &Failure) -> Finding {
         "offline" => "look whether this computer is on the network, and try again",
         _ => "see what the sentence says",
     };
-    // What follows is advice, which the remedy gives at length.
-    let what = what.rsplit_once("; ").map_or(what.as_str(), |(what, _)| what);
-    Finding::fault(failure.word(), what, remedy)
+    Finding::fault(failure.word(), what_alone(&what), remedy)
+}
+
+/// What follows is advice, which the remedy gives at length.
+fn what_alone(what: &str) -> &str {
+    what.rsplit_once("; ").map_or(what, |(what, _)| what)
+}
+
+/// What the code in the server's answer asks for; of a wrong password alone more is known here.
+fn advised(failure: &Failure) -> Option<&'static str> {
+    let (_, said) = failure.sentence().split_once(": ")?;
+    refusal::advice(said).filter(|_| !said.starts_with("[AUTHENTICATIONFAILED]"))
 }
 
 /// What the server did when it was tried.
@@ -220,6 +239,7 @@ fn refusal(what: &str, refused: &Refused, cause: &str) -> Finding {
         );
     }
     let remedy = match cause {
+        _ if refusal::advice(&refused.text).is_some() => refusal::advice(&refused.text).unwrap_or_default(),
         "folder-limit" => {
             "delete folders that are not needed, in the provider's web mail: most servers have a limit; if there are few, ask the provider \
              whether programs may make folders"
@@ -239,7 +259,7 @@ fn duration(seconds: u64) -> String {
 
 /// A failure's sentence, which has no full stop.
 fn sentence(failure: &Failure) -> String {
-    failure.sentence().trim_end_matches('.').to_owned()
+    words::plain(failure.sentence().trim_end_matches('.'))
 }
 
 #[cfg(test)]

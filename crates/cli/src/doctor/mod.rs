@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::{failure::Failure, report::Report};
+use crate::{account::Settings, args::Doctor, failure::Failure, report::Report};
 use judge::Finding;
 
 /// A remedy stands below what it is for.
@@ -19,9 +19,13 @@ const INDENT: usize = "wrong: ".len();
 pub(crate) async fn doctor(
     directory: &Path,
     password_command: Option<&str>,
+    of: &Doctor,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let facts = facts::gather(directory, password_command).await;
+    let facts = facts::gather(directory, password_command, of).await;
+    if let Some(usage @ Failure::Usage(_)) = facts.settings {
+        return Err(usage);
+    }
     let findings = judge::judge(&facts);
     let value = |finding: &Finding| {
         json!({
@@ -46,4 +50,13 @@ pub(crate) async fn doctor(
     let why =
         if faults == 1 { "one thing is wrong".to_owned() } else { format!("{faults} things are wrong") };
     Err(Failure::known("unhealthy", 1, why))
+}
+
+/// Why a server that refused something did: it is tried out.
+pub(crate) async fn why_refused(settings: &Settings) -> Option<Failure> {
+    let probe = facts::try_out(settings, None).await.ok()?;
+    let facts = facts::Facts { server_did: Some(Ok(probe)), ..facts::Facts::default() };
+    let Finding { cause, what, remedy, .. } =
+        judge::judge(&facts).into_iter().find(|finding| finding.is_fault)?;
+    Some(Failure::Known { word: cause.into(), exit: 1, sentence: format!("{what}; {remedy}") })
 }

@@ -10,7 +10,7 @@ use super::vigil::{Happening, Vigil};
 use crate::{
     control::{News, Told},
     failure::Failure,
-    pending::Shown,
+    pending::{CODE_LIFE, Shown},
     qr,
     report::Report,
     words,
@@ -18,8 +18,10 @@ use crate::{
 
 /// So many codes are shown in turn to somebody who does not come.
 const CODES_MAX: usize = 6;
-/// How long a newcomer that was let in may take to say what it is called.
-const NAME: Duration = Duration::from_secs(60);
+/// How long a newcomer that was let in may take to come, which it does by saying what it is called.
+const COMING: Duration = Duration::from_secs(60);
+/// After so long a person is told what the newcomer may be waiting for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows a code or link, and stays until somebody used it, be it one that was shown before.
 pub(super) async fn pair(
@@ -36,8 +38,13 @@ pub(super) async fn pair(
     report.hush();
     vigil.follow().await?;
     let pending = vigil.pending()?;
-    if let Some(id) = pending.let_in() {
-        return welcome(vigil, id, report).await;
+    if let Some((id, at)) = pending.let_in() {
+        if sma_imap::now().since(at) <= CODE_LIFE {
+            return welcome(vigil, id, report).await;
+        }
+        vigil.see()?;
+        let who = vigil.device.names()?.of_id(id);
+        vigil.say(&format!("At {} the code that was shown before let in device {who}.", words::minute(at)));
     }
     let same = pending.shown().filter(|shown| to.is_none() && shown.form() == form);
     let mut shown = match same {
@@ -87,7 +94,7 @@ async fn offer(vigil: &mut Vigil, form: Form, to: Option<MuaaId>) -> Result<Show
 }
 
 fn show(vigil: &Vigil, shown: &Shown) -> Result<(), Failure> {
-    let Shown { session, text, expires, is_link } = shown;
+    let Shown { session, text, expires, is_link, is_awaited: _ } = shown;
     let word = if *is_link { "link" } else { "code" };
     let value = json!({ "event": word, "session": session, word: text, "expires": expires });
     vigil.pass_on(&Told { value, lines: Vec::new() });
@@ -127,7 +134,7 @@ async fn used(vigil: &mut Vigil, shown: &Shown) -> Result<Use, Failure> {
             Happening::Late => {
                 let pending = vigil.pending()?;
                 match (pending.let_in(), pending.shown()) {
-                    (Some(id), _) => return Ok(Use::LetIn(id)),
+                    (Some((id, _)), _) => return Ok(Use::LetIn(id)),
                     (None, None) => return Ok(Use::Over),
                     (None, Some(_)) => continue,
                 }
@@ -160,18 +167,24 @@ async fn used(vigil: &mut Vigil, shown: &Shown) -> Result<Use, Failure> {
     }
 }
 
-/// Stays until the newcomer has said what it is called, which it does as soon as it is in.
+/// Stays until the newcomer has come. One with keys of its own asks its person first, who may say no.
 async fn welcome(vigil: &mut Vigil, id: MuaaId, report: &mut Report) -> Result<(), Failure> {
     vigil.say(&format!("The code was right: device {} is let in.", short(vigil, id)?));
-    let end = Instant::now() + NAME;
+    let start = Instant::now();
+    let mut is_told = false;
     let name = loop {
-        let sibling = vigil.device.muaa()?.siblings().into_iter().find(|sibling| sibling.id == id);
-        match sibling.and_then(|sibling| sibling.name) {
-            Some(name) => break Some(name),
-            None if Instant::now() >= end => break None,
-            None => {}
+        let sibling =
+            vigil.device.muaa()?.siblings().into_iter().find(|sibling| sibling.id == id && sibling.member);
+        let Some(sibling) = sibling else { return Err(went(vigil, id)?) };
+        if sibling.name.is_some() || start.elapsed() >= COMING {
+            break sibling.name;
         }
-        if let Happening::News(told) = vigil.next(Some(end)).await? {
+        if !is_told && start.elapsed() >= PATIENCE {
+            is_told = true;
+            vigil.say("It has not come yet: if it has a key of its own, it asks there first, and sma pair there goes on.");
+        }
+        let until = start + if is_told { COMING } else { PATIENCE };
+        if let Happening::News(told) = vigil.next(Some(until)).await? {
             vigil.pass_on(&told);
             if matches!(told.news(), News::NotReplaced {} | News::Offline {} | News::Online {}) {
                 vigil.write(&told.lines);
@@ -179,15 +192,24 @@ async fn welcome(vigil: &mut Vigil, id: MuaaId, report: &mut Report) -> Result<(
         }
     };
     vigil.see()?;
-    report.set("paired", json!({ "id": id.to_string(), "name": name }));
+    report.set("paired", json!({ "id": id.to_string(), "name": name, "has_come": name.is_some() }));
     let shown = vigil.device.names()?.of_id(id);
     match name {
         Some(_) => report.say(format!("{shown} is paired with this device, \"{}\".", vigil.own_name()?)),
         None => report.say(format!(
-            "Device {shown} is paired with this one. It has not said yet what it is called: sma devices shows it later."
+            "Device {shown} is let in and has not come yet. Look at it: it may be asking whether it is to come with the key that it \
+             has, which sma pair there answers."
         )),
     }
     Ok(())
+}
+
+/// It said no, or was put out again.
+fn went(vigil: &Vigil, id: MuaaId) -> Result<Failure, Failure> {
+    vigil.see()?;
+    let why =
+        format!("device {} was let in and did not come: it declined, or was removed", short(vigil, id)?);
+    Ok(Failure::known("did-not-come", 3, why))
 }
 
 fn short(vigil: &Vigil, id: MuaaId) -> Result<String, Failure> {

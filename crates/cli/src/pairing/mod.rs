@@ -16,7 +16,7 @@ use std::{
 use sma_core::{Form, Phase};
 use zeroize::Zeroizing;
 
-use crate::{args::Pair, control::Device, failure::Failure, link, output::Output, report::Report};
+use crate::{args::Pair, control::Device, failure::Failure, link, output::Output, report::Report, words};
 use vigil::Vigil;
 
 /// The longest line that is read, in octets; a link has some 300.
@@ -63,6 +63,11 @@ async fn one(
     }
     vigil.look(report).await?;
     let muaa = vigil.device.muaa()?;
+    // A device with a group of its own may let others in while it is asked.
+    if let Some(question) = muaa.join_question().filter(|_| !words::has_group(muaa.phase())) {
+        report.hush();
+        return newcomer::answer(vigil, &question, report).await;
+    }
     match muaa.phase() {
         Phase::Unpaired | Phase::Requesting => newcomer::asked(vigil, pair, report).await,
         Phase::Alone | Phase::Paired => {

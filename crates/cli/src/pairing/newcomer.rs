@@ -50,8 +50,17 @@ pub(super) async fn pair(
     if !matches!(muaa.phase(), Phase::Unpaired | Phase::Requesting | Phase::Alone | Phase::Paired) {
         return Err(in_phase(muaa.phase()));
     }
+    if let Some(question) = muaa.join_question().filter(|_| !pair.no_wait) {
+        vigil.say("A code was typed here already, and let this device in.");
+        report.hush();
+        return answer(vigil, &question, report).await;
+    }
     refuse_late(vigil, &muaa, pair.key)?;
     let from = pair.from.as_deref().map(|from| vigil.device.names()?.find(from)).transpose()?;
+    if from.is_some() && from == muaa.id() {
+        let why = "--from names this device itself: name the one that shows the code";
+        return Err(Failure::known("own-device", 3, why.to_owned()));
+    }
     let command = Command::EnterCode { code: typed.to_owned().into(), from, key: pair.key };
     if pair.no_wait {
         vigil.device.command(command, report).await?;
@@ -59,6 +68,9 @@ pub(super) async fn pair(
         return Ok(());
     }
     report.hush();
+    if !words::has_group(muaa.phase()) && vigil.pending()?.brings_key() {
+        vigil.say("This device has a key of its own: once it is let in, you are asked before it goes there with it.");
+    }
     match hand_in(vigil, &command).await? {
         true => wait(vigil, report).await,
         false => done(vigil, report),
@@ -125,6 +137,7 @@ async fn hand_in(vigil: &mut Vigil, command: &Command) -> Result<bool, Failure> 
                 return Ok(true);
             }
             "code-used" if vigil.device.muaa()?.phase() == Phase::Paired => return Ok(false),
+            "no-offer" if words::has_group(vigil.device.muaa()?.phase()) => return Err(wrong_side(vigil)?),
             "no-offer" if Instant::now() >= end => return Err(nobody(is_waiting)),
             "no-offer" if !is_told => {
                 is_told = true;
@@ -138,6 +151,16 @@ async fn hand_in(vigil: &mut Vigil, command: &Command) -> Result<bool, Failure> 
         }
         vigil.look(&mut Report::default()).await?;
     }
+}
+
+/// A device that is in use shows codes. It takes one only of devices that are in no group of its own.
+fn wrong_side(vigil: &Vigil) -> Result<Failure, Failure> {
+    let why = format!(
+        "codes are typed on the new device, and \"{}\" is in use already: show a code here, with sma pair, and type it there. No \
+         device that this one could go over to shows a code now",
+        vigil.own_name()?
+    );
+    Ok(Failure::known("wrong-side", 3, why))
 }
 
 fn nobody(is_waiting: bool) -> Failure {
@@ -201,7 +224,11 @@ fn ended(why: &str) -> Failure {
 }
 
 /// A device with keys or a group is asked before it goes over to another one; whose that is is shown first.
-async fn answer(vigil: &mut Vigil, question: &JoinQuestion, report: &mut Report) -> Result<(), Failure> {
+pub(super) async fn answer(
+    vigil: &mut Vigil,
+    question: &JoinQuestion,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let mut shown = Report::default();
     asked::join(&vigil.device.muaa()?, &vigil.device.names()?, &mut shown);
     let (value, lines) = shown.into_parts();

@@ -1,8 +1,15 @@
 //! What can be typed.
 
+mod keys;
+mod mail;
+mod read;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, value_parser};
+pub(crate) use keys::{Gpg, Keys, KeysAction, Peers, PeersAction};
+pub(crate) use mail::{Mail, Observe, Recommend};
+use read::{fingerprint, merge};
 use sma_core::{Fingerprint, Hash};
 
 const EXIT_CODES: &str = "\
@@ -68,17 +75,24 @@ pub(crate) enum Action {
     Status,
     /// Look at everything, and name what is wrong and the remedy
     ///
-    /// It tries the server out with a folder and a message, which it takes away again.
-    Doctor,
+    /// It tries the server out with a folder and a message, which it takes away
+    /// again. Before sma setup, give it what sma setup would get.
+    Doctor(Doctor),
     /// The devices of the account: list them, remove one, or change this one
     #[command(alias = "device")]
     Devices(Devices),
-    /// The account's keys
-    #[command(subcommand)]
+    /// The account's keys: list them, use another one, bring one along
     Keys(Keys),
+    /// Other people's keys: list them, say why, forget
+    Peers(Peers),
     /// What a mail program asks about each mail: headers to write, what a mail tells, whether to encrypt
     #[command(subcommand)]
     Mail(Mail),
+    /// See it work: three devices on a mail server in memory, in one terminal
+    ///
+    /// It plays a pairing, a key change and a lost device. Nothing of yours is
+    /// touched.
+    Demo,
     /// Have sma watch run whenever you are logged in
     #[command(subcommand)]
     Service(Service),
@@ -167,10 +181,36 @@ pub(crate) struct Setup {
     /// Allow imap:// to another machine: the password travels in clear
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// A file of certificate authorities, in PEM, to trust beside those of the
+    /// system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
     /// Do not look for other devices yet, and make no key: sma keys import
     /// brings one along, sma sync goes on
     #[arg(long)]
     pub(crate) no_sync: bool,
+    /// After this device has left or was removed: begin anew as another
+    /// device; what it was is kept beside
+    #[arg(long)]
+    pub(crate) anew: bool,
+}
+
+/// Another account or server than that of this device, or one before sma setup.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// The account's mail address
+    #[arg(long)]
+    pub(crate) address: Option<String>,
+    /// The mail server: `imaps://login@host[:port]`
+    #[arg(long, value_name = "URL")]
+    pub(crate) imap: Option<String>,
+    /// Allow imap:// to another machine: the password travels in clear
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// A file of certificate authorities, in PEM, to trust beside those of the
+    /// system
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -215,185 +255,6 @@ pub(crate) struct Pair {
     /// Do not let another device take this group over to another one
     #[arg(long, value_name = "MERGE", value_parser = merge)]
     pub(crate) veto: Option<Hash>,
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum Keys {
-    /// Print the key that mail programs should use
-    Export {
-        /// The public key, armored; secret keys are not exported
-        #[arg(long, required = true)]
-        public: bool,
-    },
-    /// Take an OpenPGP secret key as the account's, as gpg --export-secret-keys writes it; its password is asked for
-    Import {
-        /// The file that holds the key, armored or not; - reads the standard input
-        file: PathBuf,
-        /// Take it although it is a key of another address
-        #[arg(long)]
-        yes: bool,
-    },
-    /// Have all devices set an older key aside, and wipe it after 30 days: mail to it cannot be read any more
-    Destroy {
-        /// The key, as sma status shows it
-        #[arg(value_parser = fingerprint)]
-        fingerprint: Fingerprint,
-    },
-    /// Use a key again that was destroyed less than 30 days ago, on all devices
-    Restore {
-        /// The key, as sma status shows it
-        #[arg(value_parser = fingerprint)]
-        fingerprint: Fingerprint,
-    },
-    /// Write an Autocrypt Setup Message: the account's key under a code, for a mail program that knows no SMA
-    SetupMessage {
-        /// The file to write: a mail, to be put into the account's inbox
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-    },
-    /// Take the account's key from an Autocrypt Setup Message; its code is asked for
-    ImportSetupMessage {
-        /// The mail; - reads the standard input
-        file: PathBuf,
-        /// Take the key although it is one of another address
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
-#[derive(Subcommand, Debug)]
-pub(crate) enum Mail {
-    /// Print the Autocrypt header that goes into each of your mails; nothing if Autocrypt is off
-    Header {
-        /// The address that the mail is from, if it is another one of the account's (sma mail alias)
-        #[arg(long, value_name = "ADDRESS")]
-        from: Option<String>,
-    },
-    /// Print the Autocrypt-Gossip headers that go into an encrypted mail to these people
-    Gossip {
-        /// The mail's recipients in To and Cc; never those in Bcc
-        #[arg(required = true)]
-        addresses: Vec<String>,
-    },
-    /// Learn from the Autocrypt and Autocrypt-Gossip headers of a mail that arrived; the other devices are told
-    Observe(Observe),
-    /// Say that mail was sent to these people: their keys stay known, however much others write
-    Sent {
-        /// The mail's recipients
-        #[arg(required = true)]
-        addresses: Vec<String>,
-    },
-    /// Say whether a mail to these people should be encrypted, and to which keys
-    Recommend(Recommend),
-    /// Say in each mail whether you prefer encryption: with who says the same it is on by default
-    PreferEncrypt {
-        /// mutual or nopreference
-        #[arg(value_parser = preference, action = clap::ArgAction::Set)]
-        preference: bool,
-    },
-    /// Print the header Autocrypt-Draft-State for a draft that is stored; take it off before the mail is sent
-    DraftState {
-        /// Whether the mail would be sent encrypted: yes or no
-        #[arg(long, value_parser = yes_or_no, action = clap::ArgAction::Set)]
-        encrypt: bool,
-        /// The user chose so
-        #[arg(long)]
-        by_choice: bool,
-        /// It answers an encrypted mail
-        #[arg(long)]
-        reply_to_encrypted: bool,
-    },
-    /// Say that mail of this account goes out under another address as well
-    Alias {
-        /// The address
-        address: String,
-        /// It does not any more
-        #[arg(long)]
-        remove: bool,
-    },
-    /// Turn Autocrypt on again on this device
-    Enable,
-    /// Turn Autocrypt off on this device: no header, no recommendation; all keys stay
-    Disable,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Observe {
-    /// The mail; the headers suffice; - reads the standard input
-    pub(crate) file: PathBuf,
-    /// When the server received it (IMAP's INTERNALDATE): seconds since 1970, or as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    pub(crate) received: u64,
-    /// What was inside an encrypted mail: the decrypted MIME entity with its headers, which count before those outside
-    #[arg(long, value_name = "FILE")]
-    pub(crate) payload: Option<PathBuf>,
-    /// The payload has a signature that holds, by a key that was known before to be of the address in its From
-    #[arg(long, requires = "payload")]
-    pub(crate) signed: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Recommend {
-    /// The mail's recipients
-    #[arg(required = true)]
-    pub(crate) addresses: Vec<String>,
-    /// It answers an encrypted mail
-    #[arg(long)]
-    pub(crate) reply_to_encrypted: bool,
-    /// The draft that is opened again: its header Autocrypt-Draft-State says whether it answers an encrypted mail
-    #[arg(long, value_name = "FILE")]
-    pub(crate) draft: Option<PathBuf>,
-    /// A shell command that gets a certificate on its standard input and ends with 0 if your OpenPGP program can encrypt to it
-    #[arg(long, value_name = "CMD")]
-    pub(crate) backend_command: Option<String>,
-}
-
-fn preference(text: &str) -> Result<bool, String> {
-    match text {
-        "mutual" => Ok(true),
-        "nopreference" => Ok(false),
-        _ => Err("neither mutual nor nopreference".to_owned()),
-    }
-}
-
-fn yes_or_no(text: &str) -> Result<bool, String> {
-    match text {
-        "yes" => Ok(true),
-        "no" => Ok(false),
-        _ => Err("neither yes nor no".to_owned()),
-    }
-}
-
-fn date(text: &str) -> Result<u64, String> {
-    let seconds = text.parse().ok().or_else(|| {
-        let date = chrono::DateTime::parse_from_rfc3339(text).ok()?;
-        u64::try_from(date.timestamp()).ok()
-    });
-    seconds.ok_or_else(|| "neither seconds since 1970 nor a date as 2026-01-31T12:00:00Z".to_owned())
-}
-
-fn merge(text: &str) -> Result<Hash, String> {
-    let octets = hex(text).and_then(|octets| octets.try_into().ok());
-    octets
-        .map(Hash)
-        .ok_or_else(|| "not the name of a merge: 64 hexadecimal digits, as it was announced".to_owned())
-}
-
-/// Of version 4 or 6, also in blocks and capitals, as GnuPG writes it.
-fn fingerprint(text: &str) -> Result<Fingerprint, String> {
-    let octets = hex(text).filter(|octets| [20, 32].contains(&octets.len()));
-    octets.and_then(|octets| Fingerprint::new(&octets)).ok_or_else(|| {
-        "not a whole fingerprint: 40 or 64 hexadecimal digits, as sma status shows it".to_owned()
-    })
-}
-
-fn hex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.chars().filter(|character| *character != ' ');
-    let digits = digits.map(|digit| digit.to_digit(16)).collect::<Option<Vec<_>>>()?;
-    let pairs = digits.chunks_exact(2);
-    let whole = pairs.remainder().is_empty();
-    let octets = pairs.map(|pair| u8::try_from(pair[0] << 4 | pair[1]).ok());
-    octets.collect::<Option<Vec<_>>>().filter(|_| whole)
 }
 
 #[cfg(test)]
@@ -467,30 +328,6 @@ mod tests {
         assert!(all.len() > 40);
         for line in all.iter().flat_map(|help| help.lines()) {
             assert!(line.chars().count() <= 80, "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_merge_or_no_fingerprint_is_told_as_such() {
-        assert_eq!(merge(&Hash([0xa7; 32]).to_string()), Ok(Hash([0xa7; 32])));
-        assert!(merge(&"a7".repeat(31)).unwrap_err().contains("64 hexadecimal digits"));
-        for length in [20, 32] {
-            let octets = vec![0xa7; length];
-            let read = Fingerprint::new(&octets).unwrap();
-            assert_eq!(fingerprint(&read.to_string()), Ok(read));
-            assert_eq!(fingerprint(&"A7A7 ".repeat(length / 2)), Ok(read));
-        }
-        for text in ["", "a7", &"a".repeat(41), &"+a".repeat(20), &"é7".repeat(20)] {
-            assert!(fingerprint(text).unwrap_err().contains("40 or 64"), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_date_is_seconds_or_rfc_3339() {
-        assert_eq!(date("1700000000"), Ok(1_700_000_000));
-        assert_eq!(date("2023-11-14T23:13:20+01:00"), Ok(1_700_000_000));
-        for text in ["", "yesterday", "-5", "1969-12-31T23:59:59Z", "2023-11-14"] {
-            assert!(date(text).is_err(), "{text}");
         }
     }
 
