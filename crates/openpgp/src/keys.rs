@@ -2,7 +2,7 @@
 
 use pgp::{
     armor::BlockType,
-    types::{Password, S2kParams, Tag},
+    types::{KeyDetails as _, Password, S2kParams, Tag},
 };
 use sma_core::{Fingerprint, Secret, Timestamp};
 use zeroize::Zeroizing;
@@ -39,7 +39,7 @@ pub fn expires(public: &[u8]) -> Option<Timestamp> {
 /// The fingerprint of a public key, whoever's it is; `None` if it cannot be read.
 #[must_use]
 pub fn fingerprint(public: &[u8]) -> Option<Fingerprint> {
-    let key = SignedPublicKey::from_bytes(public).ok()?;
+    let key = read::certificate(public).ok()?.key;
     Fingerprint::new(key.fingerprint().as_bytes())
 }
 

@@ -128,7 +128,7 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
         stands
     };
     let removes = |op: &&Named, whom: usize| matches!(op.1.act, Act::Remove(target, _) if target == whom);
-    // Nobody has left who keeps back something that it said before, or knew.
+    // Nobody has left, or goes on as another, who keeps back something that it said before, or knew.
     let is_whole = |op: &Named| {
         let (mut known, mut next) = (BTreeSet::new(), vec![op.0]);
         while let Some(hash) = next.pop() {
@@ -210,9 +210,8 @@ fn expected(said: &[Named]) -> BTreeSet<usize> {
             && leaves(op.1.author).all(|(leave, _)| standing(op.1.author, Some(*leave)).contains(&op.0))
     };
     let moved = |author| {
-        let moves =
-            said.iter().filter(|op| op.1.author == author && matches!(op.1.act, Act::Move(_)) && stands(op));
-        moves.map(|op| op.1.sequence).min()
+        let moves = said.iter().filter(|op| op.1.author == author && matches!(op.1.act, Act::Move(_)));
+        moves.filter(|op| stands(op) && is_whole(op)).map(|op| op.1.sequence).min()
     };
     let twice = |op: &Said| {
         let same = |other: &&Named| other.1.author == op.author && other.1.sequence == op.sequence;

@@ -109,9 +109,10 @@ fn what_to_do(error: ImportError) -> &'static str {
             "write it where all of it is, with gpg --export-secret-keys ID (not --export-secret-subkeys)"
         }
         ImportError::OnCard => "a card gives no secret key away: take a backup from before, or another key",
-        ImportError::NothingEncrypts => {
+        ImportError::NothingEncrypts | ImportError::SubkeyRevoked => {
             "give it a subkey that encrypts, with gpg --quick-add-key FINGERPRINT cv25519 encr, and write it again"
         }
+        ImportError::LibrePgp => "take one of version 4 or 6",
         ImportError::Unknown => {
             "update this program; or take its password off with the program that made it, or take a key of version 6"
         }
